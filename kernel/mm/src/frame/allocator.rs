@@ -1,0 +1,223 @@
+//! The buddy allocator.
+
+use core::fmt;
+use core::ops::Deref;
+
+use super::lists::{Lists, MAX_ORDER, NONE, ORDERS};
+use super::meta::KINDS;
+use super::{Frame, FrameBatch, FrameKind, FrameMeta};
+use crate::sync::atomic::{Ordering, fence};
+use crate::sync::{Rank, SpinLock};
+
+/// Hands out physical frames. `S` is where the metadata lives, indexed by frame number.
+pub struct FrameAllocator<S> {
+    pub(super) store: S,
+    pub(super) lists: SpinLock<Lists>,
+}
+
+/// How many frames there are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FrameStatistics {
+    /// Frames of usable memory.
+    pub total: u64,
+    /// Of these free.
+    pub free: u64,
+    /// Of these free single frames that are not merged with their buddies yet.
+    pub cached: u64,
+    /// Free blocks of each order, without the cached frames.
+    pub blocks: [u32; ORDERS],
+    allocated: [u64; KINDS],
+}
+
+impl FrameStatistics {
+    /// Frames allocated for `kind`; 0 for `Free` and `Unusable`.
+    pub fn allocated(&self, kind: FrameKind) -> u64 {
+        self.allocated[kind as usize]
+    }
+}
+
+impl<S: Deref<Target = [FrameMeta]>> FrameAllocator<S> {
+    /// An allocator for the frames whose metadata `store` holds; all of it zeroed, so all frames are unusable
+    /// until they are [added](Self::add_range).
+    pub const fn new(store: S) -> Self {
+        FrameAllocator { store, lists: SpinLock::new(Rank::FrameAllocator, Lists::new()) }
+    }
+
+    /// Adds the usable memory of the frames `[start, end)`, which was not added before. Takes time for blocks,
+    /// not for frames. Frames that the metadata does not cover are left out.
+    pub fn add_range(&self, start: Frame, end: Frame) {
+        let store: &[FrameMeta] = &self.store;
+        let mut index = start.number();
+        let end = end.number().min(u32::try_from(store.len()).unwrap_or(NONE));
+        let mut lists = self.lists.lock();
+        while index < end {
+            let order = index.trailing_zeros().min((end - index).ilog2()).min(MAX_ORDER);
+            debug_assert!(self.kind(Frame::new(index)) == FrameKind::Unusable, "memory was added twice");
+            lists.total += 1 << order;
+            lists.insert_merged(store, index, order);
+            index += 1 << order;
+        }
+    }
+
+    /// A block of 2^`order` frames, aligned to its size, with one reference, of a kind other than `Free` and
+    /// `Unusable`; the block is known by its first frame from then on. The content is undefined. `None` when
+    /// there is no such block, or `order` exceeds [`MAX_ORDER`].
+    pub fn alloc(&self, order: u32, kind: FrameKind) -> Option<Frame> {
+        debug_assert!(
+            !matches!(kind, FrameKind::Free | FrameKind::Unusable),
+            "{kind:?} is not for allocation"
+        );
+        if order > MAX_ORDER {
+            return None;
+        }
+        let store: &[FrameMeta] = &self.store;
+        let mut lists = self.lists.lock();
+        let index = match lists.split_off(store, order) {
+            Some(index) => index,
+            None => {
+                lists.drain_cache(store, 0);
+                lists.split_off(store, order)?
+            }
+        };
+        lists.hand_out(&store[index as usize], order, kind);
+        Some(Frame::new(index))
+    }
+
+    /// One frame with one reference; otherwise as [`alloc`](Self::alloc).
+    #[inline]
+    pub fn alloc_frame(&self, kind: FrameKind) -> Option<Frame> {
+        debug_assert!(
+            !matches!(kind, FrameKind::Free | FrameKind::Unusable),
+            "{kind:?} is not for allocation"
+        );
+        // The slice once and for all: else it is loaded anew after every store to the metadata.
+        let store: &[FrameMeta] = &self.store;
+        let mut lists = self.lists.lock();
+        let index = match lists.pop_cache(store) {
+            Some(index) => index,
+            None => lists.split_off_frame(store)?,
+        };
+        lists.hand_out(&store[index as usize], 0, kind);
+        Some(Frame::new(index))
+    }
+
+    /// One more reference to `frame`. The caller holds one already, or the page-table lock under which the frame
+    /// is mapped. Frames of kind `Zero` are not counted.
+    #[inline]
+    pub fn get(&self, frame: Frame) {
+        let meta = self.meta(frame);
+        assert_allocated(meta, frame, "get");
+        if meta.kind.load(Ordering::Relaxed) != FrameKind::Zero as u8 {
+            meta.references.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// One reference less; the last one frees the frame, or the block that begins with it. The caller owns the
+    /// reference, and no TLB may still translate to the frame through it: what was mapped goes through a
+    /// [`Gather`](crate::tlb::Gather).
+    #[inline]
+    pub fn put(&self, frame: Frame) {
+        let store: &[FrameMeta] = &self.store;
+        let meta = &store[frame.number() as usize];
+        if let Some(kind) = release(meta, frame) {
+            self.lists.lock().free(store, meta, frame.number(), kind);
+        }
+    }
+
+    /// Moves the caller's reference to `frame` into `batch`, which has room, to be put with the others.
+    #[inline]
+    pub fn collect(&self, frame: Frame, batch: &mut FrameBatch) {
+        let meta = self.meta(frame);
+        assert_allocated(meta, frame, "put");
+        batch.push(meta, frame);
+    }
+
+    /// [`put`](Self::put) for all of `batch`, which is empty afterwards; the lock is taken once.
+    pub fn put_batch(&self, batch: &mut FrameBatch) {
+        let store: &[FrameMeta] = &self.store;
+        let mut lists = self.lists.lock();
+        for &frame in batch.take_shared() {
+            let meta = &store[frame.number() as usize];
+            if let Some(kind) = release(meta, frame) {
+                lists.free(store, meta, frame.number(), kind);
+            }
+        }
+        let mut index = batch.take_chain();
+        while index != NONE {
+            let meta = &store[index as usize];
+            let next = meta.next.load(Ordering::Relaxed);
+            let kind = meta.kind.load(Ordering::Relaxed);
+            lists.free(store, meta, index, kind);
+            index = next;
+        }
+    }
+
+    /// Number of references to `frame`; 0 for one that is not allocated. Exact only while nobody else can
+    /// change it; 1 is exact for the one who holds the reference.
+    #[inline]
+    pub fn reference_count(&self, frame: Frame) -> u32 {
+        self.meta(frame).references.load(Ordering::Acquire)
+    }
+
+    /// What `frame` is used for. The caller holds a reference, or wants to know for a check.
+    #[inline]
+    pub fn kind(&self, frame: Frame) -> FrameKind {
+        FrameKind::from_number(self.meta(frame).kind.load(Ordering::Relaxed))
+    }
+
+    /// How many frames there are.
+    pub fn statistics(&self) -> FrameStatistics {
+        let lists = self.lists.lock();
+        FrameStatistics {
+            total: lists.total,
+            free: lists.total - lists.allocated.iter().sum::<u64>(),
+            cached: u64::from(lists.cached),
+            blocks: lists.blocks,
+            allocated: lists.allocated,
+        }
+    }
+
+    /// Metadata of `frame`. A number beyond the metadata can only come from corrupt memory: panics.
+    #[inline]
+    fn meta(&self, frame: Frame) -> &FrameMeta {
+        &self.store[frame.number() as usize]
+    }
+}
+
+/// Takes away one reference; the number of the kind if it was the last one and the frame is to be freed.
+#[inline]
+fn release(meta: &FrameMeta, frame: Frame) -> Option<u8> {
+    assert_allocated(meta, frame, "put");
+    let kind = meta.kind.load(Ordering::Relaxed);
+    if meta.references.load(Ordering::Acquire) == 1 {
+        // The only reference is the caller's, so nobody can make another one meanwhile.
+        return if kind == FrameKind::Zero as u8 { None } else { Some(kind) };
+    }
+    if meta.references.fetch_sub(1, Ordering::Release) == 1 {
+        fence(Ordering::Acquire);
+        return Some(kind);
+    }
+    None
+}
+
+/// In debug builds, panics if `frame` is not the first frame of an allocated block.
+#[inline]
+fn assert_allocated(meta: &FrameMeta, frame: Frame, verb: &str) {
+    if cfg!(debug_assertions) {
+        match FrameKind::from_number(meta.kind.load(Ordering::Relaxed)) {
+            FrameKind::Free => panic!("{verb} of {frame:?}, which is free"),
+            FrameKind::Unusable => panic!("{verb} of {frame:?}, which is unusable or inside a block"),
+            kind => {
+                let references = meta.references.load(Ordering::Relaxed);
+                assert!(references != 0, "{verb} of {frame:?} ({kind:?}) with no references");
+            }
+        }
+    }
+}
+
+impl<S: Deref<Target = [FrameMeta]>> fmt::Debug for FrameAllocator<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FrameStatistics { total, free, .. } = self.statistics();
+        write!(f, "FrameAllocator({free} of {total} frames free)")
+    }
+}

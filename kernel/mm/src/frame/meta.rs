@@ -1,0 +1,117 @@
+//! What is known of every physical frame.
+
+use core::fmt;
+
+use x86_64::PhysAddr;
+
+use crate::range::{PAGE_SHIFT, PAGE_SIZE};
+use crate::sync::atomic::{AtomicU8, AtomicU32};
+
+/// A physical frame of 4 KiB, by number (address >> 12). 2^32 of them are 16 TiB.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Frame(u32);
+
+impl Frame {
+    /// The frame with this number.
+    #[inline]
+    pub const fn new(number: u32) -> Self {
+        Frame(number)
+    }
+
+    /// The frame that starts at `address` (bytes), if that is page aligned and below 16 TiB.
+    #[inline]
+    pub fn from_address(address: PhysAddr) -> Option<Self> {
+        if address.is_aligned(PAGE_SIZE) {
+            u32::try_from(address.as_u64() >> PAGE_SHIFT).ok().map(Frame)
+        } else {
+            None
+        }
+    }
+
+    /// Its number.
+    #[inline]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// Address of its first byte.
+    #[inline]
+    pub const fn address(self) -> PhysAddr {
+        PhysAddr::new_truncate((self.0 as u64) << PAGE_SHIFT)
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "frame {:#x}", self.0)
+    }
+}
+
+/// What a frame is used for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum FrameKind {
+    /// No memory that the allocator may hand out, or not the first frame of its block.
+    Unusable = 0,
+    /// First frame of a free block.
+    Free,
+    /// The kernel's own: stacks, heap, buffers.
+    Kernel,
+    /// Private memory of users; copied on write while several mappings share it.
+    Anonymous,
+    /// Memory of users that is shared on purpose: writes go to all who map it.
+    Shared,
+    /// The page of zeroes that read faults map. Not counted, never freed, never writable.
+    Zero,
+    /// A page table.
+    Table,
+    /// Cut into objects by a pool.
+    Slab,
+}
+
+/// Number of kinds.
+pub(super) const KINDS: usize = FrameKind::ALL.len();
+
+impl FrameKind {
+    /// All kinds, in order.
+    pub const ALL: [FrameKind; 8] = [
+        FrameKind::Unusable,
+        FrameKind::Free,
+        FrameKind::Kernel,
+        FrameKind::Anonymous,
+        FrameKind::Shared,
+        FrameKind::Zero,
+        FrameKind::Table,
+        FrameKind::Slab,
+    ];
+
+    /// The kind with this number, as [`FrameMeta`] stores it.
+    #[inline]
+    pub(super) const fn from_number(number: u8) -> FrameKind {
+        Self::ALL[number as usize % KINDS]
+    }
+}
+
+/// Metadata of one frame: 16 bytes, and all zeroes is a valid state (unusable), so that the metadata of a whole
+/// machine needs no initialisation beyond zeroed memory.
+///
+/// | state | `kind` | `references` | `order` | links |
+/// | --- | --- | --- | --- | --- |
+/// | unusable, or inside a block | `Unusable` | 0 | any | any |
+/// | first of a free block in a list | `Free` | 0 | its order | neighbours in the list |
+/// | free single frame in the cache | `Free` | 0 | `CACHED` | `next` in the cache |
+/// | first of an allocated block | the others | 1 or more | its order | `next` in a batch, if in one |
+///
+/// Kind, order and links change under the allocator's lock, but for the link of a frame with one reference, which is
+/// the holder's; references change by whoever holds one.
+#[derive(Default)]
+#[repr(C, align(16))]
+pub struct FrameMeta {
+    pub(super) references: AtomicU32,
+    pub(super) next: AtomicU32,
+    pub(super) previous: AtomicU32,
+    pub(super) kind: AtomicU8,
+    pub(super) order: AtomicU8,
+}
+
+const _: () = assert!(size_of::<FrameMeta>() == 16);

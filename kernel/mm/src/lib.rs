@@ -1,0 +1,37 @@
+//! Sugarbush's memory manager: address spaces, VMAs, page tables, frames.
+//!
+//! No statics, no assembler, no hardware: everything the code needs of a machine comes through
+//! [`Platform`]. The kernel and the host simulation are its equal clients.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`range`] | pages and page ranges |
+//! | [`platform`] | the seam |
+//! | [`sync`] | locks with ranks, the mmap lock, type-stable pools |
+//! | [`frame`] | physical frames: buddy allocator, metadata |
+//! | [`pgtable`] | page tables: traverse, install, zap, free |
+//! | [`tlb`] | what was unhooked, the flush, and only then the free |
+//! | [`maple`] | the VMA tree |
+//! | [`vma`] | VMAs: flags, locks, split, merge |
+//! | [`space`] | the address space: one file an operation |
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
+
+pub mod error;
+pub mod frame;
+pub mod maple;
+pub mod pgtable;
+pub mod platform;
+pub mod range;
+pub mod space;
+pub mod sync;
+#[cfg(test)]
+mod testing;
+pub mod tlb;
+pub mod trace;
+pub mod vma;
+
+pub use error::MmError;
+pub use platform::{Cpu, Fallible, Platform, SlabPage};
+pub use range::{PAGE_SHIFT, PAGE_SIZE, Page, PageRange, USER_END};

@@ -1,0 +1,280 @@
+//! Page tables of one address space.
+//!
+//! ```text
+//! level 3 (root)   level 2     level 1     level 0     frame
+//!   [512 GiB] ────► [1 GiB] ──► [2 MiB] ──► [4 KiB] ──► page         what an entry spans
+//! ```
+//!
+//! Four verbs, and what the caller holds (Documentation/mm/process_addrs.rst, munmap-semantics.md 1.5). A VMA is
+//! *stable* for one who holds the mmap lock or the VMA's lock, for reading or writing.
+//!
+//! | verb | functions | the caller holds |
+//! | --- | --- | --- |
+//! | traverse | [`traverse`](PageTables::traverse), [`pin`](PageTables::pin) | a stable VMA over the page |
+//! | install | [`install`](PageTables::install), [`replace`](PageTables::replace) | a stable VMA over the page (never an rmap lock only) |
+//! | zap | [`zap`](PageTables::zap), [`protect`](PageTables::protect) | stable VMAs over the range; or none can be found there any more |
+//! | free | [`free`](PageTables::free) | no VMA can be found between floor and ceiling, and the range is zapped (I20) |
+//!
+//! Tables that span a page of a stable VMA are never freed, so walks need no lock. The page-table lock, taken in
+//! here, guards every change of an entry that is not absent, and of entries that lead to tables. A leaf that is
+//! absent becomes present by compare-and-exchange without it. No [`Gather`](crate::tlb::Gather) is flushed, and
+//! nothing is allocated, while it is held.
+
+mod free;
+mod pte;
+mod table;
+#[cfg(test)]
+mod tests;
+mod zap;
+
+use core::fmt;
+
+pub use pte::{Protection, Pte, PteView};
+pub use table::{ENTRIES, INDEX_BITS, LEVELS, Table, entry_span, index_of};
+pub use zap::Writable;
+
+use crate::error::MmError;
+use crate::frame::{Frame, FrameKind};
+use crate::platform::{Fallible, Platform};
+use crate::range::{Page, PageRange};
+use crate::sync::{Rank, SpinLock};
+use table::entry_end;
+
+/// The page tables of an address space on `machine`. Dropping them frees the root; all else is freed before.
+pub struct PageTables<'m, P: Platform> {
+    machine: &'m P,
+    /// Never changes.
+    root: Frame,
+    /// The page-table lock, with the number of tables, the root included.
+    lock: SpinLock<u64>,
+}
+
+/// What [`PageTables::install`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Installed {
+    /// Nothing; the page is mapped now, and the entry owns the caller's reference to the frame.
+    New,
+    /// This entry; nothing was changed, and the frame is still the caller's.
+    Occupied(Pte),
+}
+
+/// The leaf entry for `page` under the root table in `root`, or absent: the walk that the processor does.
+/// The caller makes sure that no table on the way is freed.
+#[inline]
+pub fn walk<P: Platform>(machine: &P, root: Frame, page: Page) -> Pte {
+    match leaf_table(machine, root, page) {
+        Ok(table) => table.get(index_of(page, 0)),
+        Err(_) => Pte::ABSENT,
+    }
+}
+
+/// The table with the leaf entry for `page`, or the level of the table whose entry for it is absent.
+#[inline]
+fn leaf_table<P: Platform>(machine: &P, root: Frame, page: Page) -> Result<&Table, u32> {
+    let mut table = machine.table(root);
+    let mut level = LEVELS - 1;
+    while level > 0 {
+        let next = table.get(index_of(page, level)).as_table().ok_or(level)?;
+        table = machine.table(next);
+        level -= 1;
+    }
+    Ok(table)
+}
+
+impl<'m, P: Platform> PageTables<'m, P> {
+    /// Empty tables: a root whose upper half is the kernel's.
+    ///
+    /// # Errors
+    /// `NoMemory` if there is no frame for the root.
+    pub fn new(machine: &'m P) -> Result<Self, MmError> {
+        let root = new_table(machine)?;
+        let table = machine.table(root);
+        for (index, &bits) in (ENTRIES / 2..).zip(machine.kernel_half()) {
+            table.set(index, Pte::from_bits(bits));
+        }
+        Ok(PageTables { machine, root, lock: SpinLock::new(Rank::PageTable, 1) })
+    }
+
+    /// The root table: what the processor loads.
+    #[inline]
+    pub fn root(&self) -> Frame {
+        self.root
+    }
+
+    /// Number of tables, the root included.
+    pub fn tables(&self) -> u64 {
+        *self.lock.lock()
+    }
+
+    /// The leaf entry for `page`, or absent. Takes no lock; the caller has a stable VMA over the page.
+    #[inline]
+    pub fn traverse(&self, page: Page) -> Pte {
+        walk(self.machine, self.root, page)
+    }
+
+    /// A reference to the frame of `page`, if its entry is still `expected`, a leaf. The caller has a stable VMA
+    /// over the page; the reference keeps the frame if the page is zapped meanwhile, until the caller puts it.
+    pub fn pin(&self, page: Page, expected: Pte) -> Option<Frame> {
+        let PteView::Leaf { frame, .. } = expected.view() else { return None };
+        let table = self.leaf_table(page).ok()?;
+        let _entries = self.lock.lock();
+        if table.get(index_of(page, 0)) != expected {
+            return None;
+        }
+        self.machine.frames().get(frame);
+        Some(frame)
+    }
+
+    /// Maps `page` to `frame` if its entry is absent; tables that are missing on the way are made. The entry then
+    /// owns the caller's reference to the frame. The caller has a stable VMA over the page. No flush is needed:
+    /// absent entries are not cached.
+    ///
+    /// # Errors
+    /// `NoMemory` if there is no frame for a table; then no table has been made.
+    #[inline]
+    pub fn install(&self, page: Page, frame: Frame, protection: Protection) -> Result<Installed, MmError> {
+        let table = match self.leaf_table(page) {
+            Ok(table) => table,
+            Err(level) => self.make_tables(page, level)?,
+        };
+        match table.compare_exchange(index_of(page, 0), Pte::ABSENT, Pte::leaf(frame, protection)) {
+            Ok(()) => Ok(Installed::New),
+            Err(occupied) => Ok(Installed::Occupied(occupied)),
+        }
+    }
+
+    /// Makes the tables for `page` from `level`, where a walk found the first absent entry, down to 0.
+    #[cold]
+    fn make_tables(&self, page: Page, level: u32) -> Result<&'m Table, MmError> {
+        // All frames first, so that a failure leaves no empty table behind, and without the lock.
+        let mut spare = Spare { machine: self.machine, frames: [None; LEVELS as usize - 1] };
+        for slot in spare.frames.iter_mut().take(level as usize) {
+            *slot = Some(new_table(self.machine)?);
+        }
+        let mut spares = spare.frames.iter_mut();
+        let mut tables = self.lock.lock();
+        let mut table = self.machine.table(self.root);
+        for level in (1..LEVELS).rev() {
+            let index = index_of(page, level);
+            let next = match table.get(index).as_table() {
+                Some(next) => next,
+                None => {
+                    // Tables over a stable VMA do not go, so at most the `level` of the walk are missing.
+                    let next = spares.find_map(Option::take).ok_or(MmError::NoMemory)?;
+                    table.set(index, Pte::table(next));
+                    *tables += 1;
+                    next
+                }
+            };
+            table = self.machine.table(next);
+        }
+        Ok(table)
+    }
+
+    /// Replaces the leaf entry for `page` if it still is `expected`, a leaf; whether it was. The new entry then
+    /// owns the caller's reference to `frame`, and the caller owns the old entry's: a frame that was replaced goes
+    /// through [`Gather::unhook_page`](crate::tlb::Gather::unhook_page). For a mere upgrade of rights no flush is
+    /// needed. The caller has a stable VMA over the page.
+    pub fn replace(&self, page: Page, expected: Pte, frame: Frame, protection: Protection) -> bool {
+        debug_assert!(matches!(expected.view(), PteView::Leaf { .. }), "replace of {expected:?}");
+        let Ok(table) = self.leaf_table(page) else { return false };
+        let index = index_of(page, 0);
+        let _entries = self.lock.lock();
+        let same = table.get(index) == expected;
+        if same {
+            table.set(index, Pte::leaf(frame, protection));
+        }
+        same
+    }
+
+    /// Calls `f` with page, frame and protection of every leaf in `range`, in order. The caller makes sure that
+    /// no table of the range is freed.
+    pub fn for_each_leaf(&self, range: PageRange, mut f: impl FnMut(Page, Frame, Protection)) {
+        self.for_each_leaf_table(range, |table, part| {
+            for page in part.iter() {
+                if let PteView::Leaf { frame, protection } = table.get(index_of(page, 0)).view() {
+                    f(page, frame, protection);
+                }
+            }
+        });
+    }
+
+    /// Calls `f` for every leaf table that spans a part of `range`, with that part. Where an upper entry is absent,
+    /// all that it spans is skipped in one step.
+    #[inline]
+    fn for_each_leaf_table(&self, range: PageRange, mut f: impl FnMut(&'m Table, PageRange)) {
+        let mut page = range.start();
+        while page < range.end() {
+            match self.leaf_table(page) {
+                Ok(table) => {
+                    let end = entry_end(page, 1).min(range.end());
+                    if let Some(part) = PageRange::new(page, end) {
+                        f(table, part);
+                    }
+                    page = end;
+                }
+                Err(level) => page = entry_end(page, level),
+            }
+        }
+    }
+
+    #[inline]
+    fn leaf_table(&self, page: Page) -> Result<&'m Table, u32> {
+        leaf_table(self.machine, self.root, page)
+    }
+
+    /// Counts the tables, the root included, by visiting them all. For checks; the caller holds the mmap write lock.
+    pub fn count_tables(&self) -> u64 {
+        1 + count_below(self.machine, self.machine.table(self.root), LEVELS - 1, ENTRIES / 2)
+    }
+}
+
+impl<P: Platform> Drop for PageTables<'_, P> {
+    /// Frees the root. All else was freed before, and no CPU has it loaded.
+    fn drop(&mut self) {
+        debug_assert!(
+            *self.lock.get_mut() == 1 || self.machine.unwinding(),
+            "page tables are left below a root that goes"
+        );
+        self.machine.frames().put(self.root);
+    }
+}
+
+/// The number of tables that the first `entries` of `table` lead to, on all levels.
+fn count_below<P: Platform>(machine: &P, table: &Table, level: u32, entries: usize) -> u64 {
+    if level == 0 {
+        return 0;
+    }
+    let below = |frame| 1 + count_below(machine, machine.table(frame), level - 1, ENTRIES);
+    (0..entries).filter_map(|index| table.get(index).as_table()).map(below).sum()
+}
+
+/// An empty table with one reference.
+fn new_table<P: Platform>(machine: &P) -> Result<Frame, MmError> {
+    if !machine.admit(Fallible::TableFrame) {
+        return Err(MmError::NoMemory);
+    }
+    let frame = machine.frames().alloc_frame(FrameKind::Table).ok_or(MmError::NoMemory)?;
+    machine.zero(frame);
+    Ok(frame)
+}
+
+/// Empty tables that were never hooked, so that no TLB knows them; freed on drop.
+struct Spare<'m, P: Platform> {
+    machine: &'m P,
+    frames: [Option<Frame>; LEVELS as usize - 1],
+}
+
+impl<P: Platform> Drop for Spare<'_, P> {
+    fn drop(&mut self) {
+        for frame in self.frames.iter_mut().filter_map(Option::take) {
+            self.machine.frames().put(frame);
+        }
+    }
+}
+
+impl<P: Platform> fmt::Debug for PageTables<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PageTables(root {:?}, {} tables)", self.root, self.tables())
+    }
+}

@@ -1,0 +1,192 @@
+//! Page-table entries by value, and what they allow.
+
+use core::fmt;
+
+use x86_64::structures::paging::PageTableFlags as Flags;
+
+use crate::frame::Frame;
+use crate::range::PAGE_SHIFT;
+
+/// What user code may do with a page. x86 can read whatever is present.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Protection {
+    /// Nothing; the frame is kept (`PROT_NONE`).
+    None,
+    /// Read.
+    Read,
+    /// Read and execute.
+    ReadExecute,
+    /// Read and write.
+    ReadWrite,
+    /// Read, write and execute.
+    ReadWriteExecute,
+}
+
+impl Protection {
+    /// Whether user code may write.
+    #[inline]
+    pub const fn is_writable(self) -> bool {
+        matches!(self, Protection::ReadWrite | Protection::ReadWriteExecute)
+    }
+
+    /// Whether user code may execute.
+    #[inline]
+    pub const fn is_executable(self) -> bool {
+        matches!(self, Protection::ReadExecute | Protection::ReadWriteExecute)
+    }
+
+    /// The same without the right to write.
+    #[inline]
+    pub const fn without_write(self) -> Self {
+        match self {
+            Protection::ReadWrite => Protection::Read,
+            Protection::ReadWriteExecute => Protection::ReadExecute,
+            other => other,
+        }
+    }
+}
+
+/// Software bit: the entry maps a frame rather than leading to a table, be it present or not.
+const LEAF: Flags = Flags::BIT_9;
+/// Bits of the frame's address.
+const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+
+/// A page-table entry, by value (Intel SDM volume 3, 4.5.4; AMD APM volume 2, 5.3).
+///
+/// | `LEAF` | present | meaning |
+/// | --- | --- | --- |
+/// | 0 | 0 | absent; all bits are 0 |
+/// | 0 | 1 | leads to a table |
+/// | 1 | 1 | maps a frame |
+/// | 1 | 0 | keeps a frame that may not be accessed ([`Protection::None`]) |
+///
+/// Accessed, and dirty where writable, are set from the start, so the processor never writes an entry.
+/// Dirty without writable would be a shadow stack and does not occur.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[repr(transparent)]
+pub struct Pte(u64);
+
+/// The meaning of an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PteView {
+    /// Nothing.
+    Absent,
+    /// A table of the next level.
+    Table(Frame),
+    /// A page.
+    Leaf {
+        /// Its frame.
+        frame: Frame,
+        /// What user code may do with it.
+        protection: Protection,
+    },
+}
+
+impl Pte {
+    /// Nothing.
+    pub const ABSENT: Pte = Pte(0);
+
+    /// The entry with these bits.
+    #[inline]
+    pub const fn from_bits(bits: u64) -> Self {
+        Pte(bits)
+    }
+
+    /// Its bits.
+    #[inline]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// An entry that leads to the table in `frame` and leaves all protection to the leaf.
+    #[inline]
+    pub const fn table(frame: Frame) -> Self {
+        const FLAGS: Flags =
+            Flags::PRESENT.union(Flags::WRITABLE).union(Flags::USER_ACCESSIBLE).union(Flags::ACCESSED);
+        Pte(frame.address().as_u64() | FLAGS.bits())
+    }
+
+    /// An entry that maps `frame`.
+    #[inline]
+    pub const fn leaf(frame: Frame, protection: Protection) -> Self {
+        const READ: Flags = LEAF.union(Flags::PRESENT).union(Flags::USER_ACCESSIBLE).union(Flags::ACCESSED);
+        const WRITE: Flags = READ.union(Flags::WRITABLE).union(Flags::DIRTY);
+        let flags = match protection {
+            Protection::None => LEAF,
+            Protection::Read => READ.union(Flags::NO_EXECUTE),
+            Protection::ReadExecute => READ,
+            Protection::ReadWrite => WRITE.union(Flags::NO_EXECUTE),
+            Protection::ReadWriteExecute => WRITE,
+        };
+        Pte(frame.address().as_u64() | flags.bits())
+    }
+
+    /// What it means.
+    #[inline]
+    pub const fn view(self) -> PteView {
+        if self.0 & LEAF.bits() != 0 {
+            PteView::Leaf { frame: self.frame(), protection: self.protection() }
+        } else if self.is_present() {
+            PteView::Table(self.frame())
+        } else {
+            PteView::Absent
+        }
+    }
+
+    /// Whether it is absent.
+    #[inline]
+    pub const fn is_absent(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether the processor follows it.
+    #[inline]
+    pub const fn is_present(self) -> bool {
+        self.0 & Flags::PRESENT.bits() != 0
+    }
+
+    /// The table it leads to, if it does.
+    #[inline]
+    pub(super) const fn as_table(self) -> Option<Frame> {
+        match self.view() {
+            PteView::Table(frame) => Some(frame),
+            PteView::Absent | PteView::Leaf { .. } => None,
+        }
+    }
+
+    /// The frame of a leaf or table.
+    #[inline]
+    pub(super) const fn frame(self) -> Frame {
+        Frame::new(((self.0 & ADDRESS) >> PAGE_SHIFT) as u32)
+    }
+
+    /// The protection of a leaf.
+    #[inline]
+    const fn protection(self) -> Protection {
+        let flags = Flags::from_bits_retain(self.0);
+        if !flags.contains(Flags::PRESENT) {
+            return Protection::None;
+        }
+        match (flags.contains(Flags::WRITABLE), flags.contains(Flags::NO_EXECUTE)) {
+            (false, true) => Protection::Read,
+            (false, false) => Protection::ReadExecute,
+            (true, true) => Protection::ReadWrite,
+            (true, false) => Protection::ReadWriteExecute,
+        }
+    }
+
+    /// Whether a TLB that still holds this entry would allow something that `new` does not, or map another frame.
+    #[inline]
+    pub(super) const fn needs_flush(self, new: Pte) -> bool {
+        const GRANTS: u64 = Flags::PRESENT.union(Flags::WRITABLE).bits();
+        const DENIES: u64 = Flags::NO_EXECUTE.bits();
+        let lost = self.0 & GRANTS & !new.0 | new.0 & DENIES & !self.0 | (self.0 ^ new.0) & ADDRESS;
+        self.is_present() && lost != 0
+    }
+}
+
+impl fmt::Debug for Pte {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pte({:#x}: {:?})", self.0, self.view())
+    }
+}

@@ -1,0 +1,79 @@
+//! A page table in memory, and its geometry.
+
+use super::Pte;
+use crate::range::Page;
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// Entries in a table.
+pub const ENTRIES: usize = 512;
+/// log2 of [`ENTRIES`].
+pub const INDEX_BITS: u32 = ENTRIES.trailing_zeros();
+/// Levels of tables: 0 holds the leaves, `LEVELS - 1` is the root.
+pub const LEVELS: u32 = 4;
+
+/// A page table. An entry is an atomic: processors and lock-free walks read it at any time, so there is no
+/// `&mut Pte`.
+#[repr(C, align(4096))]
+pub struct Table([AtomicU64; ENTRIES]);
+
+impl Table {
+    /// A table whose entries are all absent.
+    pub const fn new() -> Self {
+        Table([const { AtomicU64::new(0) }; ENTRIES])
+    }
+
+    /// The entry at `index`, which counts modulo [`ENTRIES`]. What was stored before the entry is visible.
+    #[inline]
+    pub fn get(&self, index: usize) -> Pte {
+        Pte::from_bits(self.entry(index).load(Ordering::Acquire))
+    }
+
+    /// Replaces the entry at `index`; whoever sees it sees what was stored before.
+    #[inline]
+    pub fn set(&self, index: usize, pte: Pte) {
+        self.entry(index).store(pte.bits(), Ordering::Release);
+    }
+
+    /// Replaces the entry at `index` by `new` if it is `expected`, in one step; otherwise returns what it is.
+    #[inline]
+    pub fn compare_exchange(&self, index: usize, expected: Pte, new: Pte) -> Result<(), Pte> {
+        self.entry(index)
+            .compare_exchange(expected.bits(), new.bits(), Ordering::AcqRel, Ordering::Acquire)
+            .map(drop)
+            .map_err(Pte::from_bits)
+    }
+
+    /// Whether all entries are absent.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|entry| entry.load(Ordering::Relaxed) == 0)
+    }
+
+    #[inline]
+    fn entry(&self, index: usize) -> &AtomicU64 {
+        &self.0[index % ENTRIES]
+    }
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The index of the entry for `page` in a table of `level` (0 holds the leaves).
+#[inline]
+pub const fn index_of(page: Page, level: u32) -> usize {
+    (page.number() >> (INDEX_BITS * level)) as usize % ENTRIES
+}
+
+/// Pages that an entry of a table of `level` spans: 1, 2^9, 2^18, 2^27.
+#[inline]
+pub const fn entry_span(level: u32) -> u64 {
+    1 << (INDEX_BITS * level)
+}
+
+/// The end of the span of the entry for `page` in a table of `level`.
+#[inline]
+pub(super) const fn entry_end(page: Page, level: u32) -> Page {
+    Page::new((page.number() | (entry_span(level) - 1)) + 1)
+}

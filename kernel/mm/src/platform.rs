@@ -1,0 +1,116 @@
+//! The seam: what the memory manager asks of the machine it runs on.
+//!
+//! A platform is a value, never a global: zero-sized in the kernel, a simulated machine on the host.
+//! Both are equal clients of this crate.
+
+use alloc::boxed::Box;
+use core::mem::MaybeUninit;
+use core::ops::Deref;
+
+use crate::frame::{Frame, FrameAllocator, FrameMeta};
+use crate::pgtable::Table;
+use crate::tlb::{Flush, TlbState};
+use crate::trace::Step;
+use crate::vma::VmaPool;
+
+/// A page of memory for objects, with any content.
+#[repr(C, align(4096))]
+pub struct SlabPage([MaybeUninit<u64>; 512]);
+
+impl SlabPage {
+    /// A page with undefined content.
+    pub const fn new() -> Self {
+        SlabPage([const { MaybeUninit::uninit() }; 512])
+    }
+}
+
+impl Default for SlabPage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A page that a [`Pool`](crate::sync::Pool) takes over, cuts into objects and keeps for as long as the pool
+/// lives (objects are type-stable, I25).
+pub enum Slab {
+    /// Memory that lives for ever: a frame of the kernel.
+    Static(&'static mut SlabPage),
+    /// Memory of the host's heap; freed with the pool.
+    Owned(Box<SlabPage>),
+}
+
+/// A CPU, by number from 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cpu(pub u32);
+
+/// A point at which an operation may fail (design, "Failure"); see [`Platform::admit`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fallible {
+    /// A frame for user data.
+    DataFrame,
+    /// A frame for a page table.
+    TableFrame,
+    /// A VMA object (E7).
+    Vma,
+    /// Node memory of the VMA tree (E8, E11, E14).
+    TreeNodes,
+    /// A killable wait for the mmap lock (E1).
+    MmapLock,
+}
+
+/// The machine, as the memory manager sees it.
+pub trait Platform {
+    /// Where the metadata of all frames lives.
+    type FrameStore: Deref<Target = [FrameMeta]>;
+
+    /// The allocator of physical frames.
+    fn frames(&self) -> &FrameAllocator<Self::FrameStore>;
+
+    /// The VMA objects of this machine.
+    fn vmas(&self) -> &VmaPool;
+
+    /// A page of memory for objects, or `None` when memory is short.
+    fn slab_page(&self) -> Option<Slab>;
+
+    /// The page table in `frame`, which is an allocated frame of kind `Table`.
+    fn table(&self, frame: Frame) -> &Table;
+
+    /// The upper-half entries (256..512) that every address space has in its root table, in order.
+    /// They never change after boot.
+    fn kernel_half(&self) -> &[u64; 256];
+
+    /// The one frame of zeroes that read faults share (kind `Zero`; never written, never freed).
+    fn zero_frame(&self) -> Frame;
+
+    /// Fills `frame` (allocated, owned by the caller) with zeroes.
+    fn zero(&self, frame: Frame);
+
+    /// Copies the content of `from` to `to` (both allocated, `to` owned by the caller).
+    fn copy(&self, from: Frame, to: Frame);
+
+    /// Makes every CPU that may cache translations of the address space behind `tlb` forget those of
+    /// `flush`; returns when all have (I23). Interrupts are on and no page-table lock is held.
+    fn flush(&self, tlb: &TlbState, flush: Flush);
+
+    /// The CPU that runs this code.
+    fn cpu(&self) -> Cpu;
+
+    /// Whether a fallible step may succeed. Tests refuse; the kernel always admits, at no cost.
+    #[inline]
+    fn admit(&self, point: Fallible) -> bool {
+        let _ = point;
+        true
+    }
+
+    /// Whether a panic is unwinding this thread, so that a drop must not panic once more. Only hosts unwind.
+    #[inline]
+    fn unwinding(&self) -> bool {
+        false
+    }
+
+    /// Listens to the steps of an operation (see [`crate::trace`]).
+    #[inline]
+    fn trace(&self, step: Step) {
+        let _ = step;
+    }
+}

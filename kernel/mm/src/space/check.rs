@@ -1,0 +1,119 @@
+//! Re-derives what must hold of an address space: for tests, after every operation.
+
+use core::fmt;
+
+use crate::pgtable::Protection;
+use crate::platform::Platform;
+use crate::range::{Page, PageRange};
+use crate::space::AddressSpace;
+use crate::space::map::{Change, Map, Totals};
+use crate::vma::VmaFlags;
+
+/// What does not hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CheckError {
+    /// The tree has a VMA at another range than the VMA itself (I2).
+    RangeDiffers {
+        /// In the tree.
+        tree: PageRange,
+        /// Of the VMA.
+        vma: PageRange,
+    },
+    /// A VMA lies outside of what can be mapped (I1).
+    OutOfBounds(PageRange),
+    /// A VMA in the tree is detached (I7).
+    Detached(PageRange),
+    /// The totals are not the sums over the VMAs (I3, I8).
+    TotalsDiffer {
+        /// As kept.
+        kept: Totals,
+        /// As summed up.
+        summed: Totals,
+    },
+    /// A page is mapped, and no VMA is there.
+    PageWithoutVma(Page),
+    /// A page permits more than its VMA.
+    PagePermitsMore(Page),
+    /// The number of page tables is not what the tables say.
+    TablesDiffer {
+        /// As kept.
+        kept: u64,
+        /// As counted.
+        counted: u64,
+    },
+}
+
+impl fmt::Display for CheckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the address space is inconsistent: {self:?}")
+    }
+}
+
+impl core::error::Error for CheckError {}
+
+impl<'m, P: Platform> AddressSpace<'m, P> {
+    /// Checks everything that can be checked from inside, under the mmap lock (write).
+    ///
+    /// # Errors
+    /// The first thing that does not hold.
+    pub fn check(&self) -> Result<(), CheckError> {
+        let map = self.map.write();
+        self.check_vmas(&map)?;
+        self.check_pages(&map)?;
+        let (kept, counted) = (self.tables.tables(), self.tables.count_tables());
+        if kept != counted {
+            return Err(CheckError::TablesDiffer { kept, counted });
+        }
+        Ok(())
+    }
+
+    fn check_vmas(&self, map: &Map<'m>) -> Result<(), CheckError> {
+        let mut summed = Totals::default();
+        let mut cursor = map.tree.cursor(0);
+        let mut next = cursor.find(Page::USER_END.number());
+        while let Some(vma) = next {
+            let slot = cursor.range();
+            let (start, end) = (Page::new(slot.start), Page::new(slot.end));
+            let tree = PageRange::new(start, end).unwrap_or(PageRange::single(start));
+            if tree != vma.range() || slot.is_empty() {
+                return Err(CheckError::RangeDiffers { tree, vma: vma.range() });
+            }
+            if start < self.min_page || end > Page::USER_END {
+                return Err(CheckError::OutOfBounds(tree));
+            }
+            if !vma.is_attached() {
+                return Err(CheckError::Detached(tree));
+            }
+            summed.account(vma.flags(), vma.pages(), Change::Add);
+            summed.vmas += 1;
+            next = cursor.next(Page::USER_END.number());
+        }
+        if summed != map.totals {
+            return Err(CheckError::TotalsDiffer { kept: map.totals, summed });
+        }
+        Ok(())
+    }
+
+    fn check_pages(&self, map: &Map<'m>) -> Result<(), CheckError> {
+        let mut result = Ok(());
+        let Some(everything) = PageRange::new(Page::ZERO, Page::USER_END) else { return result };
+        self.tables.for_each_leaf(everything, |page, _, protection| {
+            let found = match map.vma_at(page) {
+                None => Err(CheckError::PageWithoutVma(page)),
+                Some(vma) if !covers(vma.flags(), protection) => Err(CheckError::PagePermitsMore(page)),
+                Some(_) => Ok(()),
+            };
+            if result.is_ok() {
+                result = found;
+            }
+        });
+        result
+    }
+}
+
+/// Whether `flags` permit all that `protection` does.
+fn covers(flags: VmaFlags, protection: Protection) -> bool {
+    (!protection.is_writable() || flags.contains(VmaFlags::WRITE))
+        && (!protection.is_executable() || flags.contains(VmaFlags::EXEC))
+        && (protection == Protection::None || flags.intersects(VmaFlags::ACCESS))
+}

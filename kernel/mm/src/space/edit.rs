@@ -1,0 +1,247 @@
+//! Changing the VMAs of an address space: split, insert, modify. Every method does all that can fail before
+//! anything visible changes.
+
+use crate::error::MmError;
+use crate::platform::{Fallible, Platform};
+use crate::range::{Page, PageRange};
+use crate::space::map::{Change, Map, Totals, VmaCursor};
+use crate::trace::Step;
+use crate::vma::{Reach, Vma, VmaFlags, VmaInfo, WriteSection};
+
+/// An open mmap write section of an address space, with a cursor in its tree.
+pub(super) struct Edit<'g, 'm, P: Platform> {
+    pub(super) machine: &'m P,
+    pub(super) section: WriteSection<'g>,
+    pub(super) cursor: VmaCursor<'g, 'm>,
+    pub(super) totals: &'g mut Totals,
+    pub(super) max_map_count: usize,
+}
+
+/// Which part of a split the new VMA object takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NewHalf {
+    /// Below the split; the old object keeps what is above (`new_below = 1`).
+    Lower,
+    /// Above the split; the old object keeps what is below.
+    Upper,
+}
+
+impl<'g, 'm, P: Platform> Edit<'g, 'm, P> {
+    /// Opens `map` for changes, with the cursor on the slot of `page`.
+    pub(super) fn new(machine: &'m P, section: WriteSection<'g>, map: &'g mut Map<'m>, page: Page) -> Self {
+        let cursor = VmaCursor::new(&mut map.tree, page);
+        Edit { machine, section, cursor, totals: &mut map.totals, max_map_count: map.max_map_count }
+    }
+
+    /// Whether one more VMA would pass `max_map_count` (E4).
+    pub(super) fn at_map_count_limit(&self) -> bool {
+        self.totals.vmas >= self.max_map_count
+    }
+
+    /// Splits `vma` at `at`, a page inside it. Both halves are write-locked before the new one enters the
+    /// tree (I12, I13); nothing changes before the last allocation (I15). The cursor stands on the upper half then.
+    ///
+    /// # Errors
+    /// [`MmError::NoMemory`] (E7, E8): nothing has changed.
+    pub(super) fn split(&mut self, vma: &'m Vma, at: Page, new: NewHalf) -> Result<&'m Vma, MmError> {
+        let whole = vma.info();
+        let (Some(lower), Some(upper)) =
+            (PageRange::new(whole.range.start(), at), PageRange::new(at, whole.range.end()))
+        else {
+            debug_assert!(false, "split of {whole} at {at:?}");
+            return Err(MmError::Invalid);
+        };
+        let (new_range, kept_range) = match new {
+            NewHalf::Lower => (lower, upper),
+            NewHalf::Upper => (upper, lower),
+        };
+        let fresh = self.allocate()?;
+        let reservation = match self.cursor.reserve(self.machine, new_range) {
+            Ok(reservation) => reservation,
+            Err(error) => {
+                self.machine.vmas().free(fresh);
+                return Err(error);
+            }
+        };
+        let kept = vma.start_write(self.section);
+        let fresh = fresh.start_write(self.section);
+        fresh.describe(&whole.part(new_range));
+        kept.set_range(kept_range);
+        self.cursor.store(reservation, new_range, fresh);
+        fresh.attach();
+        self.totals.vmas += 1;
+        if new == NewHalf::Lower {
+            self.cursor.next(Page::USER_END);
+        }
+        Ok(fresh.vma())
+    }
+
+    /// Maps `info`: merges it with its neighbours where possible, otherwise makes a new VMA. What the tree holds in
+    /// the range is overwritten in one store, so that no reader ever sees it empty; `overwritten` says what that is.
+    /// Neighbours that may not take part are passed as `None`. On return the totals include the new pages.
+    ///
+    /// # Errors
+    /// [`MmError::NoMemory`] (M1): nothing has changed.
+    pub(super) fn insert(
+        &mut self,
+        info: &VmaInfo,
+        prev: Option<&'m Vma>,
+        next: Option<&'m Vma>,
+    ) -> Result<&'m Vma, MmError> {
+        let vma = match info.reach(prev, next) {
+            Reach::Alone => self.insert_alone(info)?,
+            Reach::Prev(into) | Reach::Next(into) => self.absorb(into, None, None, info)?,
+            Reach::Both(into, beyond) => self.absorb(into, None, Some(beyond), info)?,
+        };
+        self.totals.account(info.flags, info.range.pages(), Change::Add);
+        Ok(vma)
+    }
+
+    fn insert_alone(&mut self, info: &VmaInfo) -> Result<&'m Vma, MmError> {
+        let fresh = self.allocate()?;
+        let reservation = match self.cursor.reserve(self.machine, info.range) {
+            Ok(reservation) => reservation,
+            Err(error) => {
+                self.machine.vmas().free(fresh);
+                return Err(error);
+            }
+        };
+        let fresh = fresh.start_write(self.section);
+        fresh.describe(info);
+        self.cursor.store(reservation, info.range, fresh);
+        fresh.attach();
+        self.totals.vmas += 1;
+        Ok(fresh.vma())
+    }
+
+    /// Gives `part` new `flags`. `part` is (part of) the range of `vma`, with the properties it has now. Merges with
+    /// the neighbours or splits, as needed, and accounts for the change.
+    ///
+    /// # Errors
+    /// [`MmError::NoMemory`]: the properties are as before; a completed split may remain.
+    pub(super) fn modify(&mut self, vma: &'m Vma, range: PageRange, flags: VmaFlags) -> Result<(), MmError> {
+        let old = vma.info();
+        let target = VmaInfo { flags, ..old.part(range) };
+        let at_start = range.start() == old.range.start();
+        let at_end = range.end() == old.range.end();
+        let prev = if at_start { self.neighbour_below(range.start()) } else { None };
+        let next = if at_end { self.neighbour_above(range.start(), range.end()) } else { None };
+        let whole = if at_start && at_end { Some(vma) } else { None };
+        vma.start_write(self.section);
+        match target.reach(prev, next) {
+            Reach::Alone => self.isolate(vma, range, flags)?,
+            Reach::Both(into, beyond) => {
+                self.absorb(into, whole, Some(beyond), &target)?;
+            }
+            Reach::Prev(into) => {
+                self.absorb(into, whole, None, &target)?;
+                self.shrink(vma, whole, range.end(), old.range.end());
+            }
+            Reach::Next(into) => {
+                self.absorb(into, whole, None, &target)?;
+                self.shrink(vma, whole, old.range.start(), range.start());
+            }
+        }
+        self.totals.account(old.flags, range.pages(), Change::Remove);
+        self.totals.account(flags, range.pages(), Change::Add);
+        Ok(())
+    }
+
+    /// Splits `vma` so that it is exactly `range`, and gives it `flags`.
+    fn isolate(&mut self, vma: &'m Vma, range: PageRange, flags: VmaFlags) -> Result<(), MmError> {
+        if vma.start() < range.start() {
+            if self.at_map_count_limit() {
+                return Err(MmError::NoMemory);
+            }
+            self.split(vma, range.start(), NewHalf::Lower)?;
+        }
+        if vma.end() > range.end() {
+            if self.at_map_count_limit() {
+                return Err(MmError::NoMemory);
+            }
+            self.split(vma, range.end(), NewHalf::Upper)?;
+        }
+        vma.start_write(self.section).set_flags(flags);
+        Ok(())
+    }
+
+    /// Lets `into`, a neighbour of `part`, reach over `part` and over `beyond`, the neighbour on the other side. The VMAs
+    /// `covered` (which was `part`) and `beyond` go. The tree changes in one store.
+    fn absorb(
+        &mut self,
+        into: &'m Vma,
+        covered: Option<&'m Vma>,
+        beyond: Option<&'m Vma>,
+        part: &VmaInfo,
+    ) -> Result<&'m Vma, MmError> {
+        let start = into.start().min(part.range.start());
+        let end = into.end().max(part.range.end()).max(beyond.map_or(Page::ZERO, Vma::end));
+        let Some(range) = PageRange::new(start, end) else { return Err(MmError::Invalid) };
+        let reservation = self.cursor.reserve(self.machine, range)?;
+        let locked = into.start_write(self.section);
+        for vma in covered.into_iter().chain(beyond) {
+            vma.start_write(self.section).detach();
+        }
+        if let Some(id) = part.anon.or(beyond.and_then(Vma::anon)) {
+            into.set_anon_once(id);
+        }
+        locked.set_range(range);
+        self.cursor.store(reservation, range, locked);
+        for vma in covered.into_iter().chain(beyond) {
+            self.totals.vmas -= 1;
+            self.machine.vmas().free(vma);
+        }
+        Ok(into)
+    }
+
+    /// After a neighbour took a part of `vma`: the rest is `[start, end)`. Nothing to do if the whole of it went.
+    fn shrink(&mut self, vma: &'m Vma, whole: Option<&'m Vma>, start: Page, end: Page) {
+        if let (None, Some(rest)) = (whole, PageRange::new(start, end)) {
+            vma.start_write(self.section).set_range(rest);
+        }
+    }
+
+    /// The VMA below the slot of the cursor, which goes there.
+    pub(super) fn vma_below(&mut self) -> Option<&'m Vma> {
+        self.cursor.prev()
+    }
+
+    /// The VMA that ends at `page`, if any.
+    fn neighbour_below(&mut self, page: Page) -> Option<&'m Vma> {
+        self.cursor.walk(page.down(1));
+        self.cursor.vma()
+    }
+
+    /// The VMA that starts at `end`, if any; the cursor goes to `back`.
+    fn neighbour_above(&mut self, back: Page, end: Page) -> Option<&'m Vma> {
+        self.cursor.walk(end);
+        let vma = self.cursor.vma();
+        self.cursor.walk(back);
+        vma
+    }
+
+    /// Extends `vma` to `range`, of which it is a part; the rest is free.
+    pub(super) fn extend(&mut self, vma: &'m Vma, range: PageRange) -> Result<(), MmError> {
+        let reservation = self.cursor.reserve(self.machine, range)?;
+        let more = range.pages() - vma.pages();
+        let locked = vma.start_write(self.section);
+        locked.set_range(range);
+        self.cursor.store(reservation, range, locked);
+        self.totals.account(vma.flags(), more, Change::Add);
+        Ok(())
+    }
+
+    /// A VMA object (E7).
+    fn allocate(&mut self) -> Result<&'m Vma, MmError> {
+        if !self.machine.admit(Fallible::Vma) {
+            return Err(MmError::NoMemory);
+        }
+        let vma = self.machine.vmas().alloc(|| self.machine.slab_page()).ok_or(MmError::NoMemory)?;
+        debug_assert!(!vma.is_attached());
+        Ok(vma)
+    }
+
+    pub(super) fn trace(&self, step: Step) {
+        self.machine.trace(step);
+    }
+}

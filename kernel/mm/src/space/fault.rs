@@ -1,0 +1,192 @@
+//! Page faults: demand-zero memory, the zero page and its upgrade, permissions.
+//!
+//! ```text
+//!              absent                          read-only leaf, write wanted
+//!   read, private:  the zero page, read-only      zero page, or shared with others: copy
+//!   else:           a zeroed frame of its own     ours alone: just writable
+//! ```
+
+use core::fmt;
+
+use crate::error::MmError;
+use crate::frame::{Frame, FrameKind};
+use crate::pgtable::{Installed, Protection, Pte, PteView};
+use crate::platform::{Fallible, Platform};
+use crate::range::{Page, USER_END};
+use crate::space::AddressSpace;
+use crate::space::map::Map;
+use crate::space::stack::Growth;
+use crate::tlb::Gather;
+use crate::vma::{Access, Vma, VmaFlags};
+
+/// Why a fault ends in SIGSEGV.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Segv {
+    /// Nothing is mapped there (`SEGV_MAPERR`).
+    NotMapped,
+    /// The VMA does not permit the access (`SEGV_ACCERR`).
+    NotPermitted,
+}
+
+impl fmt::Display for Segv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Segv::NotMapped => "nothing is mapped there",
+            Segv::NotPermitted => "the vma does not permit it",
+        })
+    }
+}
+
+/// What became of a fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum FaultOutcome {
+    /// The access may be tried again.
+    Resolved,
+    /// The access is wrong.
+    Signal(Segv),
+    /// There is no memory for it.
+    OutOfMemory,
+}
+
+impl FaultOutcome {
+    /// Whether the access may be tried again.
+    pub fn is_resolved(self) -> bool {
+        self == FaultOutcome::Resolved
+    }
+}
+
+impl<'m, P: Platform> AddressSpace<'m, P> {
+    /// Handles a page fault at `address` (bytes, any value). Takes the mmap lock for reading, and for writing to let a
+    /// stack grow.
+    pub fn fault(&self, address: u64, access: Access) -> FaultOutcome {
+        if address >= USER_END {
+            return FaultOutcome::Signal(Segv::NotMapped);
+        }
+        let page = Page::containing(address);
+        let mut map = self.map.read();
+        let vma = match map.vma_at(page) {
+            Some(vma) => vma,
+            None => {
+                drop(map);
+                if self.grow_stack(page) == Growth::Refused {
+                    return FaultOutcome::Signal(Segv::NotMapped);
+                }
+                map = self.map.read();
+                let Some(vma) = map.vma_at(page) else { return FaultOutcome::Signal(Segv::NotMapped) };
+                vma
+            }
+        };
+        if !vma.flags().permits(access) {
+            return FaultOutcome::Signal(Segv::NotPermitted);
+        }
+        match self.fault_in(&map, vma, page, access) {
+            Ok(()) => FaultOutcome::Resolved,
+            Err(_) => FaultOutcome::OutOfMemory,
+        }
+    }
+
+    /// Makes `page` of `vma` present for a permitted access. Caller holds the mmap lock.
+    fn fault_in(&self, map: &Map<'m>, vma: &Vma, page: Page, access: Access) -> Result<(), MmError> {
+        let flags = vma.flags();
+        let pte = self.tables.traverse(page);
+        match pte.view() {
+            PteView::Leaf { protection, .. } if access != Access::Write || protection.is_writable() => Ok(()),
+            PteView::Leaf { frame, .. } => self.make_writable(map, vma, page, pte, frame),
+            _ if access != Access::Write && !flags.contains(VmaFlags::SHARED) => {
+                self.install(page, self.machine.zero_frame(), flags.protection().without_write())
+            }
+            _ if flags.contains(VmaFlags::SHARED) => {
+                self.install(page, self.zeroed_frame(FrameKind::Shared)?, flags.protection())
+            }
+            _ => {
+                self.prepare_anon(map, vma);
+                self.install(page, self.zeroed_frame(FrameKind::Anonymous)?, flags.protection())
+            }
+        }
+    }
+
+    /// Maps `page` to `frame`, whose reference is ours, unless another fault was first.
+    fn install(&self, page: Page, frame: Frame, protection: Protection) -> Result<(), MmError> {
+        match self.tables.install(page, frame, protection) {
+            Ok(Installed::New) => Ok(()),
+            Ok(Installed::Occupied(_)) => {
+                self.machine.frames().put(frame);
+                Ok(())
+            }
+            Err(error) => {
+                self.machine.frames().put(frame);
+                Err(error)
+            }
+        }
+    }
+
+    /// Resolves a write to a leaf without the right to write: in place if the frame is ours alone, else with a copy.
+    fn make_writable(
+        &self,
+        map: &Map<'m>,
+        vma: &Vma,
+        page: Page,
+        pte: Pte,
+        frame: Frame,
+    ) -> Result<(), MmError> {
+        let frames = self.machine.frames();
+        let protection = vma.flags().protection();
+        let ours = vma.flags().contains(VmaFlags::SHARED)
+            || (frames.kind(frame) == FrameKind::Anonymous && frames.reference_count(frame) == 1);
+        if ours {
+            // Rights only grow: a stale translation faults once more. If the entry changed, so does the access.
+            self.tables.replace(page, pte, frame, protection);
+            return Ok(());
+        }
+        self.prepare_anon(map, vma);
+        // Pinned, so that nobody frees it while it is copied.
+        let Some(pinned) = self.tables.pin(page, pte) else { return Ok(()) };
+        let fresh = self.frame_for_copy(pinned);
+        frames.put(pinned);
+        let fresh = fresh?;
+        if !self.tables.replace(page, pte, fresh, protection) {
+            frames.put(fresh);
+            return Ok(());
+        }
+        let mut gather = Gather::new(self.machine, &self.tlb);
+        gather.unhook_page(page, frame);
+        gather.finish();
+        Ok(())
+    }
+
+    fn zeroed_frame(&self, kind: FrameKind) -> Result<Frame, MmError> {
+        let frame = self.data_frame(kind)?;
+        self.machine.zero(frame);
+        Ok(frame)
+    }
+
+    /// A frame with the content of `from`.
+    fn frame_for_copy(&self, from: Frame) -> Result<Frame, MmError> {
+        if self.machine.frames().kind(from) == FrameKind::Zero {
+            return self.zeroed_frame(FrameKind::Anonymous);
+        }
+        let frame = self.data_frame(FrameKind::Anonymous)?;
+        self.machine.copy(from, frame);
+        Ok(frame)
+    }
+
+    fn data_frame(&self, kind: FrameKind) -> Result<Frame, MmError> {
+        if !self.machine.admit(Fallible::DataFrame) {
+            return Err(MmError::NoMemory);
+        }
+        self.machine.frames().alloc_frame(kind).ok_or(MmError::NoMemory)
+    }
+
+    /// Gives the anonymous memory of `vma` an identity before its first page: that of a neighbour that it could become
+    /// one with, so that the two can still merge, else a new one. Caller holds the mmap lock.
+    fn prepare_anon(&self, map: &Map<'m>, vma: &Vma) {
+        if vma.anon().is_some() {
+            return;
+        }
+        let (below, above) = map.around(vma.start());
+        let reusable = |other: Option<&Vma>| other.filter(|other| vma.could_become_one_with(other))?.anon();
+        let id = reusable(above).or_else(|| reusable(below)).unwrap_or_else(|| self.new_anon_id());
+        vma.set_anon_once(id);
+    }
+}

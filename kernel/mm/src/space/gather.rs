@@ -1,0 +1,173 @@
+//! The steps of munmap up to the point of no return.
+
+use core::mem;
+
+use crate::error::MmError;
+use crate::platform::Platform;
+use crate::range::{Page, PageRange};
+use crate::space::edit::{Edit, NewHalf};
+use crate::space::map::{Change, Totals};
+use crate::space::order::{NeighboursRead, Order, Return};
+use crate::sync::List;
+use crate::trace::Step;
+use crate::vma::{Locked, Vma, WriteSection};
+
+/// VMAs on their way out: write-locked and detached, but still in the tree. Dropped before the clear, it attaches
+/// them again (the unwinding of E6-E14).
+pub(super) struct Gathered<'g, 'm> {
+    section: WriteSection<'g>,
+    vmas: List<'m, Vma>,
+    totals: Totals,
+}
+
+impl<'g, 'm> Gathered<'g, 'm> {
+    /// No VMAs yet.
+    pub(super) fn new(section: WriteSection<'g>) -> Self {
+        Gathered { section, vmas: List::new(), totals: Totals::default() }
+    }
+
+    /// Takes one more. It is write-locked before it is detached (I10).
+    fn take(&mut self, vma: Locked<'g, 'm>) {
+        vma.detach();
+        self.vmas.push(vma.vma());
+        self.totals.account(vma.flags(), vma.pages(), Change::Add);
+        self.totals.vmas += 1;
+    }
+
+    /// Their sums.
+    pub(super) fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// The tree does not hold them any more: they cannot come back.
+    pub(super) fn commit(mut self) -> Removed<'m> {
+        Removed { vmas: mem::take(&mut self.vmas), count: self.totals.vmas as u64 }
+    }
+}
+
+impl Drop for Gathered<'_, '_> {
+    fn drop(&mut self) {
+        while let Some(vma) = self.vmas.pop() {
+            vma.start_write(self.section).attach();
+        }
+    }
+}
+
+/// VMAs that have left the tree and wait for their pages to be unmapped.
+#[must_use]
+pub(super) struct Removed<'m> {
+    /// The objects.
+    pub(super) vmas: List<'m, Vma>,
+    /// How many.
+    pub(super) count: u64,
+}
+
+impl<'g, 'm, P: Platform> Edit<'g, 'm, P> {
+    /// Splits `first`, the first VMA of `range`, at the start of `range` if need be. The result is the first VMA to
+    /// go, and the cursor stands on it.
+    ///
+    /// # Errors
+    /// E4 for a hole inside one VMA at the limit, E7, E8. Nothing has changed then.
+    pub(super) fn split_start<O: Order>(
+        &mut self,
+        first: &'m Vma,
+        range: PageRange,
+    ) -> Result<&'m Vma, MmError> {
+        if first.start() >= range.start() {
+            return Ok(first);
+        }
+        if first.end() > range.end() && self.at_map_count_limit() {
+            return Err(MmError::NoMemory);
+        }
+        let new = self.split(first, range.start(), O::START_SPLIT)?;
+        self.trace(Step::SplitStart(new.range()));
+        Ok(match O::START_SPLIT {
+            NewHalf::Lower => first,
+            NewHalf::Upper => new,
+        })
+    }
+
+    /// The VMA below, if the order reads it before the gather. The cursor stands on `first` again then.
+    pub(super) fn prev_before_gather<O: Order>(&mut self, first: &'m Vma) -> Option<&'m Vma> {
+        if O::NEIGHBOURS != NeighboursRead::BeforeClear {
+            return None;
+        }
+        let prev = self.cursor.prev();
+        self.cursor.next(first.end());
+        prev
+    }
+
+    /// Gathers the VMAs of `range` from `first` on: splits the last one at the end if need be, then locks and detaches
+    /// each (I10). The cursor stands on the last one, or behind it.
+    ///
+    /// # Errors
+    /// E7, E8 from the end split. All are attached again then; splits remain.
+    pub(super) fn gather(&mut self, first: &'m Vma, range: PageRange) -> Result<Gathered<'g, 'm>, MmError> {
+        let mut gathered = Gathered::new(self.section);
+        let mut next = Some(first);
+        while let Some(vma) = next {
+            if vma.end() > range.end() {
+                let new = self.split(vma, range.end(), NewHalf::Upper)?;
+                self.trace(Step::SplitEnd(new.range()));
+            }
+            gathered.take(vma.start_write(self.section));
+            self.trace(Step::Gather(vma.range()));
+            next = self.cursor.next(range.end());
+        }
+        Ok(gathered)
+    }
+
+    /// The VMA above, if the order reads it before the clear.
+    pub(super) fn next_after_gather<O: Order>(&mut self, range: PageRange) -> Option<&'m Vma> {
+        if O::NEIGHBOURS != NeighboursRead::BeforeClear {
+            return None;
+        }
+        self.vma_above(range.end())
+    }
+
+    /// The first VMA at or above `end`; the cursor stands below or on it.
+    pub(super) fn vma_above(&mut self, end: Page) -> Option<&'m Vma> {
+        if self.cursor.start() >= end {
+            return self.cursor.find(Page::USER_END);
+        }
+        self.cursor.next(Page::USER_END)
+    }
+
+    /// Brings the cursor back to the slot that holds `start`.
+    pub(super) fn return_to<O: Order>(&mut self, start: Page) {
+        if O::RETURN == Return::Reset {
+            self.cursor.walk(start);
+            self.trace(Step::Reset);
+            return;
+        }
+        let mut steps = 0;
+        while self.cursor.start() > start {
+            if O::RETURN == Return::StepBackInNode && !self.cursor.holds(start) {
+                self.cursor.walk(start);
+                self.trace(Step::Reset);
+                return;
+            }
+            self.cursor.prev_range();
+            steps += 1;
+        }
+        self.trace(Step::WalkBack { steps });
+    }
+
+    /// Clears `range` in the tree: the last step that may fail, and the point of no return. Counts only then (I19).
+    ///
+    /// # Errors
+    /// E14: all are attached again; splits remain.
+    pub(super) fn clear(
+        &mut self,
+        gathered: Gathered<'g, 'm>,
+        range: PageRange,
+    ) -> Result<Removed<'m>, MmError> {
+        let reservation = self.cursor.reserve(self.machine, range)?;
+        self.cursor.clear(reservation, range);
+        self.totals.subtract(gathered.totals());
+        let pages = gathered.totals().pages;
+        let removed = gathered.commit();
+        self.trace(Step::Clear { vmas: removed.count, pages });
+        Ok(removed)
+    }
+}

@@ -1,0 +1,282 @@
+//! What the mmap lock guards: the VMA tree of an address space and its totals.
+
+use core::ops::Range;
+
+use crate::error::MmError;
+use crate::maple::{Cursor, CursorMut, Position, Reservation, Tree};
+use crate::platform::{Fallible, Platform};
+use crate::range::{Page, PageRange, USER_END};
+use crate::space::Limits;
+use crate::vma::{Backing, Locked, Vma, VmaFlags, VmaInfo};
+
+/// Everything about an address space that the mmap lock guards.
+pub(super) struct Map<'m> {
+    /// The VMAs.
+    pub(super) tree: Tree<'m, Vma>,
+    /// Sums over the VMAs.
+    pub(super) totals: Totals,
+    /// Resource limits of the process.
+    pub(super) limits: Limits,
+    /// Most VMAs an address space may have (`vm.max_map_count`).
+    pub(super) max_map_count: usize,
+    /// First byte of the heap.
+    pub(super) brk_start: u64,
+    /// First byte above the heap.
+    pub(super) brk: u64,
+    /// An address in the VMA that maps calls `[stack]`.
+    pub(super) stack_top: u64,
+    /// Number of the next shared anonymous object.
+    pub(super) next_object: u32,
+}
+
+/// Sums over the VMAs of an address space (I8), in pages, and their number (I3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Totals {
+    /// Number of VMAs.
+    pub vmas: usize,
+    /// All pages.
+    pub pages: u64,
+    /// Pages of locked VMAs.
+    pub locked: u64,
+    /// Private writable pages, without stacks.
+    pub data: u64,
+    /// Pages of code.
+    pub code: u64,
+    /// Pages of stacks.
+    pub stack: u64,
+}
+
+impl Totals {
+    /// Adds or takes away `pages` pages with these properties. The number of VMAs is counted apart.
+    pub(super) fn account(&mut self, flags: VmaFlags, pages: u64, change: Change) {
+        let apply = |sum: &mut u64| match change {
+            Change::Add => *sum += pages,
+            Change::Remove => *sum -= pages,
+        };
+        apply(&mut self.pages);
+        if flags.contains(VmaFlags::LOCKED) {
+            apply(&mut self.locked);
+        }
+        if flags.is_code() {
+            apply(&mut self.code);
+        } else if flags.contains(VmaFlags::GROWSDOWN) {
+            apply(&mut self.stack);
+        } else if flags.is_data() {
+            apply(&mut self.data);
+        }
+    }
+
+    /// Whether `pages` more pages with `flags` stay within `RLIMIT_AS` and `RLIMIT_DATA` (M1), when `leaving` pages go.
+    pub(super) fn may_expand(&self, limits: &Limits, flags: VmaFlags, pages: u64, leaving: u64) -> bool {
+        let total = (self.pages - leaving).saturating_add(pages);
+        let data = self.data.saturating_add(pages);
+        total <= Limits::pages(limits.address_space)
+            && (!flags.is_data() || data <= Limits::pages(limits.data))
+    }
+
+    /// Takes away all that `other` sums up.
+    pub(super) fn subtract(&mut self, other: &Totals) {
+        self.vmas -= other.vmas;
+        self.pages -= other.pages;
+        self.locked -= other.locked;
+        self.data -= other.data;
+        self.code -= other.code;
+        self.stack -= other.stack;
+    }
+}
+
+/// Whether pages come or go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Change {
+    Add,
+    Remove,
+}
+
+impl<'m> Map<'m> {
+    /// The VMA that contains `page`.
+    pub(super) fn vma_at(&self, page: Page) -> Option<&'m Vma> {
+        self.tree.get(page.number()).map(|(_, vma)| vma)
+    }
+
+    /// The first VMA that ends above `page`.
+    pub(super) fn vma_from(&self, page: Page) -> Option<&'m Vma> {
+        self.tree.cursor(page.number()).find(Page::USER_END.number())
+    }
+
+    /// The VMAs below and above the gap or VMA at `page`.
+    pub(super) fn around(&self, page: Page) -> (Option<&'m Vma>, Option<&'m Vma>) {
+        let below = self.tree.cursor(page.number()).prev();
+        (below, self.tree.cursor(page.number()).next(Page::USER_END.number()))
+    }
+
+    /// A shared object of its own for a new shared anonymous mapping.
+    pub(super) fn new_shared_object(&mut self) -> Result<Backing, MmError> {
+        let object = self.next_object;
+        self.next_object =
+            object.checked_add(1).filter(|next| *next < Backing::END).ok_or(MmError::NoMemory)?;
+        Ok(Backing::SharedAnonymous { object })
+    }
+
+    /// Whether `pages` more pages may be locked (`RLIMIT_MEMLOCK`).
+    pub(super) fn may_lock(&self, pages: u64) -> bool {
+        self.totals.locked.saturating_add(pages) <= Limits::pages(self.limits.memlock)
+    }
+}
+
+/// Bounds for page tables that go: what lies between the neighbours of an unmapped range (I22).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Neighbours {
+    /// End of the VMA below, or the first user page.
+    pub(super) floor: Page,
+    /// Start of the VMA above, or the end of the user half.
+    pub(super) ceiling: Page,
+}
+
+impl Neighbours {
+    /// The bounds between these two.
+    pub(super) fn between(prev: Option<&Vma>, next: Option<&Vma>) -> Self {
+        Neighbours {
+            floor: prev.map_or(Page::ZERO, Vma::end),
+            ceiling: next.map_or(Page::USER_END, Vma::start),
+        }
+    }
+
+    /// The bounds of the gap that the cursor stands on: its ends are the neighbours.
+    pub(super) fn of_gap(cursor: &Cursor<'_, '_, Vma>) -> Self {
+        debug_assert!(cursor.entry().is_none());
+        let gap = cursor.range();
+        Neighbours { floor: Page::new(gap.start), ceiling: Page::new(gap.end).min(Page::USER_END) }
+    }
+
+    /// Reads the neighbours of the gap that the cursor stands on, one step each way.
+    pub(super) fn beside(cursor: &mut Cursor<'_, '_, Vma>) -> Self {
+        let prev = cursor.prev();
+        let next = cursor.next(USER_END);
+        Neighbours::between(prev, next)
+    }
+}
+
+/// A writing cursor over VMAs. Only what is write-locked can be stored (I12).
+pub(super) struct VmaCursor<'t, 'm> {
+    cursor: CursorMut<'t, 'm, Vma>,
+}
+
+impl<'t, 'm> VmaCursor<'t, 'm> {
+    /// A cursor on the slot that contains `page`.
+    pub(super) fn new(tree: &'t mut Tree<'m, Vma>, page: Page) -> Self {
+        VmaCursor { cursor: tree.cursor_mut(page.number()) }
+    }
+
+    /// Walks from the root to the slot that contains `page`.
+    pub(super) fn walk(&mut self, page: Page) {
+        self.cursor.walk(page.number());
+    }
+
+    /// First page of the slot.
+    pub(super) fn start(&self) -> Page {
+        Page::new(self.cursor.range().start)
+    }
+
+    /// The VMA here.
+    pub(super) fn vma(&self) -> Option<&'m Vma> {
+        self.cursor.entry()
+    }
+
+    /// The VMA here, or the next one that starts below `limit`.
+    pub(super) fn find(&mut self, limit: Page) -> Option<&'m Vma> {
+        self.cursor.find(limit.number())
+    }
+
+    /// Steps to the next VMA that starts below `limit`.
+    pub(super) fn next(&mut self, limit: Page) -> Option<&'m Vma> {
+        self.cursor.next(limit.number())
+    }
+
+    /// Steps to the previous VMA.
+    pub(super) fn prev(&mut self) -> Option<&'m Vma> {
+        self.cursor.prev()
+    }
+
+    /// Steps to the previous slot.
+    pub(super) fn prev_range(&mut self) -> bool {
+        self.cursor.prev_range()
+    }
+
+    /// Whether the node at hand holds `page`.
+    pub(super) fn holds(&self, page: Page) -> bool {
+        self.cursor.holds(page.number())
+    }
+
+    /// Takes the memory that one store over `range` can need (E8, E14).
+    pub(super) fn reserve<P: Platform>(
+        &mut self,
+        machine: &P,
+        range: PageRange,
+    ) -> Result<Reservation, MmError> {
+        if !machine.admit(Fallible::TreeNodes) {
+            return Err(MmError::NoMemory);
+        }
+        self.cursor.reserve(numbers(range)).map_err(|_| MmError::NoMemory)
+    }
+
+    /// Lets the tree have `vma` over `range`, which is or becomes the range of the VMA.
+    pub(super) fn store(&mut self, reservation: Reservation, range: PageRange, vma: Locked<'_, 'm>) {
+        self.cursor.store(reservation, numbers(range), Some(vma.vma()));
+    }
+
+    /// Clears `range` in the tree.
+    pub(super) fn clear(&mut self, reservation: Reservation, range: PageRange) {
+        self.cursor.store(reservation, numbers(range), None);
+    }
+
+    /// The place, for a reading cursor to go on from.
+    pub(super) fn position(&self) -> Position {
+        self.cursor.position()
+    }
+}
+
+fn numbers(range: PageRange) -> Range<u64> {
+    range.numbers()
+}
+
+/// The kind of memory that maps and messages name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum VmaKind {
+    /// Private anonymous memory.
+    Anonymous,
+    /// Holds the program break.
+    Heap,
+    /// Holds the first thread's stack.
+    Stack,
+    /// Pages of the executable.
+    Image,
+    /// Shared anonymous memory; the number of its object.
+    Shared(u32),
+}
+
+/// A VMA as shown to the outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct VmaView {
+    /// The VMA.
+    pub vma: VmaInfo,
+    /// What to call it.
+    pub kind: VmaKind,
+}
+
+impl Map<'_> {
+    /// `vma` as shown to the outside.
+    pub(super) fn view(&self, vma: &Vma) -> VmaView {
+        let info = vma.info();
+        let (start, end) = (info.range.start().address(), info.range.end().address());
+        let kind = match info.backing {
+            Backing::Image => VmaKind::Image,
+            Backing::SharedAnonymous { object } => VmaKind::Shared(object),
+            Backing::Anonymous if self.brk_start != 0 && start <= self.brk && end >= self.brk_start => {
+                VmaKind::Heap
+            }
+            Backing::Anonymous if start <= self.stack_top && self.stack_top <= end => VmaKind::Stack,
+            Backing::Anonymous => VmaKind::Anonymous,
+        };
+        VmaView { vma: info, kind }
+    }
+}

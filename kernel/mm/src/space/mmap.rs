@@ -1,0 +1,123 @@
+//! mmap of anonymous memory.
+
+use crate::error::MmError;
+use crate::platform::Platform;
+use crate::range::PageRange;
+use crate::space::AddressSpace;
+use crate::space::gather::Gathered;
+use crate::space::map::{Map, Neighbours};
+use crate::space::order::{Order, in_order};
+use crate::space::request::{MmapOptions, MmapRequest, Sharing, Source};
+use crate::sync::WriteGuard;
+use crate::trace::Step;
+use crate::vma::{Access, Backing, VmaFlags, VmaInfo};
+
+impl<'m, P: Platform> AddressSpace<'m, P> {
+    /// Maps what `request` says; the result is the address of the first byte. A fixed mapping replaces what is there in
+    /// one store of the tree, so that no reader ever sees the range empty.
+    ///
+    /// # Errors
+    /// As [`MmapRequest::decode`] and the placement say; [`MmError::NoMemory`] beyond limits (M1, M3) or without memory,
+    /// [`MmError::Again`] and [`MmError::NotPermitted`] over `RLIMIT_MEMLOCK`. What was mapped stays as it was.
+    pub fn mmap(&self, request: MmapRequest) -> Result<u64, MmError> {
+        let mut guard = self.write()?;
+        if guard.totals.vmas > guard.max_map_count {
+            return Err(MmError::NoMemory);
+        }
+        let range = self.place(&guard, &request)?;
+        let info = self.describe(&mut guard, &request, range)?;
+        in_order!(self.order, self.map_region(&mut guard, &info))?;
+        drop(guard);
+        if request.options.intersects(MmapOptions::POPULATE | MmapOptions::LOCKED) {
+            self.populate(range);
+        }
+        Ok(range.start().address())
+    }
+
+    /// The VMA that `request` makes at `range`, before merging.
+    fn describe(
+        &self,
+        map: &mut Map<'m>,
+        request: &MmapRequest,
+        range: PageRange,
+    ) -> Result<VmaInfo, MmError> {
+        let mut flags = VmaFlags::from_prot(request.prot);
+        flags.set(VmaFlags::GROWSDOWN, request.options.contains(MmapOptions::GROWSDOWN));
+        flags.set(VmaFlags::LOCKED, request.options.contains(MmapOptions::LOCKED));
+        flags.set(VmaFlags::NORESERVE, request.options.contains(MmapOptions::NORESERVE));
+        if flags.contains(VmaFlags::LOCKED) {
+            if map.limits.memlock == 0 {
+                return Err(MmError::NotPermitted);
+            }
+            if !map.may_lock(range.pages()) {
+                return Err(MmError::Again);
+            }
+        }
+        let (backing, pgoff) = match (request.sharing.ok_or(MmError::Invalid)?, request.source) {
+            (Sharing::Shared, _) if flags.contains(VmaFlags::GROWSDOWN) => return Err(MmError::Invalid),
+            (Sharing::Shared, _) => {
+                flags |= VmaFlags::SHARED;
+                (map.new_shared_object()?, 0)
+            }
+            (Sharing::Private, Source::Anonymous) => (Backing::Anonymous, range.start().number()),
+            (Sharing::Private, Source::Image { first_page }) => (Backing::Image, first_page),
+        };
+        flags.set(VmaFlags::ACCOUNT, flags.is_accountable());
+        Ok(VmaInfo { range, flags, backing, pgoff, anon: None })
+    }
+
+    /// Makes the VMA that `info` describes, in place of what is there: split, gather, store, unmap.
+    fn map_region<O: Order>(
+        &self,
+        guard: &mut WriteGuard<'_, Map<'m>>,
+        info: &VmaInfo,
+    ) -> Result<(), MmError> {
+        let range = info.range;
+        let (limits, totals) = (guard.limits, guard.totals);
+        let may_expand = |leaving| totals.may_expand(&limits, info.flags, range.pages(), leaving);
+        let mut edit = self.edit(guard, range.start());
+        let Some(first) = edit.cursor.find(range.end()) else {
+            if !may_expand(0) {
+                return Err(MmError::NoMemory);
+            }
+            let next = edit.vma_above(range.end());
+            edit.cursor.walk(range.start());
+            let prev = edit.vma_below();
+            edit.insert(info, prev, next)?;
+            return Ok(());
+        };
+
+        self.machine.trace(Step::Begin(range));
+        let first = edit.split_start::<O>(first, range)?;
+        let gathered: Gathered<'_, 'm> = edit.gather(first, range)?;
+        if !may_expand(gathered.totals().pages) {
+            return Err(MmError::NoMemory);
+        }
+        let next = edit.vma_above(range.end());
+        edit.return_to::<O>(range.start());
+        let prev = edit.vma_below();
+        // Before the store: a merge moves the bounds of the neighbours.
+        let neighbours = Neighbours::between(prev, next);
+        edit.insert(info, prev, next)?;
+        // The point of no return. The new VMA is write-locked, so nobody faults in it before its range is clean.
+        edit.totals.subtract(gathered.totals());
+        let removed = gathered.commit();
+        self.release(range, neighbours, removed);
+        Ok(())
+    }
+
+    /// Faults all pages of `range` in, for writing where that is permitted. Stops silently at the first that cannot be,
+    /// as Linux does.
+    fn populate(&self, range: PageRange) {
+        for page in range.iter() {
+            let access = match self.map.read().vma_at(page).map(|vma| vma.flags()) {
+                Some(flags) if flags.contains(VmaFlags::WRITE | VmaFlags::SHARED) => Access::Read,
+                Some(flags) if flags.contains(VmaFlags::WRITE) => Access::Write,
+                _ => Access::Read,
+            };
+            if !self.fault(page.address(), access).is_resolved() {
+                return;
+            }
+        }
+    }
+}

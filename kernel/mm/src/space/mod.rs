@@ -1,0 +1,211 @@
+//! The address space: VMAs, page tables and TLB state of one process. One file an operation.
+//!
+//! Locks: the mmap lock guards the [`Map`](map::Map), and with its write half the VMAs; page tables have a lock of
+//! their own inside. Every operation takes what it needs; callers hold nothing.
+
+mod brk;
+mod check;
+mod edit;
+mod exit;
+mod fault;
+mod gather;
+mod map;
+mod mmap;
+mod mprotect;
+mod munmap;
+mod order;
+mod placement;
+mod release;
+mod request;
+mod stack;
+#[cfg(test)]
+mod tests;
+
+pub use check::CheckError;
+pub use fault::{FaultOutcome, Segv};
+pub use map::{Totals, VmaKind, VmaView};
+pub use order::{MunmapOrder, UnknownOrder};
+pub use request::{MmapOptions, MmapRequest, Placement, Sharing, Source};
+
+use crate::error::MmError;
+use crate::frame::Frame;
+use crate::maple::Tree;
+use crate::pgtable::PageTables;
+use crate::platform::{Fallible, Platform};
+use crate::range::{PAGE_SHIFT, PAGE_SIZE, Page};
+use crate::space::edit::Edit;
+use crate::space::map::Map;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{RwSem, WriteGuard};
+use crate::tlb::TlbState;
+use crate::vma::{AnonId, WriteSection};
+
+/// Resource limits that concern memory, in bytes; `u64::MAX` stands for no limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// `RLIMIT_AS`: the whole address space.
+    pub address_space: u64,
+    /// `RLIMIT_DATA`: private writable memory and the heap.
+    pub data: u64,
+    /// `RLIMIT_STACK`: how far a stack grows.
+    pub stack: u64,
+    /// `RLIMIT_MEMLOCK`: locked memory.
+    pub memlock: u64,
+}
+
+impl Limits {
+    fn pages(bytes: u64) -> u64 {
+        bytes >> PAGE_SHIFT
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { address_space: u64::MAX, data: u64::MAX, stack: 8 << 20, memlock: 8 << 20 }
+    }
+}
+
+/// What an address space starts with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// Resource limits.
+    pub limits: Limits,
+    /// Order of the munmap steps.
+    pub order: MunmapOrder,
+    /// Most VMAs (`vm.max_map_count`).
+    pub max_map_count: usize,
+    /// Lowest address that can be mapped, in bytes, page aligned (`vm.mmap_min_addr`).
+    pub mmap_min_addr: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            limits: Limits::default(),
+            order: MunmapOrder::default(),
+            max_map_count: 65_530,
+            mmap_min_addr: 65_536,
+        }
+    }
+}
+
+/// The address space of a process.
+pub struct AddressSpace<'m, P: Platform> {
+    machine: &'m P,
+    /// Locks itself.
+    tables: PageTables<'m, P>,
+    /// Which CPUs may cache translations; locks itself.
+    tlb: TlbState,
+    /// Guarded by the mmap lock, which this is.
+    map: RwSem<Map<'m>>,
+    /// The last identity given to anonymous memory.
+    anon_ids: AtomicU64,
+    /// Never changes.
+    order: MunmapOrder,
+    /// Never changes.
+    min_page: Page,
+}
+
+impl<'m, P: Platform> AddressSpace<'m, P> {
+    /// An empty address space: nothing mapped but the kernel half.
+    ///
+    /// # Errors
+    /// [`MmError::NoMemory`].
+    pub fn new(machine: &'m P, config: Config) -> Result<Self, MmError> {
+        Ok(AddressSpace {
+            machine,
+            tables: PageTables::new(machine)?,
+            tlb: TlbState::new(),
+            map: RwSem::new(Map {
+                tree: Tree::new(),
+                totals: Totals::default(),
+                limits: config.limits,
+                max_map_count: config.max_map_count,
+                brk_start: 0,
+                brk: 0,
+                stack_top: 0,
+                next_object: 1,
+            }),
+            anon_ids: AtomicU64::new(0),
+            order: config.order,
+            min_page: Page::containing(config.mmap_min_addr + PAGE_SIZE - 1),
+        })
+    }
+
+    /// The root page table, for the CPU.
+    pub fn root(&self) -> Frame {
+        self.tables.root()
+    }
+
+    /// Which CPUs may cache translations.
+    pub fn tlb(&self) -> &TlbState {
+        &self.tlb
+    }
+
+    /// Sums over the VMAs.
+    pub fn totals(&self) -> Totals {
+        self.map.read().totals
+    }
+
+    /// Number of page tables, the root included.
+    pub fn page_tables(&self) -> u64 {
+        self.tables.tables()
+    }
+
+    /// The resource limits.
+    pub fn limits(&self) -> Limits {
+        self.map.read().limits
+    }
+
+    /// Sets the resource limits. What is over a limit already stays.
+    pub fn set_limits(&self, limits: Limits) {
+        self.map.write().limits = limits;
+    }
+
+    /// Notes where the stack begins, an address just inside or at the end of the stack VMA; maps shows it so.
+    pub fn set_stack_top(&self, address: u64) {
+        self.map.write().stack_top = address;
+    }
+
+    /// Visits all VMAs in ascending order, under the mmap lock (read).
+    pub fn for_each_vma(&self, mut visit: impl FnMut(&VmaView)) {
+        let map = self.map.read();
+        let mut cursor = map.tree.cursor(0);
+        let mut next = cursor.find(Page::USER_END.number());
+        while let Some(vma) = next {
+            visit(&map.view(vma));
+            next = cursor.next(Page::USER_END.number());
+        }
+    }
+
+    /// The VMA that contains `page`, if any, and the ones below and above it: for messages about faults.
+    pub fn vmas_around(&self, page: Page) -> [Option<VmaView>; 3] {
+        let map = self.map.read();
+        let (below, above) = map.around(page);
+        [below, map.vma_at(page), above].map(|vma| vma.map(|vma| map.view(vma)))
+    }
+
+    /// The mmap lock for writing (E1).
+    fn write(&self) -> Result<WriteGuard<'_, Map<'m>>, MmError> {
+        if !self.machine.admit(Fallible::MmapLock) {
+            return Err(MmError::Interrupted);
+        }
+        Ok(self.map.write())
+    }
+
+    /// Opens the map behind `guard` for changes, with the cursor on the slot of `page`.
+    fn edit<'g>(&self, guard: &'g mut WriteGuard<'_, Map<'m>>, page: Page) -> Edit<'g, 'm, P> {
+        let section = WriteSection::new(guard.sequence());
+        Edit::new(self.machine, section, guard, page)
+    }
+
+    /// A new identity for anonymous memory.
+    fn new_anon_id(&self) -> AnonId {
+        AnonId(self.anon_ids.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+/// Number of pages that `bytes` bytes take; 0 for 0 and where rounding up wraps, as on Linux.
+fn pages_for(bytes: u64) -> u64 {
+    bytes.wrapping_add(PAGE_SIZE - 1) >> PAGE_SHIFT
+}

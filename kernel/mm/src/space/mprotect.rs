@@ -1,0 +1,118 @@
+//! mprotect: new permissions for a range, VMA by VMA.
+
+use abi::mman::Prot;
+
+use crate::error::MmError;
+use crate::pgtable::Writable;
+use crate::platform::Platform;
+use crate::range::{PAGE_SHIFT, Page, PageRange};
+use crate::space::map::Map;
+use crate::space::{AddressSpace, pages_for};
+use crate::sync::WriteGuard;
+use crate::tlb::Gather;
+use crate::vma::{Backing, Vma, VmaFlags};
+
+const GROWS: Prot = Prot::GROWSDOWN.union(Prot::GROWSUP);
+
+/// End of what 64 bits address.
+const ADDRESSES_END: Page = Page::new(1 << (u64::BITS - PAGE_SHIFT));
+
+impl<'m, P: Platform> AddressSpace<'m, P> {
+    /// Gives the pages that `[address, address + length)` (bytes) touches the permissions `prot` (`PROT_`). Length 0 is no
+    /// error. With `PROT_GROWSDOWN` the change reaches down to the start of the stack VMA.
+    ///
+    /// # Errors
+    /// [`MmError::Invalid`] for a wrong address or `prot`, [`MmError::NoMemory`] for a range that is not mapped
+    /// throughout, and beyond limits. The VMAs before the one where the error comes keep their new permissions, as on Linux.
+    pub fn mprotect(&self, address: u64, length: u64, prot: u64) -> Result<(), MmError> {
+        if prot & GROWS.bits() == GROWS.bits() {
+            return Err(MmError::Invalid);
+        }
+        let start = Page::starting_at(address).ok_or(MmError::Invalid)?;
+        if length == 0 {
+            return Ok(());
+        }
+        let range = PageRange::from_start(start, pages_for(length)).ok_or(MmError::NoMemory)?;
+        if range.end() > ADDRESSES_END {
+            return Err(MmError::NoMemory);
+        }
+        let prot = Prot::from_bits(prot).ok_or(MmError::Invalid)?;
+        let guard = self.write()?;
+        self.protect_range(guard, range, prot)
+    }
+
+    fn protect_range(
+        &self,
+        mut guard: WriteGuard<'_, Map<'m>>,
+        range: PageRange,
+        prot: Prot,
+    ) -> Result<(), MmError> {
+        let first = guard.vma_from(range.start()).ok_or(MmError::NoMemory)?;
+        let range = self.range_to_protect(first, range, prot)?;
+        let access = VmaFlags::from_prot(prot);
+        let mut gather = Gather::new(self.machine, &self.tlb);
+        let mut at = range.start();
+        let result = loop {
+            let Some(vma) = guard.vma_at(at) else { break Err(MmError::NoMemory) };
+            let Some(part) = PageRange::new(at, vma.end().min(range.end())) else { break Ok(()) };
+            at = part.end();
+            let flags = (vma.flags() - VmaFlags::ACCESS) | access;
+            if flags != vma.flags() {
+                let flags = committed(vma, flags);
+                let (limits, totals) = (guard.limits, guard.totals);
+                let may = |flags| totals.may_expand(&limits, flags, part.pages(), 0);
+                if flags.contains(VmaFlags::WRITE) && !may(flags) && may(vma.flags()) {
+                    break Err(MmError::NoMemory);
+                }
+                if let Err(error) = self.edit(&mut guard, at).modify(vma, part, flags) {
+                    break Err(error);
+                }
+                self.tables.protect(part, flags.protection(), writable(flags), &mut gather);
+            }
+            if at >= range.end() {
+                break Ok(());
+            }
+        };
+        gather.finish();
+        result
+    }
+
+    /// The range that `PROT_GROWSDOWN` or `PROT_GROWSUP` extends.
+    fn range_to_protect(&self, first: &Vma, range: PageRange, prot: Prot) -> Result<PageRange, MmError> {
+        if prot.contains(Prot::GROWSDOWN) {
+            if first.start() >= range.end() {
+                return Err(MmError::NoMemory);
+            }
+            if !first.flags().contains(VmaFlags::GROWSDOWN) {
+                return Err(MmError::Invalid);
+            }
+            return PageRange::new(first.start(), range.end()).ok_or(MmError::NoMemory);
+        }
+        if first.start() > range.start() {
+            return Err(MmError::NoMemory);
+        }
+        if prot.contains(Prot::GROWSUP) {
+            return Err(MmError::Invalid);
+        }
+        Ok(range)
+    }
+}
+
+/// Which present pages of a VMA with `flags` may be written without a fault.
+fn writable(flags: VmaFlags) -> Writable {
+    if flags.contains(VmaFlags::SHARED) { Writable::Always } else { Writable::IfExclusive }
+}
+
+/// `flags` with the mark of committed memory: set when private memory becomes writable, and taken away again
+/// only while nothing has been written.
+fn committed(vma: &Vma, flags: VmaFlags) -> VmaFlags {
+    let old = vma.flags();
+    let counted = VmaFlags::ACCOUNT | VmaFlags::WRITE | VmaFlags::SHARED | VmaFlags::NORESERVE;
+    if flags.contains(VmaFlags::WRITE) {
+        if old.intersects(counted) { flags } else { flags | VmaFlags::ACCOUNT }
+    } else if vma.backing() == Backing::Anonymous && vma.anon().is_none() {
+        flags - VmaFlags::ACCOUNT
+    } else {
+        flags
+    }
+}

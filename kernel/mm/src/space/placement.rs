@@ -1,0 +1,111 @@
+//! Where a mapping goes: Linux's rules for hints, top-down search, and the gap below stacks.
+
+use crate::error::MmError;
+use crate::platform::Platform;
+use crate::range::{PAGE_SIZE, Page, PageRange, USER_END};
+use crate::space::AddressSpace;
+use crate::space::map::Map;
+use crate::space::request::{MmapRequest, Placement};
+use crate::vma::{Vma, VmaFlags};
+
+/// Pages that stay free below a stack for it to grow into (`stack_guard_gap`).
+pub(super) const STACK_GUARD_PAGES: u64 = 256;
+
+/// The search from above starts here: the stack's limit, at least 128 MiB and at most 5/6 of the user half, stays free
+/// below its end, and the guard gap too.
+const MIN_STACK_ROOM: u64 = 128 << 20;
+const MAX_STACK_ROOM: u64 = USER_END / 6 * 5;
+
+/// The search from below, used when nothing is free above, starts at a third of the user half.
+const BOTTOM_UP_BASE: u64 = (USER_END / 3).next_multiple_of(PAGE_SIZE);
+
+/// `MAP_32BIT` places mappings here.
+const LOW_WINDOW: (u64, u64) = (0x4000_0000, 0x8000_0000);
+
+impl<'m, P: Platform> AddressSpace<'m, P> {
+    /// The range for `request`.
+    ///
+    /// # Errors
+    /// [`MmError::NoMemory`] when nothing fits, [`MmError::NotPermitted`] below `mmap_min_addr`, [`MmError::Exists`] for
+    /// a fixed range that must not replace.
+    pub(super) fn place(&self, map: &Map<'m>, request: &MmapRequest) -> Result<PageRange, MmError> {
+        let start = match request.placement {
+            Placement::Fixed(page) | Placement::FixedNoReplace(page) => page,
+            Placement::Hint(page) => self.place_near(map, page, request.pages)?,
+            Placement::Anywhere => self.place_anywhere(map, request.pages)?,
+            Placement::Low => {
+                map.find_area(Page::containing(LOW_WINDOW.0), Page::containing(LOW_WINDOW.1), request.pages)?
+            }
+        };
+        let range = PageRange::from_start(start, request.pages).ok_or(MmError::NoMemory)?;
+        if range.end() > Page::USER_END {
+            return Err(MmError::NoMemory);
+        }
+        if range.start() < self.min_page {
+            return Err(MmError::NotPermitted);
+        }
+        let no_replace = matches!(request.placement, Placement::FixedNoReplace(_));
+        if no_replace && map.vma_from(range.start()).is_some_and(|vma| vma.start() < range.end()) {
+            return Err(MmError::Exists);
+        }
+        Ok(range)
+    }
+
+    /// At the hint if it is free there, else anywhere.
+    fn place_near(&self, map: &Map<'m>, hint: Page, pages: u64) -> Result<Page, MmError> {
+        let hint = hint.max(self.min_page);
+        if let Some(range) = PageRange::from_start(hint, pages)
+            && range.end() <= Page::USER_END
+            && map.vma_from(hint).is_none_or(|vma| range.end() <= start_with_guard(vma))
+        {
+            return Ok(hint);
+        }
+        self.place_anywhere(map, pages)
+    }
+
+    fn place_anywhere(&self, map: &Map<'m>, pages: u64) -> Result<Page, MmError> {
+        let top = Page::containing(top_down_base(map.limits.stack));
+        let found = map.find_area_rev(self.min_page, top, pages);
+        found.or_else(|_| map.find_area(Page::containing(BOTTOM_UP_BASE), Page::USER_END, pages))
+    }
+}
+
+/// Where the search from above starts, in bytes, for this limit of the stack, in bytes.
+fn top_down_base(stack_limit: u64) -> u64 {
+    let room =
+        stack_limit.saturating_add(STACK_GUARD_PAGES * PAGE_SIZE).clamp(MIN_STACK_ROOM, MAX_STACK_ROOM);
+    (USER_END - room).next_multiple_of(PAGE_SIZE)
+}
+
+/// Start of a VMA, or of the guard gap that belongs to it.
+pub(super) fn start_with_guard(vma: &Vma) -> Page {
+    if vma.flags().contains(VmaFlags::GROWSDOWN) { vma.start().down(STACK_GUARD_PAGES) } else { vma.start() }
+}
+
+impl<'m> Map<'m> {
+    /// The highest free `pages` pages in `[low, high)`, clear of guard gaps.
+    fn find_area_rev(&self, low: Page, mut high: Page, pages: u64) -> Result<Page, MmError> {
+        while low < high {
+            let window = low.number()..high.number();
+            let start = Page::new(self.tree.find_area_rev(window, pages).ok_or(MmError::NoMemory)?);
+            match self.vma_from(start) {
+                Some(above) if start_with_guard(above) < start.up(pages) => high = start_with_guard(above),
+                _ => return Ok(start),
+            }
+        }
+        Err(MmError::NoMemory)
+    }
+
+    /// The lowest free `pages` pages in `[low, high)`, clear of guard gaps.
+    fn find_area(&self, mut low: Page, high: Page, pages: u64) -> Result<Page, MmError> {
+        while low < high {
+            let window = low.number()..high.number();
+            let start = Page::new(self.tree.find_area(window, pages).ok_or(MmError::NoMemory)?);
+            match self.vma_from(start) {
+                Some(above) if start_with_guard(above) < start.up(pages) => low = above.end(),
+                _ => return Ok(start),
+            }
+        }
+        Err(MmError::NoMemory)
+    }
+}

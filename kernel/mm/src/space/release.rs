@@ -1,0 +1,31 @@
+//! The steps of munmap after the point of no return: unmap, free tables, flush, free. Nothing here can fail.
+
+use crate::platform::Platform;
+use crate::range::PageRange;
+use crate::space::AddressSpace;
+use crate::space::gather::Removed;
+use crate::space::map::Neighbours;
+use crate::tlb::Gather;
+use crate::trace::Step;
+
+impl<'m, P: Platform> AddressSpace<'m, P> {
+    /// Unmaps the pages of `range`, frees the page tables that only it used, flushes the TLBs, and only then frees
+    /// frames, tables and the VMAs `removed` (I20-I23). Caller holds the mmap lock for writing or downgraded, and the
+    /// tree has no VMA in `range` that could be faulted on.
+    pub(super) fn release(&self, range: PageRange, neighbours: Neighbours, mut removed: Removed<'m>) {
+        self.machine.trace(Step::Neighbours {
+            floor: neighbours.floor.address(),
+            ceiling: neighbours.ceiling.address(),
+        });
+        let mut gather = Gather::new(self.machine, &self.tlb);
+        let pages = self.tables.zap(range, &mut gather);
+        self.machine.trace(Step::Unmap { pages });
+        let tables = self.tables.free(range, neighbours.floor, neighbours.ceiling, &mut gather);
+        self.machine.trace(Step::FreeTables { tables });
+        let freed = gather.finish();
+        while let Some(vma) = removed.vmas.pop() {
+            self.machine.vmas().free(vma);
+        }
+        self.machine.trace(Step::Free { pages: freed.pages, tables: freed.tables, vmas: removed.count });
+    }
+}

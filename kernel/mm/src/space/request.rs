@@ -1,0 +1,144 @@
+//! What an mmap asks for: raw arguments become types here, once.
+
+use abi::mman::{Map as MapFlags, MapType, Prot};
+use bitflags::bitflags;
+
+use crate::error::MmError;
+use crate::range::{PAGE_SIZE, Page, PageRange, USER_END};
+use crate::space::pages_for;
+
+/// Where a mapping goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Placement {
+    /// Wherever there is room, highest first.
+    Anywhere,
+    /// Wherever there is room below 2 GiB, lowest first (`MAP_32BIT`).
+    Low,
+    /// There if that is free, else anywhere.
+    Hint(Page),
+    /// There; what is there goes.
+    Fixed(Page),
+    /// There if that is free, else not at all.
+    FixedNoReplace(Page),
+}
+
+/// Who sees stores to a mapping.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sharing {
+    /// This address space alone.
+    Private,
+    /// All that map the same object.
+    Shared,
+}
+
+/// What is mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// Zero-filled memory.
+    Anonymous,
+    /// Zero-filled memory that the loader fills with the executable from this page of the file on.
+    Image {
+        /// Offset in the file, in pages.
+        first_page: u64,
+    },
+}
+
+bitflags! {
+    /// Further wishes.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct MmapOptions: u32 {
+        /// Fault all pages in at once.
+        const POPULATE = 1 << 0;
+        /// Do not reserve memory.
+        const NORESERVE = 1 << 1;
+        /// A stack that grows downwards.
+        const GROWSDOWN = 1 << 2;
+        /// Lock the pages in memory, which faults them in.
+        const LOCKED = 1 << 3;
+    }
+}
+
+/// A checked mmap call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MmapRequest {
+    /// Where.
+    pub placement: Placement,
+    /// How many pages, at least 1, at most the user half.
+    pub pages: u64,
+    /// Permitted accesses.
+    pub prot: Prot,
+    /// Who sees stores. `None` if the call said neither or both: refused, but only after the placement.
+    pub sharing: Option<Sharing>,
+    /// What.
+    pub source: Source,
+    /// Further wishes.
+    pub options: MmapOptions,
+}
+
+impl MmapRequest {
+    /// The request of an mmap call for anonymous memory with these raw arguments (bytes, `PROT_`, `MAP_`). Unknown
+    /// bits of `prot` and `flags` have no effect, as on Linux.
+    ///
+    /// # Errors
+    /// [`MmError::Invalid`] for length 0 or an unaligned fixed address, [`MmError::NoMemory`] if the range does not fit
+    /// the user half or huge pages are wanted (none are reserved).
+    pub fn decode(address: u64, length: u64, prot: u64, flags: u64) -> Result<Self, MmError> {
+        let flags = MapFlags::from_bits_retain(flags);
+        if flags.contains(MapFlags::HUGETLB) {
+            return Err(MmError::NoMemory);
+        }
+        if length == 0 {
+            return Err(MmError::Invalid);
+        }
+        let pages = pages_for(length);
+        if pages == 0 || length > USER_END {
+            return Err(MmError::NoMemory);
+        }
+        let mut options = MmapOptions::empty();
+        let nonblock = flags.contains(MapFlags::NONBLOCK);
+        options.set(MmapOptions::POPULATE, flags.contains(MapFlags::POPULATE) && !nonblock);
+        options.set(MmapOptions::NORESERVE, flags.contains(MapFlags::NORESERVE));
+        options.set(MmapOptions::GROWSDOWN, flags.contains(MapFlags::GROWSDOWN));
+        options.set(MmapOptions::LOCKED, flags.contains(MapFlags::LOCKED));
+        Ok(MmapRequest {
+            placement: placement(address, pages, flags)?,
+            pages,
+            prot: Prot::from_bits_truncate(prot),
+            sharing: match flags.map_type() {
+                Some(MapType::Shared) => Some(Sharing::Shared),
+                Some(MapType::Private) => Some(Sharing::Private),
+                _ => None,
+            },
+            source: Source::Anonymous,
+            options,
+        })
+    }
+
+    /// A private anonymous mapping of `range`, which replaces what is there: for loaders.
+    pub fn fixed(range: PageRange, prot: Prot, source: Source) -> Self {
+        MmapRequest {
+            placement: Placement::Fixed(range.start()),
+            pages: range.pages(),
+            prot,
+            sharing: Some(Sharing::Private),
+            source,
+            options: MmapOptions::empty(),
+        }
+    }
+}
+
+fn placement(address: u64, pages: u64, flags: MapFlags) -> Result<Placement, MmError> {
+    let no_replace = flags.contains(MapFlags::FIXED_NOREPLACE);
+    if no_replace || flags.contains(MapFlags::FIXED) {
+        if address > USER_END - pages * PAGE_SIZE {
+            return Err(MmError::NoMemory);
+        }
+        let page = Page::starting_at(address).ok_or(MmError::Invalid)?;
+        return Ok(if no_replace { Placement::FixedNoReplace(page) } else { Placement::Fixed(page) });
+    }
+    Ok(match Page::containing(address) {
+        Page::ZERO if flags.contains(MapFlags::_32BIT) => Placement::Low,
+        Page::ZERO => Placement::Anywhere,
+        page => Placement::Hint(page),
+    })
+}

@@ -1,0 +1,165 @@
+//! The gather: owner of what was unhooked, until TLBs have forgotten it.
+
+use core::fmt;
+use core::mem;
+
+use super::{Flush, FlushScope, SINGLE_PAGES, TlbState};
+use crate::frame::{Frame, FrameBatch};
+use crate::platform::Platform;
+use crate::range::{Page, PageRange};
+use crate::trace::Step;
+
+/// What a gather has freed: references to frames of data, and tables.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Freed {
+    /// Frames of data, one for each page that was unhooked.
+    pub pages: u64,
+    /// Frames of page tables.
+    pub tables: u64,
+}
+
+/// Collects unhooked frames and tables and changed ranges of one address space, flushes, then frees. It never
+/// allocates: any number of frames that nobody else has is linked through their metadata; frames that are shared have
+/// a fixed room ([`FrameBatch::SHARED`]), and when that is full, the gather flushes and frees, and goes on.
+///
+/// [`finish`](Self::finish) must be called, without the page-table lock. A gather that is dropped instead leaks
+/// what it owns, and panics in debug builds.
+#[must_use = "unhooked frames are freed by `finish` only"]
+pub struct Gather<'a, 'm, P: Platform> {
+    machine: &'m P,
+    tlb: &'a TlbState,
+    /// Unhooked since the last flush.
+    batch: FrameBatch,
+    /// Pages changed since the last flush: lowest, and one past the highest; nothing if `low >= high`.
+    low: Page,
+    high: Page,
+    /// Tables in `batch`.
+    tables: u64,
+    freed: Freed,
+    bomb: Bomb<'m, P>,
+}
+
+impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
+    /// An empty gather for the address space of `tlb`.
+    #[inline]
+    pub fn new(machine: &'m P, tlb: &'a TlbState) -> Self {
+        tlb.enter();
+        Gather {
+            machine,
+            tlb,
+            batch: FrameBatch::new(),
+            low: NOTHING.0,
+            high: NOTHING.1,
+            tables: 0,
+            freed: Freed::default(),
+            bomb: Bomb(machine),
+        }
+    }
+
+    /// Takes over the reference of `page`'s entry, which was cleared or replaced, to `frame`. The caller does not
+    /// hold the page-table lock: this may flush.
+    #[inline]
+    pub fn unhook_page(&mut self, page: Page, frame: Frame) {
+        self.flush_if_full();
+        self.push(frame);
+        self.touch(PageRange::single(page));
+    }
+
+    /// Takes over the table in `frame`, whose entry in the table above was cleared, and which had served `range`
+    /// (any part of its span) last. The caller does not hold the page-table lock: this may flush.
+    #[inline]
+    pub fn unhook_table(&mut self, range: PageRange, frame: Frame) {
+        self.flush_if_full();
+        self.push(frame);
+        self.tables += 1;
+        // One page is enough for the paging-structure caches, see `Flush::tables`.
+        self.touch(PageRange::single(range.start()));
+    }
+
+    /// Entries of `range` have lost rights.
+    #[inline]
+    pub fn touch(&mut self, range: PageRange) {
+        self.low = self.low.min(range.start());
+        self.high = self.high.max(range.end());
+    }
+
+    /// Takes over a frame of data. There is room, and the page is reported by [`touch`](Self::touch).
+    #[inline]
+    pub(crate) fn push(&mut self, frame: Frame) {
+        self.machine.frames().collect(frame, &mut self.batch);
+    }
+
+    /// Whether nothing more can be taken over without a flush.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.batch.is_full()
+    }
+
+    /// Makes room. The caller does not hold the page-table lock.
+    #[inline]
+    pub(crate) fn flush_if_full(&mut self) {
+        if self.batch.is_full() {
+            self.overflow();
+        }
+    }
+
+    #[cold]
+    fn overflow(&mut self) {
+        self.flush();
+    }
+
+    /// Flushes what is to be flushed, frees what was gathered, and says how much that was in all. The caller does
+    /// not hold the page-table lock.
+    ///
+    /// While another gather of the address space is under way, everything is flushed: the other may have cleared
+    /// entries of this range that this one found absent, and not flushed them yet.
+    pub fn finish(mut self) -> Freed {
+        if self.tlb.is_nested() {
+            (self.low, self.high) = EVERYTHING;
+        }
+        if self.low < self.high {
+            self.flush();
+        }
+        self.tlb.leave();
+        let Gather { freed, bomb, .. } = self;
+        mem::forget(bomb);
+        freed
+    }
+
+    /// Flush, then free.
+    fn flush(&mut self) {
+        debug_assert!(self.low < self.high, "frames were unhooked from no page");
+        let scope = match PageRange::new(self.low, self.high) {
+            Some(range) if range.pages() <= SINGLE_PAGES => FlushScope::Range(range),
+            _ => FlushScope::All,
+        };
+        self.tlb.advance();
+        self.machine.flush(self.tlb, Flush { scope, tables: self.tables != 0 });
+        self.machine.trace(Step::Flush { pages: scope.single_pages() });
+        self.freed.pages += self.batch.len() - self.tables;
+        self.freed.tables += self.tables;
+        self.machine.frames().put_batch(&mut self.batch);
+        (self.low, self.high) = NOTHING;
+        self.tables = 0;
+    }
+}
+
+const NOTHING: (Page, Page) = (Page::new(u64::MAX), Page::ZERO);
+const EVERYTHING: (Page, Page) = (Page::ZERO, Page::USER_END);
+
+impl<P: Platform> fmt::Debug for Gather<'_, '_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gather").field("unhooked", &self.batch.len()).field("freed", &self.freed).finish()
+    }
+}
+
+/// Goes off when a gather is dropped unfinished.
+struct Bomb<'m, P: Platform>(&'m P);
+
+impl<P: Platform> Drop for Bomb<'_, P> {
+    fn drop(&mut self) {
+        if cfg!(debug_assertions) && !self.0.unwinding() {
+            panic!("a gather was dropped without `finish`");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What a VMA permits and is.
+
+use abi::mman::Prot;
+use bitflags::bitflags;
+
+use crate::pgtable::Protection;
+
+bitflags! {
+    /// Properties of a VMA. Two VMAs merge only if all of them are equal.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct VmaFlags: u32 {
+        /// May be read.
+        const READ = 1 << 0;
+        /// May be written.
+        const WRITE = 1 << 1;
+        /// May be executed.
+        const EXEC = 1 << 2;
+        /// Stores are seen by all that map the same object.
+        const SHARED = 1 << 3;
+        /// Grows downwards on faults below it: a stack.
+        const GROWSDOWN = 1 << 4;
+        /// Its pages count as committed memory (private and once writable).
+        const ACCOUNT = 1 << 5;
+        /// Mapped without reserving memory; never counts as committed.
+        const NORESERVE = 1 << 6;
+        /// Its pages stay resident and count against `RLIMIT_MEMLOCK`.
+        const LOCKED = 1 << 7;
+    }
+}
+
+impl VmaFlags {
+    /// What access permissions consist of.
+    pub const ACCESS: VmaFlags = VmaFlags::READ.union(VmaFlags::WRITE).union(VmaFlags::EXEC);
+
+    /// The access flags for `prot`.
+    pub fn from_prot(prot: Prot) -> Self {
+        let mut flags = VmaFlags::empty();
+        flags.set(VmaFlags::READ, prot.contains(Prot::READ));
+        flags.set(VmaFlags::WRITE, prot.contains(Prot::WRITE));
+        flags.set(VmaFlags::EXEC, prot.contains(Prot::EXEC));
+        flags
+    }
+
+    /// Whether an access of this kind is permitted. On x86 every mapping that permits anything can be read.
+    pub fn permits(self, access: Access) -> bool {
+        match access {
+            Access::Read => self.intersects(VmaFlags::ACCESS),
+            Access::Write => self.contains(VmaFlags::WRITE),
+            Access::Execute => self.contains(VmaFlags::EXEC),
+        }
+    }
+
+    /// The protection of page-table entries in such a VMA.
+    pub fn protection(self) -> Protection {
+        match (self.contains(VmaFlags::WRITE), self.contains(VmaFlags::EXEC)) {
+            (true, true) => Protection::ReadWriteExecute,
+            (true, false) => Protection::ReadWrite,
+            (false, true) => Protection::ReadExecute,
+            (false, false) if self.contains(VmaFlags::READ) => Protection::Read,
+            (false, false) => Protection::None,
+        }
+    }
+
+    /// Whether pages of such a VMA are private and writable: what `RLIMIT_DATA` counts.
+    pub fn is_data(self) -> bool {
+        self & (VmaFlags::WRITE | VmaFlags::SHARED | VmaFlags::GROWSDOWN) == VmaFlags::WRITE
+    }
+
+    /// Whether the statistics count such a VMA as code.
+    pub fn is_code(self) -> bool {
+        self & (VmaFlags::EXEC | VmaFlags::WRITE | VmaFlags::GROWSDOWN) == VmaFlags::EXEC
+    }
+
+    /// Whether such a mapping must be accounted as committed memory when it is made.
+    pub fn is_accountable(self) -> bool {
+        self & (VmaFlags::WRITE | VmaFlags::SHARED | VmaFlags::NORESERVE) == VmaFlags::WRITE
+    }
+}
+
+/// A kind of access by the CPU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// A load.
+    Read,
+    /// A store.
+    Write,
+    /// An instruction fetch.
+    Execute,
+}
