@@ -1,0 +1,189 @@
+//! What is compared after every operation.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use abi::mman::Prot;
+use mm::platform::Cpu;
+use mm::vma::{Backing as MmBacking, VmaFlags, VmaInfo};
+
+use crate::machine::{CPUS, Mapped};
+use crate::model::{Area, Attributes, Backing, Growth, Sharing, Sums, Touch};
+use crate::op::PAGE;
+use crate::world::{Answer, World};
+
+impl World<'_> {
+    /// Compares address space and model, and looks at the oracles.
+    ///
+    /// # Panics
+    /// If anything is wrong.
+    pub fn check(&mut self, after: impl Display) {
+        self.check_areas(&after);
+        self.check_sums(&after);
+        self.inspect(&after);
+        self.check_contents(&after);
+    }
+
+    /// The VMAs, in order.
+    pub(crate) fn vmas(&self) -> Vec<VmaInfo> {
+        let mut vmas = Vec::new();
+        self.space.for_each_vma(|view| vmas.push(view.vma));
+        vmas
+    }
+
+    /// Checks of the machine and of the address space by itself.
+    fn inspect(&self, after: &impl Display) {
+        if let Err(error) = self.space.check() {
+            panic!("after {after}: the address space finds itself broken: {error:?}");
+        }
+        let mapped = self
+            .model
+            .areas()
+            .map(|area| Mapped { start: area.start, end: area.end, prot: area.attributes.prot })
+            .collect();
+        self.machine.inspect(&[(self.space.root(), mapped)]);
+        self.report(after);
+    }
+
+    /// Fails if the machine has taken note of anything.
+    pub(crate) fn report(&self, after: impl Display) {
+        let violations = self.machine.violations();
+        assert!(violations.is_empty(), "after {after}:\n  {}", violations.join("\n  "));
+    }
+
+    fn check_areas(&self, after: &impl Display) {
+        let vmas = self.vmas();
+        let mut names = Names::default();
+        let actual: Vec<Area> = vmas.iter().map(area_of).collect();
+        let expected: Vec<Area> = self.model.areas().copied().collect();
+        let same = actual.len() == expected.len()
+            && actual.iter().zip(&expected).all(|(actual, expected)| names.same(actual, expected));
+        assert!(
+            same,
+            "after {after}: the vmas are not those of the model\n  address space:{}\n  model:{}",
+            list(&actual),
+            list(&expected)
+        );
+    }
+
+    fn check_sums(&self, after: &impl Display) {
+        let totals = self.space.totals();
+        let actual = Sums {
+            total: totals.pages,
+            locked: totals.locked,
+            data: totals.data,
+            exec: totals.code,
+            stack: totals.stack,
+            map_count: totals.vmas,
+        };
+        assert_eq!(
+            actual,
+            self.model.sums(),
+            "after {after}: the sums of the address space, then the model's (I8)"
+        );
+    }
+
+    /// Loads some words on some CPUs: ones that were written, and any.
+    fn check_contents(&mut self, after: &impl Display) {
+        for _ in 0..self.samples {
+            let Some(address) = self.sample() else { return };
+            let Some(expected) = self.model.peek(address) else { continue };
+            let cpu = Cpu(self.random.u32(..CPUS - 1));
+            self.machine.run_on(cpu);
+            let answer = self.touch(cpu, address, Touch::Read, 0);
+            if answer == Answer::OutOfMemory && self.machine.free_frames() < 4 {
+                return;
+            }
+            assert_eq!(
+                answer,
+                Answer::Word(expected),
+                "after {after}: the word at {address:#x} on {cpu:?}, then the model's"
+            );
+        }
+        self.report(after);
+    }
+
+    /// An address that can be read: every second time of a word that was written.
+    fn sample(&mut self) -> Option<u64> {
+        let written = self.model.written();
+        if !written.is_empty() && self.random.bool() {
+            return Some(written[self.random.usize(..written.len())]);
+        }
+        let readable: Vec<Area> =
+            self.model.areas().filter(|area| !area.attributes.prot.is_empty()).copied().collect();
+        let area = readable.get(self.random.usize(..readable.len().max(1)))?;
+        // Near the ends, where mistakes are, and never so far inside that a large mapping fills the memory.
+        let page = area.start + self.random.u64(..area.pages().min(8));
+        let page = if self.random.bool() { page } else { area.end - 1 - (page - area.start) };
+        Some(page * PAGE + self.random.u64(..512) * 8)
+    }
+}
+
+/// Which identities of the address space stand for which of the model: a bijection.
+#[derive(Default)]
+struct Names {
+    objects: Bijection,
+    groups: Bijection,
+}
+
+#[derive(Default)]
+struct Bijection {
+    forth: BTreeMap<u64, u64>,
+    back: BTreeMap<u64, u64>,
+}
+
+impl Bijection {
+    fn same(&mut self, actual: u64, expected: u64) -> bool {
+        *self.forth.entry(actual).or_insert(expected) == expected
+            && *self.back.entry(expected).or_insert(actual) == actual
+    }
+}
+
+impl Names {
+    fn same(&mut self, actual: &Area, expected: &Area) -> bool {
+        let objects = match (actual.attributes.sharing, expected.attributes.sharing) {
+            (Sharing::Private, Sharing::Private) => true,
+            (Sharing::Shared(actual), Sharing::Shared(expected)) => self.objects.same(actual, expected),
+            _ => false,
+        };
+        let groups = match (actual.group, expected.group) {
+            (None, None) => true,
+            (Some(actual), Some(expected)) => self.groups.same(actual.0, expected.0),
+            _ => false,
+        };
+        objects && groups && actual.is_like(expected)
+    }
+}
+
+/// A VMA in the words of the model.
+pub(crate) fn area_of(vma: &VmaInfo) -> Area {
+    let has = |flag| vma.flags.contains(flag);
+    let mut prot = Prot::NONE;
+    prot.set(Prot::READ, has(VmaFlags::READ));
+    prot.set(Prot::WRITE, has(VmaFlags::WRITE));
+    prot.set(Prot::EXEC, has(VmaFlags::EXEC));
+    let (sharing, backing) = match vma.backing {
+        MmBacking::Anonymous => (Sharing::Private, Backing::Anonymous),
+        MmBacking::Image => (Sharing::Private, Backing::Image),
+        MmBacking::SharedAnonymous { object } => (Sharing::Shared(u64::from(object)), Backing::Anonymous),
+    };
+    Area {
+        start: vma.range.start().number(),
+        end: vma.range.end().number(),
+        attributes: Attributes {
+            prot,
+            sharing,
+            backing,
+            growth: if has(VmaFlags::GROWSDOWN) { Growth::Down } else { Growth::Fixed },
+            locked: has(VmaFlags::LOCKED),
+            noreserve: has(VmaFlags::NORESERVE),
+            account: has(VmaFlags::ACCOUNT),
+        },
+        pgoff: vma.pgoff,
+        group: vma.anon.map(|id| crate::model::AnonGroup(id.0)),
+    }
+}
+
+fn list(areas: &[Area]) -> String {
+    areas.iter().map(|area| format!("\n    {area}")).collect()
+}

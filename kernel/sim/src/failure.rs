@@ -1,0 +1,120 @@
+//! Operations in which one fallible step is refused, and what may be left of them.
+
+use abi::Errno;
+
+use crate::check::area_of;
+use crate::model::{Fault, Model, runs};
+use crate::op::Op;
+use crate::world::{Answer, World};
+
+/// What became of an operation in which a step was to be refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Attempt {
+    /// The operation has fewer fallible steps; it was carried out.
+    Completed(Answer),
+    /// The step was refused; this is the answer.
+    Refused(Answer),
+}
+
+impl World<'_> {
+    /// Does `op` while its fallible step number `step` (from 0) is refused, or memory runs out. The operation must then fail and leave every
+    /// page as it was, but for completed splits (E6-E14); an mprotect may have changed whole VMAs from the first on, a
+    /// populating mmap may have left pages out, and a stack may have grown.
+    ///
+    /// # Panics
+    /// If any check fails.
+    pub fn attempt(&mut self, op: impl Into<Op>, step: usize) -> Attempt {
+        let op = op.into();
+        let before = self.model.clone();
+        let answer = self.perform(op, Some(step));
+        let exhausted = answer == Answer::OutOfMemory && self.machine.free_frames() < 4;
+        if !self.machine.end_refusals() && !exhausted {
+            let expected = self.predict(op);
+            assert_eq!(answer, expected, "{op}: the address space answers the left, the model the right");
+            if matches!(answer, Answer::Failed(_)) {
+                self.adopt_splits(op);
+            }
+            self.check(op);
+            return Attempt::Completed(answer);
+        }
+        let point = self.machine.points().get(step).copied();
+        let legal = match answer {
+            Answer::Failed(errno) => matches!(errno, Errno::ENOMEM | Errno::EINTR),
+            Answer::OutOfMemory => matches!(op, Op::Touch { .. }),
+            // A stack that cannot grow.
+            Answer::Killed(fault) => matches!(op, Op::Touch { .. }) && fault == Fault::Unmapped,
+            Answer::Returned(_) | Answer::Word(_) => true,
+        };
+        assert!(legal, "{op}: {answer:?} when step {step} ({point:?}) was refused");
+        let candidates = self.outcomes(op, answer, before);
+        let actual = runs(self.vmas().iter().map(area_of));
+        let found = candidates.into_iter().find(|model| {
+            let expected = model.runs();
+            expected.len() == actual.len()
+                && expected.iter().zip(&actual).all(|(expected, actual)| expected.is_like(actual))
+        });
+        let Some(found) = found else {
+            panic!(
+                "{op}: refused step {step} ({point:?}) left something in between:\n  {}\n  before:\n  {}",
+                actual.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  "),
+                self.model.areas().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")
+            );
+        };
+        self.model = found;
+        self.adopt_splits(op);
+        self.check(format_args!("{op} with step {step} ({point:?}) refused"));
+        Attempt::Refused(answer)
+    }
+
+    /// The states that `op` may leave when a step of it was refused and it answered `answer`.
+    fn outcomes(&mut self, op: Op, answer: Answer, before: Model) -> Vec<Model> {
+        let expected = self.predict(op);
+        let after = std::mem::replace(&mut self.model, before.clone());
+        // What completed without the step, or does not mind, is done.
+        let done = matches!(answer, Answer::Returned(_) | Answer::Word(_));
+        if answer == expected && done {
+            return vec![after];
+        }
+        let mut outcomes = vec![before.clone()];
+        if answer == expected {
+            // It would have failed anyway, later on.
+            outcomes.push(after);
+        }
+        match op {
+            Op::Mprotect { address, length, prot } => {
+                let end = address.saturating_add(length);
+                for area in before.areas() {
+                    let cut = area.end * crate::op::PAGE;
+                    if address < cut && cut < end {
+                        let mut partly = before.clone();
+                        if partly.mprotect(address, cut - address, prot).is_ok() {
+                            outcomes.push(partly);
+                        }
+                    }
+                }
+            }
+            Op::Touch { .. } if answer == Answer::OutOfMemory => {
+                // The stack may have grown, the content did not change.
+                let mut grown = before;
+                if let Op::Touch { address, touch, .. } = op
+                    && grown.reach(address, touch).is_ok()
+                {
+                    outcomes.push(grown);
+                }
+            }
+            _ => {}
+        }
+        outcomes
+    }
+
+    /// The model takes over where the VMAs end and which of them have an identity, after a failed operation.
+    ///
+    /// # Panics
+    /// If they differ in more than that.
+    pub(crate) fn adopt_splits(&mut self, op: Op) {
+        let actual: Vec<_> = self.vmas().iter().map(area_of).collect();
+        if let Err(difference) = self.model.adopt(&actual) {
+            panic!("after {op}, which failed: {difference}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The memory manager on the host: a simulated machine, a flat reference model, and both in step.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`machine`] | memory, CPUs with TLBs, oracles, and whatever shall fail |
+//! | [`model`] | what Linux answers, the slow and obvious way |
+//! | [`world`] | an address space on a machine, and its model, in step |
+//! | [`op`] | what a simulated program does |
+//! | [`setup`] | what a run begins with |
+//! | [`in_every_order`] | a scenario, in all orders of munmap |
+//! | [`strategy`] | random programs |
+#![forbid(unsafe_code)]
+
+mod check;
+mod failure;
+pub mod machine;
+pub mod model;
+pub mod op;
+mod quiet;
+mod scenario;
+pub mod setup;
+pub mod strategy;
+pub mod world;
+
+pub use failure::Attempt;
+pub use scenario::{in_every_order, in_every_order_with};

@@ -1,0 +1,58 @@
+//! Physical memory: an array of frames, each 512 words. What is a page table to `mm` and what is data are the
+//! same words, all of them atomics, so there is nothing unsafe about either.
+
+use mm::frame::Frame;
+use mm::pgtable::{ENTRIES, Pte, Table};
+
+/// What fills a frame that nobody owns. A program that loads it has read freed memory.
+pub(crate) const POISON: u64 = 0xdead_f4a3_dead_f4a3;
+
+/// The frames, by number.
+pub(crate) struct Arena {
+    frames: Box<[Table]>,
+}
+
+impl Arena {
+    /// `frames` frames, all poisoned.
+    pub(crate) fn new(frames: usize) -> Self {
+        let arena = Arena { frames: (0..frames).map(|_| Table::new()).collect() };
+        for number in 0..frames {
+            arena.fill(number as u64, POISON);
+        }
+        arena
+    }
+
+    /// Number of frames.
+    pub(crate) fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// The frame as a page table.
+    pub(crate) fn table(&self, frame: Frame) -> &Table {
+        &self.frames[frame.number() as usize]
+    }
+
+    /// A word of a frame.
+    pub(crate) fn load(&self, frame: u64, index: usize) -> u64 {
+        self.frames[frame as usize].get(index).bits()
+    }
+
+    /// Stores a word of a frame.
+    pub(crate) fn store(&self, frame: u64, index: usize, value: u64) {
+        self.frames[frame as usize].set(index, Pte::from_bits(value));
+    }
+
+    /// Fills a frame.
+    pub(crate) fn fill(&self, frame: u64, value: u64) {
+        for index in 0..ENTRIES {
+            self.store(frame, index, value);
+        }
+    }
+
+    /// Copies a frame.
+    pub(crate) fn copy(&self, from: u64, to: u64) {
+        for index in 0..ENTRIES {
+            self.store(to, index, self.load(from, index));
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The simulated machine: physical memory, CPUs with TLBs, and everything that can be made to fail.
+//!
+//! ```text
+//!  load, store, fetch ──► TLB ──miss──► walk of the page tables in the arena ──► word of the arena
+//!                          ▲                       │ not present, not permitted
+//!                          └── retry ◄── fault handler of mm
+//! ```
+//!
+//! A machine never panics over what it finds wrong, because it is found in the middle of operations of `mm`:
+//! it takes note, and [`World`](crate::world::World) reports it after the operation.
+
+mod arena;
+mod cpu;
+mod oracle;
+mod tlb;
+mod walker;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
+use mm::pgtable::Table;
+use mm::platform::{Cpu, Fallible, Platform, Slab, SlabPage};
+use mm::tlb::{Flush, FlushScope, TlbState};
+use mm::trace::Step;
+use mm::vma::VmaPool;
+
+use arena::Arena;
+pub use cpu::Accessed;
+pub(crate) use cpu::Handled;
+pub use oracle::Mapped;
+use tlb::Tlb;
+
+/// Number of CPUs of every simulated machine.
+pub const CPUS: u32 = 3;
+
+/// A machine in memory.
+pub struct Machine {
+    arena: Arena,
+    frames: FrameAllocator<Box<[FrameMeta]>>,
+    vmas: VmaPool,
+    zero: Frame,
+    kernel_half: Box<[u64; 256]>,
+    cpus: Vec<Mutex<Tlb>>,
+    /// The CPU that runs the code of `mm` now.
+    current: AtomicU32,
+    /// Frames that somebody owned at the last look, by number.
+    owned: Mutex<Vec<bool>>,
+    admission: Mutex<Admission>,
+    /// Steps of the operation under way.
+    steps: Mutex<Vec<Step>>,
+    violations: Mutex<Vec<String>>,
+    /// The pages that programs touched last: what a CPU walks ahead to.
+    recent: Mutex<Vec<u64>>,
+    /// Looks at the frames so far; chooses the word that is compared.
+    looks: AtomicU64,
+}
+
+/// Which fallible points there were, and which one fails.
+#[derive(Default)]
+struct Admission {
+    points: Vec<Fallible>,
+    /// Number of the point that is refused, from 0.
+    fail_at: Option<usize>,
+    /// Whether one was.
+    refused: bool,
+}
+
+impl Machine {
+    /// A machine with `frames` frames of memory to allocate, besides the frame of zeroes and frame 0.
+    pub fn with_frames(frames: u32) -> Self {
+        let metadata: Box<[FrameMeta]> = (0..frames + 2).map(|_| FrameMeta::default()).collect();
+        let allocator = FrameAllocator::new(metadata);
+        allocator.add_range(Frame::new(1), Frame::new(frames + 2));
+        let arena = Arena::new(frames as usize + 2);
+        let zero = allocator.alloc_frame(FrameKind::Zero).unwrap_or(Frame::new(0));
+        arena.fill(u64::from(zero.number()), 0);
+        let mut owned = vec![false; arena.len()];
+        owned[zero.number() as usize] = true;
+        Machine {
+            arena,
+            frames: allocator,
+            vmas: VmaPool::new(),
+            zero,
+            // Any pattern will do that page-table code must carry over unchanged; not present for the walker.
+            kernel_half: Box::new(std::array::from_fn(|index| (index as u64) << 12)),
+            cpus: (0..CPUS).map(|cpu| Mutex::new(Tlb::new(u64::from(cpu)))).collect(),
+            current: AtomicU32::new(0),
+            owned: Mutex::new(owned),
+            admission: Mutex::default(),
+            steps: Mutex::default(),
+            violations: Mutex::default(),
+            recent: Mutex::default(),
+            looks: AtomicU64::new(0),
+        }
+    }
+
+    /// Lets the fallible point number `fail_at` from now on (from 0) be refused, or none; forgets points and steps
+    /// recorded so far.
+    pub fn begin(&self, cpu: Cpu, fail_at: Option<usize>) {
+        self.run_on(cpu);
+        *lock(&self.admission) = Admission { points: Vec::new(), fail_at, refused: false };
+        lock(&self.steps).clear();
+    }
+
+    /// Lets `cpu` be the CPU that calls `mm`.
+    pub fn run_on(&self, cpu: Cpu) {
+        self.current.store(cpu.0, Ordering::Relaxed);
+    }
+
+    /// The fallible points passed since [`begin`](Self::begin).
+    pub fn points(&self) -> Vec<Fallible> {
+        lock(&self.admission).points.clone()
+    }
+
+    /// Nothing is refused any more. Says whether a point was since [`begin`](Self::begin).
+    pub fn end_refusals(&self) -> bool {
+        let mut admission = lock(&self.admission);
+        admission.fail_at = None;
+        admission.refused
+    }
+
+    /// The steps of munmap since [`begin`](Self::begin).
+    pub fn steps(&self) -> Vec<Step> {
+        lock(&self.steps).clone()
+    }
+
+    /// What has been found wrong so far.
+    pub fn violations(&self) -> Vec<String> {
+        lock(&self.violations).clone()
+    }
+
+    /// Frames that are free now.
+    pub fn free_frames(&self) -> u64 {
+        self.frames.statistics().free
+    }
+
+    /// Frames of a kind that are allocated now.
+    pub fn allocated(&self, kind: FrameKind) -> u64 {
+        self.frames.statistics().allocated(kind)
+    }
+
+    /// VMA objects that are in use now.
+    pub fn vmas_in_use(&self) -> u64 {
+        self.vmas.statistics().in_use
+    }
+
+    /// Takes note of something wrong, with the step after which it was found.
+    fn violate(&self, what: String) {
+        let after = match lock(&self.steps).last() {
+            Some(step) => format!("{what} (found after step: {step})"),
+            None => what,
+        };
+        let mut violations = lock(&self.violations);
+        if violations.len() < 20 && !violations.contains(&after) {
+            violations.push(after);
+        }
+    }
+
+    fn tlb(&self, cpu: Cpu) -> std::sync::MutexGuard<'_, Tlb> {
+        lock(&self.cpus[cpu.0 as usize])
+    }
+}
+
+/// Locks; a panic of another holder does not matter, because its run has failed already.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Platform for Machine {
+    type FrameStore = Box<[FrameMeta]>;
+
+    fn frames(&self) -> &FrameAllocator<Self::FrameStore> {
+        &self.frames
+    }
+
+    fn vmas(&self) -> &VmaPool {
+        &self.vmas
+    }
+
+    fn slab_page(&self) -> Option<Slab> {
+        Some(Slab::Owned(Box::new(SlabPage::new())))
+    }
+
+    fn table(&self, frame: Frame) -> &Table {
+        if self.frames.kind(frame) != FrameKind::Table {
+            self.violate(format!("{frame:?} is used as a page table, but is {:?}", self.frames.kind(frame)));
+        }
+        self.arena.table(frame)
+    }
+
+    fn kernel_half(&self) -> &[u64; 256] {
+        &self.kernel_half
+    }
+
+    fn zero_frame(&self) -> Frame {
+        self.zero
+    }
+
+    fn zero(&self, frame: Frame) {
+        self.check_new_owner(frame);
+        self.arena.fill(u64::from(frame.number()), 0);
+    }
+
+    fn copy(&self, from: Frame, to: Frame) {
+        self.check_new_owner(to);
+        self.arena.copy(u64::from(from.number()), u64::from(to.number()));
+    }
+
+    fn flush(&self, tlb: &TlbState, flush: Flush) {
+        // What is about to be freed must still be allocated.
+        self.check_tlbs();
+        for cpu in (0..CPUS).map(Cpu).filter(|cpu| tlb.is_loaded_on(*cpu)) {
+            let mut tlb = self.tlb(cpu);
+            match flush.scope {
+                FlushScope::All => tlb.forget_pages(),
+                FlushScope::Range(range) => range.iter().for_each(|page| tlb.forget_page(page.number())),
+            }
+            if flush.tables {
+                tlb.forget_tables();
+            }
+        }
+        self.speculate();
+    }
+
+    fn cpu(&self) -> Cpu {
+        Cpu(self.current.load(Ordering::Relaxed))
+    }
+
+    fn admit(&self, point: Fallible) -> bool {
+        self.check_tlbs();
+        self.speculate();
+        let mut admission = lock(&self.admission);
+        let number = admission.points.len();
+        admission.points.push(point);
+        let refuse = admission.fail_at == Some(number);
+        admission.refused |= refuse;
+        !refuse
+    }
+
+    fn unwinding(&self) -> bool {
+        std::thread::panicking()
+    }
+
+    fn trace(&self, step: Step) {
+        lock(&self.steps).push(step);
+        self.check_tlbs();
+        self.speculate();
+    }
+}

@@ -1,0 +1,136 @@
+//! The hardware's page walk (SDM vol. 3, 4.5): four levels, 4 KiB pages, on raw words of the arena.
+//!
+//! Shares no code with the page tables of `mm`, so that the two check each other.
+
+use super::arena::Arena;
+
+pub(crate) const PRESENT: u64 = 1 << 0;
+pub(crate) const WRITABLE: u64 = 1 << 1;
+pub(crate) const USER: u64 = 1 << 2;
+pub(crate) const ACCESSED: u64 = 1 << 5;
+pub(crate) const DIRTY: u64 = 1 << 6;
+const LARGE: u64 = 1 << 7;
+pub(crate) const NO_EXECUTE: u64 = 1 << 63;
+const FRAME_MASK: u64 = ((1 << 52) - 1) & !0xfff;
+
+/// Number of the frame that an entry names.
+pub(crate) fn frame_of(entry: u64) -> u64 {
+    (entry & FRAME_MASK) >> 12
+}
+
+/// Index of `page` in a table of `level`: 3 is the root, 0 holds the entries of pages.
+fn index(page: u64, level: u8) -> usize {
+    ((page >> (9 * u32::from(level))) & 511) as usize
+}
+
+/// A table that a walk reached, with the rights that the entries above leave.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Reached {
+    pub(crate) frame: u64,
+    /// 2, 1 or 0; 3 for the root.
+    pub(crate) level: u8,
+    pub(crate) write: bool,
+    pub(crate) execute: bool,
+}
+
+impl Reached {
+    /// The root table, where a walk begins that knows nothing yet.
+    pub(crate) fn root(frame: u64) -> Self {
+        Reached { frame, level: 3, write: true, execute: true }
+    }
+}
+
+/// What a successful walk finds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Leaf {
+    /// Frame of the page.
+    pub(crate) frame: u64,
+    /// Stores are permitted by all levels.
+    pub(crate) write: bool,
+    /// Fetches are permitted by all levels.
+    pub(crate) execute: bool,
+}
+
+/// Walks from the table `from` to the entry of `page`; reports the tables below `from` on the way. `None` for
+/// anything not present or not for user programs.
+///
+/// Accessed and dirty bits are not set: the page tables of `mm` have them set from the start, which
+/// [`super::oracle`] checks.
+pub(crate) fn walk(arena: &Arena, from: Reached, page: u64, mut reach: impl FnMut(Reached)) -> Option<Leaf> {
+    let mut at = from;
+    loop {
+        let entry = arena.load(at.frame, index(page, at.level));
+        if entry & PRESENT == 0 || entry & USER == 0 || frame_of(entry) >= arena.len() as u64 {
+            return None;
+        }
+        let write = at.write && entry & WRITABLE != 0;
+        let execute = at.execute && entry & NO_EXECUTE == 0;
+        let frame = frame_of(entry);
+        if at.level == 0 {
+            return Some(Leaf { frame, write, execute });
+        }
+        if entry & LARGE != 0 {
+            return None;
+        }
+        at = Reached { frame, level: at.level - 1, write, execute };
+        reach(at);
+    }
+}
+
+/// A table that [`scan`] found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TableAt {
+    pub(crate) frame: u64,
+    /// 2, 1 or 0.
+    pub(crate) level: u8,
+    /// First page of its span.
+    pub(crate) base: u64,
+}
+
+impl TableAt {
+    /// Pages of its span.
+    pub(crate) fn span(&self) -> u64 {
+        1 << (9 * (u32::from(self.level) + 1))
+    }
+}
+
+/// Everything in the user half below a root table.
+#[derive(Default, Debug)]
+pub(crate) struct Scan {
+    pub(crate) tables: Vec<TableAt>,
+    /// Page and entry, for all entries that are not 0, ascending.
+    pub(crate) pages: Vec<(u64, u64)>,
+    /// Entries of inner tables that lead nowhere sensible.
+    pub(crate) broken: Vec<(u64, u64)>,
+}
+
+/// Reads all page tables below `root`.
+pub(crate) fn scan(arena: &Arena, root: u64) -> Scan {
+    let mut scan = Scan::default();
+    for slot in 0..256 {
+        descend(arena, arena.load(root, slot), 2, (slot as u64) << 27, &mut scan);
+    }
+    scan
+}
+
+fn descend(arena: &Arena, entry: u64, level: u8, base: u64, scan: &mut Scan) {
+    if entry == 0 {
+        return;
+    }
+    let expected = PRESENT | WRITABLE | USER | ACCESSED;
+    let frame = frame_of(entry);
+    if entry & (expected | LARGE) != expected || frame >= arena.len() as u64 {
+        scan.broken.push((base, entry));
+        return;
+    }
+    scan.tables.push(TableAt { frame, level, base });
+    for slot in 0..512 {
+        let entry = arena.load(frame, slot);
+        let at = base + ((slot as u64) << (9 * u32::from(level)));
+        if level > 0 {
+            descend(arena, entry, level - 1, at, scan);
+        } else if entry != 0 {
+            scan.pages.push((at, entry));
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! When neighbours become one area.
+//!
+//! Two adjacent areas merge if their attributes are equal, the offset runs on, and their groups
+//! (`anon_vma`) do not forbid it: at most one has been written to, or both belong to the same group.
+
+use super::area::{AnonGroup, Area};
+use super::{Model, Sharing};
+
+impl Model {
+    /// Whether `left` and `right` may be one area.
+    fn can_merge(left: &Area, right: &Area) -> bool {
+        left.end == right.start
+            && left.attributes == right.attributes
+            && left.offset_of(right.start) == right.pgoff
+            && groups_agree(left.group, right.group)
+    }
+
+    /// Stores `area` (whose range is free) and merges it with the areas on both sides; the left one has
+    /// precedence where the groups of the outer two disagree.
+    pub(crate) fn put_merged(&mut self, area: Area) {
+        let left = self.before(area.start).copied().filter(|left| Self::can_merge(left, &area));
+        let right = self.areas.get(&area.end).copied().filter(|right| {
+            Self::can_merge(&area, right) && left.is_none_or(|left| groups_agree(left.group, right.group))
+        });
+        let mut merged = area;
+        if let Some(right) = right {
+            self.areas.remove(&right.start);
+            merged.end = right.end;
+            merged.group = merged.group.or(right.group);
+        }
+        if let Some(left) = left {
+            merged.start = left.start;
+            merged.pgoff = left.pgoff;
+            merged.group = left.group.or(merged.group);
+        }
+        self.put(merged);
+    }
+
+    /// Merges `area` (already stored) with the one on its left, if that is allowed.
+    pub(crate) fn put_merged_left(&mut self, area: Area) {
+        match self.before(area.start).copied().filter(|left| Self::can_merge(left, &area)) {
+            Some(left) => self.put(Area { end: area.end, group: left.group.or(area.group), ..left }),
+            None => self.put(area),
+        }
+    }
+
+    /// The group that the first write into `area` joins: that of a neighbour that it could merge with but for
+    /// its protection (Linux: `find_mergeable_anon_vma`, the next one before the previous), or a new one.
+    pub(crate) fn join_group(&mut self, page: u64) {
+        let Some(area) = self.area_at(page).copied() else { return };
+        if area.group.is_some() || area.attributes.sharing != Sharing::Private {
+            return;
+        }
+        let like = |left: &Area, right: &Area| {
+            let mut attributes = left.attributes;
+            attributes.prot = right.attributes.prot;
+            left.end == right.start
+                && attributes == right.attributes
+                && left.offset_of(right.start) == right.pgoff
+        };
+        let next = self.areas.get(&area.end).filter(|next| like(&area, next)).and_then(|next| next.group);
+        let previous = self.before(area.start).filter(|left| like(left, &area)).and_then(|left| left.group);
+        let group = next.or(previous).unwrap_or_else(|| {
+            self.next_group += 1;
+            AnonGroup(self.next_group)
+        });
+        self.put(Area { group: Some(group), ..area });
+    }
+
+    /// The area at `page` has not been written to after all.
+    pub(crate) fn leave_group(&mut self, page: u64) {
+        if let Some(area) = self.area_at(page).copied() {
+            self.put(Area { group: None, ..area });
+        }
+    }
+}
+
+fn groups_agree(left: Option<AnonGroup>, right: Option<AnonGroup>) -> bool {
+    match (left, right) {
+        (Some(left), Some(right)) => left == right,
+        _ => true,
+    }
+}

@@ -1,0 +1,229 @@
+//! The flat reference model: what Linux answers, computed the slow and obvious way.
+//!
+//! Independent of `mm`: plain sorted areas, contents by page, no tree, no page tables, no locks. Rules cite
+//! the numbers of the munmap reference (E, M, I) where they have one.
+
+mod access;
+mod area;
+mod brk;
+mod merge;
+mod mmap;
+mod mprotect;
+mod munmap;
+mod placement;
+
+use std::collections::BTreeMap;
+
+pub use access::{Fault, Touch};
+pub(crate) use area::PAGE;
+pub use area::{AnonGroup, Area, Attributes, Backing, Growth, Sharing};
+
+/// End of the user half, in pages (Linux: `TASK_SIZE_MAX`).
+pub const USER_END: u64 = ((1 << 47) - PAGE) / PAGE;
+
+/// Limits and settings of an address space; bytes, `u64::MAX` is no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// `RLIMIT_AS`.
+    pub address_space: u64,
+    /// `RLIMIT_DATA`.
+    pub data: u64,
+    /// `RLIMIT_STACK`.
+    pub stack: u64,
+    /// `RLIMIT_MEMLOCK`.
+    pub memlock: u64,
+    /// `vm.max_map_count`.
+    pub max_map_count: usize,
+    /// `vm.mmap_min_addr`, page aligned.
+    pub mmap_min_addr: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            address_space: u64::MAX,
+            data: u64::MAX,
+            stack: 8 << 20,
+            memlock: 8 << 20,
+            max_map_count: 65530,
+            mmap_min_addr: 65536,
+        }
+    }
+}
+
+/// Pages by class, as sums over the areas (I8).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sums {
+    /// All pages.
+    pub total: u64,
+    /// Pages of locked areas.
+    pub locked: u64,
+    /// Pages of private writable areas that are no stack.
+    pub data: u64,
+    /// Pages of executable, not writable areas.
+    pub exec: u64,
+    /// Pages of stacks.
+    pub stack: u64,
+    /// Number of areas.
+    pub map_count: usize,
+}
+
+/// Where a page's content lives.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Home {
+    /// A private page, by page number.
+    Private(u64),
+    /// A page of a shared object, by object and offset.
+    Shared(u64, u64),
+}
+
+/// The model of one address space.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub(crate) settings: Settings,
+    /// By start page.
+    areas: BTreeMap<u64, Area>,
+    /// Words that were written, by page and index; everything else is zero.
+    contents: BTreeMap<Home, BTreeMap<usize, u64>>,
+    brk_start: u64,
+    brk: u64,
+    next_object: u64,
+    next_group: u64,
+}
+
+impl Model {
+    /// An empty address space.
+    pub fn new(settings: Settings) -> Self {
+        Model {
+            settings,
+            areas: BTreeMap::new(),
+            contents: BTreeMap::new(),
+            brk_start: 0,
+            brk: 0,
+            next_object: 0,
+            next_group: 0,
+        }
+    }
+
+    /// The areas in ascending order.
+    pub fn areas(&self) -> impl Iterator<Item = &Area> {
+        self.areas.values()
+    }
+
+    /// The sums over all areas.
+    pub fn sums(&self) -> Sums {
+        let mut sums = Sums { map_count: self.areas.len(), ..Sums::default() };
+        for area in self.areas.values() {
+            sums.total += area.pages();
+            sums.locked += if area.attributes.locked { area.pages() } else { 0 };
+            sums.data += if area.attributes.is_data() { area.pages() } else { 0 };
+            sums.exec += if area.attributes.is_exec() { area.pages() } else { 0 };
+            sums.stack += if area.attributes.is_stack() { area.pages() } else { 0 };
+        }
+        sums
+    }
+
+    /// The area that contains `page`.
+    pub fn area_at(&self, page: u64) -> Option<&Area> {
+        self.areas.range(..=page).next_back().map(|(_, area)| area).filter(|area| page < area.end)
+    }
+
+    /// The first area that ends above `page` (Linux: `find_vma`).
+    pub(crate) fn find(&self, page: u64) -> Option<&Area> {
+        self.area_at(page).or_else(|| self.areas.range(page..).next().map(|(_, area)| area))
+    }
+
+    /// The last area that ends at or below `page`.
+    pub(crate) fn before(&self, page: u64) -> Option<&Area> {
+        self.areas.range(..page).next_back().map(|(_, area)| area).filter(|area| area.end <= page)
+    }
+
+    /// Starts of the areas that overlap `[start, end)`, ascending.
+    pub(crate) fn overlapping(&self, start: u64, end: u64) -> Vec<Area> {
+        self.areas.values().filter(|area| area.start < end && start < area.end).copied().collect()
+    }
+
+    /// Cuts the area that has `page` strictly inside.
+    pub(crate) fn split(&mut self, page: u64) {
+        let Some(area) = self.area_at(page).copied().filter(|area| area.start < page) else { return };
+        let upper = Area { start: page, pgoff: area.offset_of(page), ..area };
+        self.put(Area { end: page, ..area });
+        self.put(upper);
+    }
+
+    /// Stores an area under its start.
+    pub(crate) fn put(&mut self, area: Area) {
+        assert!(area.start < area.end, "the model made an empty area");
+        self.areas.insert(area.start, area);
+    }
+
+    /// Forgets `[start, end)` and its private contents. Splits what sticks out.
+    pub(crate) fn remove(&mut self, start: u64, end: u64) {
+        self.split(start);
+        self.split(end);
+        self.areas.retain(|_, area| area.end <= start || end <= area.start);
+        self.contents.retain(|home, _| !matches!(home, Home::Private(page) if (start..end).contains(page)));
+        self.drop_unmapped_objects();
+    }
+
+    /// A shared object lives as long as a page of it is mapped.
+    fn drop_unmapped_objects(&mut self) {
+        let areas = &self.areas;
+        self.contents.retain(|home, _| match home {
+            Home::Private(_) => true,
+            Home::Shared(object, _) => {
+                areas.values().any(|area| area.attributes.sharing == Sharing::Shared(*object))
+            }
+        });
+    }
+
+    /// What pages without regard to where areas end: runs of equal attributes, contiguous offsets.
+    /// Two states with equal runs are the same to a program.
+    pub fn runs(&self) -> Vec<Area> {
+        runs(self.areas.values().copied())
+    }
+
+    /// Takes over where the areas of `actual` end, and which of them have got a group: after a failed operation a
+    /// completed split may remain (E6-E14).
+    ///
+    /// # Errors
+    /// If the areas differ in more than that.
+    pub fn adopt(&mut self, actual: &[Area]) -> Result<(), String> {
+        for area in actual {
+            self.split(area.start);
+            self.split(area.end);
+        }
+        let cuts =
+            |areas: &mut dyn Iterator<Item = &Area>| areas.map(|a| (a.start, a.end)).collect::<Vec<_>>();
+        let (found, wanted) = (cuts(&mut self.areas.values()), cuts(&mut actual.iter()));
+        if found != wanted {
+            return Err(format!("the model has areas {found:x?}, the address space {wanted:x?}"));
+        }
+        for area in actual {
+            match area.group {
+                Some(_) => self.join_group(area.start),
+                None => self.leave_group(area.start),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Joins neighbours that are alike, whatever their groups.
+pub fn runs(areas: impl Iterator<Item = Area>) -> Vec<Area> {
+    let mut runs: Vec<Area> = Vec::new();
+    for area in areas {
+        let area = Area { group: None, ..area };
+        match runs.last_mut() {
+            Some(last)
+                if last.end == area.start
+                    && last.attributes == area.attributes
+                    && last.offset_of(area.start) == area.pgoff =>
+            {
+                last.end = area.end;
+            }
+            _ => runs.push(area),
+        }
+    }
+    runs
+}

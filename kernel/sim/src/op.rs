@@ -1,0 +1,206 @@
+//! What a simulated program does: one operation at a time, printable as the Rust that repeats it.
+
+use std::fmt;
+
+use abi::mman::{Map, Prot};
+
+pub use crate::model::Touch;
+
+/// Size of a page in bytes.
+pub const PAGE: u64 = 4096;
+
+/// One operation of a simulated program, with raw arguments as a system call gets them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    /// `mmap` of anonymous memory.
+    Mmap(Mmap),
+    /// `munmap`.
+    Munmap {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        length: u64,
+    },
+    /// `mprotect`.
+    Mprotect {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        length: u64,
+        /// Bits of [`Prot`], and others.
+        prot: u64,
+    },
+    /// What a loader does with a segment of an executable: private memory at exactly this place, filled later.
+    Image {
+        /// First page.
+        page: u64,
+        /// Pages, at least 1.
+        pages: u64,
+        /// Bits of [`Prot`].
+        prot: u64,
+        /// Offset in the file, in pages.
+        first: u64,
+    },
+    /// `brk`.
+    Brk {
+        /// The new break.
+        address: u64,
+    },
+    /// A load, store or fetch of the word at an address.
+    Touch {
+        /// The CPU that does it.
+        cpu: u32,
+        /// A multiple of 8.
+        address: u64,
+        /// Load, store or fetch; a store stores a value of its own.
+        touch: Touch,
+    },
+}
+
+/// The arguments of an `mmap`; without more said, private memory to read and write, anywhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Mmap {
+    /// The hint or the address.
+    pub address: u64,
+    /// Bytes.
+    pub length: u64,
+    /// Bits of [`Prot`], and others.
+    pub prot: u64,
+    /// Bits of [`Map`], and others; [`Map::ANONYMOUS`] goes without saying.
+    pub flags: u64,
+}
+
+/// `mmap` of `length` bytes.
+pub fn mmap(length: u64) -> Mmap {
+    Mmap { address: 0, length, prot: Prot::READ_WRITE.bits(), flags: (Map::PRIVATE | Map::ANONYMOUS).bits() }
+}
+
+/// `munmap`.
+pub fn munmap(address: u64, length: u64) -> Op {
+    Op::Munmap { address, length }
+}
+
+/// `mprotect`.
+pub fn mprotect(address: u64, length: u64, prot: Prot) -> Op {
+    Op::Mprotect { address, length, prot: prot.bits() }
+}
+
+/// A segment of an executable, from its page `first` on, at page `page`.
+pub fn image(page: u64, pages: u64, prot: Prot, first: u64) -> Op {
+    Op::Image { page, pages, prot: prot.bits(), first }
+}
+
+/// `brk`.
+pub fn brk(address: u64) -> Op {
+    Op::Brk { address }
+}
+
+/// A load by CPU `cpu`.
+pub fn read(cpu: u32, address: u64) -> Op {
+    Op::Touch { cpu, address, touch: Touch::Read }
+}
+
+/// A store by CPU `cpu`.
+pub fn write(cpu: u32, address: u64) -> Op {
+    Op::Touch { cpu, address, touch: Touch::Write }
+}
+
+/// An instruction fetch by CPU `cpu`.
+pub fn execute(cpu: u32, address: u64) -> Op {
+    Op::Touch { cpu, address, touch: Touch::Execute }
+}
+
+impl Mmap {
+    /// At exactly this address (`MAP_FIXED`).
+    pub fn fixed(self, address: u64) -> Self {
+        self.hint(address).with(Map::FIXED)
+    }
+
+    /// At this address if that is free.
+    pub fn hint(self, address: u64) -> Self {
+        Mmap { address, ..self }
+    }
+
+    /// With this protection.
+    pub fn prot(self, prot: Prot) -> Self {
+        Mmap { prot: prot.bits(), ..self }
+    }
+
+    /// With these flags too.
+    pub fn with(self, flags: Map) -> Self {
+        Mmap { flags: self.flags | flags.bits(), ..self }
+    }
+
+    /// Shared instead of private.
+    pub fn shared(self) -> Self {
+        Mmap { flags: self.flags & !Map::PRIVATE.bits() | Map::SHARED.bits(), ..self }
+    }
+}
+
+impl From<Mmap> for Op {
+    fn from(mmap: Mmap) -> Op {
+        Op::Mmap(mmap)
+    }
+}
+
+/// A byte count, as a program would write it.
+struct Length(u64);
+
+impl fmt::Display for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            bytes if bytes.is_multiple_of(PAGE) && bytes / PAGE < 10_000 => {
+                write!(f, "{} * PAGE", bytes / PAGE)
+            }
+            bytes => write!(f, "{bytes:#x}"),
+        }
+    }
+}
+
+/// Protection bits, as a program would write them.
+struct ProtBits(u64);
+
+impl fmt::Display for ProtBits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("Prot::NONE"),
+            3 => f.write_str("Prot::READ_WRITE"),
+            1 => f.write_str("Prot::READ"),
+            bits => write!(f, "Prot::from_bits_retain({bits:#x})"),
+        }
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Op::Mmap(Mmap { address, length, prot, flags }) => write!(
+                f,
+                "Mmap {{ address: {address:#x}, length: {}, prot: {prot:#x}, flags: {flags:#x} }}",
+                Length(length)
+            ),
+            Op::Munmap { address, length } => write!(f, "munmap({address:#x}, {})", Length(length)),
+            Op::Mprotect { address, length, prot } => {
+                write!(f, "mprotect({address:#x}, {}, {})", Length(length), ProtBits(prot))
+            }
+            Op::Image { page, pages, prot, first } => {
+                write!(f, "image({page:#x}, {pages}, {}, {first})", ProtBits(prot))
+            }
+            Op::Brk { address } => write!(f, "brk({address:#x})"),
+            Op::Touch { cpu, address, touch } => {
+                let verb = match touch {
+                    Touch::Read => "read",
+                    Touch::Write => "write",
+                    Touch::Execute => "execute",
+                };
+                write!(f, "{verb}({cpu}, {address:#x})")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

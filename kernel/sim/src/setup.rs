@@ -1,0 +1,95 @@
+//! What a simulated run begins with.
+
+use std::fmt;
+
+use mm::space::{Config, Limits, MunmapOrder};
+
+use crate::model::Settings;
+
+/// Machine, limits and order of a run. Prints as the Rust that makes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Order of the munmap steps.
+    pub order: MunmapOrder,
+    /// Limits of the address space.
+    pub settings: Settings,
+    /// Frames of memory.
+    pub frames: u32,
+    /// Where the heap begins.
+    pub brk_start: u64,
+    /// Words that are loaded and compared after every operation.
+    pub samples: u32,
+}
+
+impl Setup {
+    /// 4 MiB of memory, Linux's limits, the heap at 1 GiB.
+    pub fn new(order: MunmapOrder) -> Self {
+        Setup { order, settings: Settings::default(), frames: 1024, brk_start: 0x4000_0000, samples: 4 }
+    }
+
+    /// With so many frames of memory.
+    pub fn frames(self, frames: u32) -> Self {
+        Setup { frames, ..self }
+    }
+
+    /// With the heap at this page-aligned address.
+    pub fn brk_start(self, brk_start: u64) -> Self {
+        Setup { brk_start, ..self }
+    }
+
+    /// With so many words loaded and compared after every operation; each load may fault a page of zeroes in.
+    pub fn samples(self, samples: u32) -> Self {
+        Setup { samples, ..self }
+    }
+
+    /// With this `vm.max_map_count`.
+    pub fn max_map_count(self, max_map_count: usize) -> Self {
+        Setup { settings: Settings { max_map_count, ..self.settings }, ..self }
+    }
+
+    /// With this `RLIMIT_AS` in bytes.
+    pub fn address_space(self, address_space: u64) -> Self {
+        Setup { settings: Settings { address_space, ..self.settings }, ..self }
+    }
+
+    /// With this `RLIMIT_DATA` in bytes.
+    pub fn data(self, data: u64) -> Self {
+        Setup { settings: Settings { data, ..self.settings }, ..self }
+    }
+
+    /// With this `RLIMIT_STACK` in bytes.
+    pub fn stack(self, stack: u64) -> Self {
+        Setup { settings: Settings { stack, ..self.settings }, ..self }
+    }
+
+    /// With this `RLIMIT_MEMLOCK` in bytes.
+    pub fn memlock(self, memlock: u64) -> Self {
+        Setup { settings: Settings { memlock, ..self.settings }, ..self }
+    }
+
+    /// The configuration of the address space.
+    pub(crate) fn config(&self) -> Config {
+        let Settings { address_space, data, stack, memlock, max_map_count, mmap_min_addr } = self.settings;
+        let limits = Limits { address_space, data, stack, memlock };
+        Config { limits, order: self.order, max_map_count, mmap_min_addr }
+    }
+}
+
+impl fmt::Display for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = Setup::new(self.order);
+        write!(f, "Setup::new(MunmapOrder::{:?})", self.order)?;
+        let mut part = |name: &str, value: u64, plain: u64| {
+            if value == plain { Ok(()) } else { write!(f, ".{name}({value:#x})") }
+        };
+        part("frames", u64::from(self.frames), u64::from(plain.frames))?;
+        part("brk_start", self.brk_start, plain.brk_start)?;
+        part("samples", u64::from(self.samples), u64::from(plain.samples))?;
+        let (mine, plain) = (&self.settings, &plain.settings);
+        part("max_map_count", mine.max_map_count as u64, plain.max_map_count as u64)?;
+        part("address_space", mine.address_space, plain.address_space)?;
+        part("data", mine.data, plain.data)?;
+        part("stack", mine.stack, plain.stack)?;
+        part("memlock", mine.memlock, plain.memlock)
+    }
+}

@@ -1,0 +1,298 @@
+//! Random programs: dense enough that operations meet each other, near every border that the page tables know.
+
+use std::fmt;
+
+use abi::mman::{Map, Prot};
+use mm::space::MunmapOrder;
+use proptest::prelude::*;
+
+use crate::op::{Mmap, Op, PAGE, Touch};
+use crate::setup::Setup;
+use crate::world::World;
+
+/// First pages of windows: around the lowest mappable address, borders of 2 MiB, 1 GiB and 512 GiB (where a page table, a
+/// page directory and a pointer table end), the mmap base, and the end of the user half.
+pub const WINDOWS: [u64; 7] = [
+    16 - 2,
+    0x20_0000 / PAGE - WINDOW / 2,
+    0x4000_0000 / PAGE - WINDOW / 2,
+    0x80_0000_0000 / PAGE - WINDOW / 2,
+    0x5555_5540_0000 / PAGE - WINDOW / 2,
+    0x7fff_f7ff_f000 / PAGE - WINDOW / 2,
+    mm::USER_END / PAGE - (WINDOW - 2),
+];
+/// Pages of a window.
+const WINDOW: u64 = 12;
+
+/// Where the heap of a random program begins: just below a border of 1 GiB.
+const BRK_START: u64 = 0x4000_0000 - 4 * PAGE;
+
+/// A program and the order of munmap that it runs under. Prints as a test.
+#[derive(Clone)]
+pub struct Program {
+    /// The machine and the limits.
+    pub setup: Setup,
+    /// The operations, and which of its fallible steps shall be refused, if any.
+    pub ops: Vec<(Op, Option<usize>)>,
+}
+
+impl Program {
+    /// Runs the program from an empty machine, with all checks, up to the destruction of the address space.
+    ///
+    /// # Errors
+    /// What went wrong, with the program.
+    pub fn run(&self) -> Result<(), String> {
+        World::run(self.setup, |world| {
+            for (op, refuse) in &self.ops {
+                match refuse {
+                    None => drop(world.apply(*op)),
+                    Some(step) => drop(world.attempt(*op, *step)),
+                }
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "World::run({}, |world| {{", self.setup)?;
+        for (op, refuse) in &self.ops {
+            match refuse {
+                None => writeln!(f, "    world.apply({op});")?,
+                Some(step) => writeln!(f, "    world.attempt({op}, {step});")?,
+            }
+        }
+        write!(f, "}})")
+    }
+}
+
+/// Whether fallible steps of the operations of a program are refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusals {
+    /// No: there is always memory.
+    None,
+    /// Now and then.
+    Some,
+}
+
+/// Programs of up to `length` operations under `order`.
+pub fn programs(order: MunmapOrder, refusals: Refusals, length: usize) -> impl Strategy<Value = Program> {
+    let windows = (0..WINDOWS.len(), 0..WINDOWS.len());
+    let limits = (prop_oneof![4 => Just(65530_usize), 1 => 3..12_usize], 0..20_u8);
+    let refuse = match refusals {
+        Refusals::None => Just(None).boxed(),
+        Refusals::Some => prop_oneof![2 => Just(None), 1 => (0..9_usize).prop_map(Some)].boxed(),
+    };
+    let begin = prop::collection::vec((mapping(), Just(None)), 0..8);
+    let rest = prop::collection::vec((blueprint(), refuse), 1..=length.saturating_sub(8));
+    (windows, limits, begin, rest).prop_map(move |(windows, (max_map_count, limit), mut blueprints, rest)| {
+        blueprints.extend(rest);
+        let mut setup = Setup::new(order).brk_start(BRK_START);
+        setup.settings.max_map_count = max_map_count;
+        match limit {
+            0 => setup.settings.address_space = 24 * PAGE,
+            1 => setup.settings.data = 16 * PAGE,
+            2 => setup.settings.stack = 64 * PAGE,
+            3 => setup.settings.memlock = 8 * PAGE,
+            4 => setup.settings.memlock = 0,
+            _ => {}
+        }
+        let place = Place { first: WINDOWS[windows.0], second: WINDOWS[windows.1] };
+        Program {
+            setup,
+            ops: blueprints.iter().map(|(blueprint, refuse)| (blueprint.at(place), *refuse)).collect(),
+        }
+    })
+}
+
+/// The two windows of a program.
+#[derive(Clone, Copy)]
+struct Place {
+    first: u64,
+    second: u64,
+}
+
+/// An address before the windows are known.
+#[derive(Clone, Copy, Debug)]
+struct Spot {
+    second: bool,
+    /// Page in the window.
+    page: u64,
+    /// Bytes beyond; seldom not 0.
+    bytes: u64,
+}
+
+impl Spot {
+    fn page(self, place: Place) -> u64 {
+        self.page + if self.second { place.second } else { place.first }
+    }
+
+    fn address(self, place: Place) -> u64 {
+        self.page(place) * PAGE + self.bytes
+    }
+}
+
+/// How long a range is.
+#[derive(Clone, Copy, Debug)]
+enum Extent {
+    Bytes(u64),
+    /// To that spot, if it is above.
+    To(Spot),
+}
+
+impl Extent {
+    fn from(self, start: u64, place: Place) -> u64 {
+        match self {
+            Extent::Bytes(bytes) => bytes,
+            Extent::To(spot) => spot.address(place).checked_sub(start).unwrap_or(PAGE),
+        }
+    }
+}
+
+/// An operation before the windows are known.
+#[derive(Clone, Copy, Debug)]
+enum Blueprint {
+    Mmap { spot: Spot, extent: Extent, prot: u64, flags: u64 },
+    Munmap { spot: Spot, extent: Extent },
+    Mprotect { spot: Spot, extent: Extent, prot: u64 },
+    Image { spot: Spot, pages: u64, prot: u64, shift: u64 },
+    Brk { pages: u64, bytes: u64 },
+    Touch { cpu: u32, spot: Spot, below: u64, word: u64, touch: Touch },
+    Wild { cpu: u32, address: u64 },
+}
+
+impl Blueprint {
+    fn at(&self, place: Place) -> Op {
+        match *self {
+            Blueprint::Mmap { spot, extent, prot, flags } => {
+                let address = spot.address(place);
+                let length = extent.from(address, place);
+                // What is faulted in at once must fit the machine.
+                let small = length <= 32 * PAGE;
+                let flags = if small { flags } else { flags & !(Map::POPULATE | Map::LOCKED).bits() };
+                Op::Mmap(Mmap { address, length, prot, flags })
+            }
+            Blueprint::Munmap { spot, extent } => {
+                let address = spot.address(place);
+                Op::Munmap { address, length: extent.from(address, place) }
+            }
+            Blueprint::Mprotect { spot, extent, prot } => {
+                let address = spot.address(place);
+                Op::Mprotect { address, length: extent.from(address, place), prot }
+            }
+            Blueprint::Image { spot, pages, prot, shift } => {
+                let page = spot.page(place);
+                // Mostly the offsets run on from one to the next, as those of segments do.
+                Op::Image { page, pages, prot, first: page % (1 << 20) + shift }
+            }
+            Blueprint::Brk { pages, bytes } => {
+                Op::Brk { address: (BRK_START + pages * PAGE + bytes).saturating_sub(2 * PAGE) }
+            }
+            Blueprint::Touch { cpu, spot, below, word, touch } => {
+                let page = spot.page(place).saturating_sub(below);
+                Op::Touch { cpu, address: page * PAGE + word * 8, touch }
+            }
+            Blueprint::Wild { cpu, address } => Op::Touch { cpu, address, touch: Touch::Read },
+        }
+    }
+}
+
+fn spot() -> impl Strategy<Value = Spot> {
+    let bytes = prop_oneof![24 => Just(0_u64), 1 => 1..PAGE];
+    (prop::bool::weighted(0.25), 0..WINDOW, bytes).prop_map(|(second, page, bytes)| Spot {
+        second,
+        page,
+        bytes,
+    })
+}
+
+fn extent() -> impl Strategy<Value = Extent> {
+    prop_oneof![
+        60 => (1..=8_u64).prop_map(|pages| Extent::Bytes(pages * PAGE)),
+        4 => spot().prop_map(Extent::To),
+        2 => (0..3 * PAGE).prop_map(Extent::Bytes),
+        1 => prop_oneof![
+            Just(0),
+            Just(513 * PAGE),
+            Just(0x4000_0000 + PAGE),
+            Just(mm::USER_END - 1),
+            Just(mm::USER_END),
+            Just(u64::MAX - PAGE),
+            Just(u64::MAX),
+            any::<u64>()
+        ]
+        .prop_map(Extent::Bytes),
+    ]
+}
+
+fn short() -> impl Strategy<Value = Extent> {
+    (1..=3_u64).prop_map(|pages| Extent::Bytes(pages * PAGE))
+}
+
+fn prot() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        10 => Just(Prot::READ_WRITE.bits()),
+        4 => Just(Prot::READ.bits()),
+        3 => Just(Prot::NONE.bits()),
+        3 => 0..8_u64,
+        1 => Just((Prot::READ_WRITE | Prot::GROWSDOWN).bits()),
+        1 => any::<u64>(),
+    ]
+}
+
+fn flags() -> impl Strategy<Value = u64> {
+    let placement = prop_oneof![
+        12 => Just(Map::FIXED),
+        3 => Just(Map::FIXED_NOREPLACE),
+        3 => Just(Map::empty()),
+    ];
+    let sharing = prop_oneof![
+        10 => Just(Map::PRIVATE),
+        3 => Just(Map::SHARED),
+        1 => (0..16_u64).prop_map(Map::from_bits_retain),
+    ];
+    let more = prop_oneof![
+        12 => Just(Map::empty()),
+        3 => Just(Map::POPULATE),
+        2 => Just(Map::GROWSDOWN),
+        1 => Just(Map::NORESERVE),
+        1 => Just(Map::LOCKED),
+        1 => Just(Map::STACK | Map::NONBLOCK),
+        1 => Just(Map::GROWSDOWN | Map::LOCKED),
+    ];
+    (placement, sharing, more)
+        .prop_map(|(placement, sharing, more)| (Map::ANONYMOUS | placement | sharing | more).bits())
+}
+
+/// A private mapping to read and write, to begin with.
+fn mapping() -> impl Strategy<Value = Blueprint> {
+    let populate = prop_oneof![Just(Map::empty()), Just(Map::POPULATE)];
+    (spot(), 1..=8_u64, populate).prop_map(|(spot, pages, populate)| Blueprint::Mmap {
+        spot: Spot { bytes: 0, ..spot },
+        extent: Extent::Bytes(pages * PAGE),
+        prot: Prot::READ_WRITE.bits(),
+        flags: (Map::ANONYMOUS | Map::PRIVATE | Map::FIXED | populate).bits(),
+    })
+}
+
+fn blueprint() -> impl Strategy<Value = Blueprint> {
+    let touch = prop_oneof![4 => Just(Touch::Read), 5 => Just(Touch::Write), 1 => Just(Touch::Execute)];
+    let below = prop_oneof![20 => Just(0_u64), 2 => 1..WINDOW, 1 => 1..600_u64];
+    let wild = any::<u64>().prop_map(|address| address & !7);
+    prop_oneof![
+        10 => (spot(), extent(), prot(), flags())
+            .prop_map(|(spot, extent, prot, flags)| Blueprint::Mmap { spot, extent, prot, flags }),
+        7 => (spot(), prop_oneof![1 => short(), 1 => extent()])
+            .prop_map(|(spot, extent)| Blueprint::Munmap { spot, extent }),
+        8 => (spot(), prop_oneof![3 => short(), 1 => extent()], prot())
+            .prop_map(|(spot, extent, prot)| Blueprint::Mprotect { spot, extent, prot }),
+        2 => (spot(), 1..=5_u64, 0..8_u64, prop_oneof![5 => Just(0_u64), 1 => Just(1)])
+            .prop_map(|(spot, pages, prot, shift)| Blueprint::Image { spot, pages, prot, shift }),
+        2 => (0..24_u64, prop_oneof![Just(0), 1..PAGE])
+            .prop_map(|(pages, bytes)| Blueprint::Brk { pages, bytes }),
+        22 => (0..3_u32, spot(), below, 0..512_u64, touch).prop_map(|(cpu, spot, below, word, touch)| {
+            Blueprint::Touch { cpu, spot, below, word, touch }
+        }),
+        1 => (0..3_u32, wild).prop_map(|(cpu, address)| Blueprint::Wild { cpu, address }),
+    ]
+}
