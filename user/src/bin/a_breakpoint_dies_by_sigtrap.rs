@@ -1,0 +1,12 @@
+//! `int3` without a debugger.
+#![no_std]
+#![no_main]
+
+use user::prelude::*;
+use user::rt::cpu;
+
+program!(main);
+
+fn main() {
+    fatal!(cpu::breakpoint());
+}

@@ -1,0 +1,12 @@
+//! `ud2` is no instruction.
+#![no_std]
+#![no_main]
+
+use user::prelude::*;
+use user::rt::cpu;
+
+program!(main);
+
+fn main() {
+    fatal!(cpu::undefined());
+}
