@@ -1,0 +1,15 @@
+# The menu. Everything else is `target/release/sugarbush --help`. Pass options with ARGS="...".
+export PATH := $(PATH):$(HOME)/.cargo/bin
+SUGARBUSH := $(or $(CARGO_TARGET_DIR),target)/release/sugarbush
+
+.PHONY: run test lint bench image debug clean build setup tool
+run: tool ; @$(SUGARBUSH) run $(ARGS)
+test: tool ; @$(SUGARBUSH) test --all $(ARGS)
+lint: tool ; @boot/setup.sh lint && $(SUGARBUSH) lint
+bench: tool ; @$(SUGARBUSH) bench $(ARGS)
+image: tool ; @boot/setup.sh image && $(SUGARBUSH) image --out target/sugarbush.img $(ARGS)
+debug: tool ; @$(SUGARBUSH) run --gdb $(ARGS)
+build: tool ; @$(SUGARBUSH) build
+clean: ; cargo clean
+tool: setup ; @cargo build --quiet --release --package boot
+setup: ; @boot/setup.sh

@@ -1,0 +1,120 @@
+//! Builds the kernel and the user programs.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use cargo_metadata::Message;
+
+use crate::checkout::Checkout;
+use crate::toolchain::{self, Toolchain};
+
+/// How long a build may take before it is announced.
+const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);
+
+/// Which kernel to build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kernel {
+    /// What users run: optimised.
+    Release,
+    /// What the tests boot: optimised, with all debug assertions and the in-kernel tests.
+    Checked,
+}
+
+/// How much of cargo's output is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// All of it.
+    Shown,
+    /// The messages of a build that failed; and one line if it takes long.
+    OnFailure,
+}
+
+/// An executable that a build left behind.
+#[derive(Clone, Debug)]
+pub(crate) struct Executable {
+    /// Name of the cargo target.
+    pub(crate) name: String,
+    /// The file.
+    pub(crate) path: PathBuf,
+}
+
+/// Builds the kernel and returns its ELF file.
+///
+/// # Errors
+/// When the build fails; cargo's messages have been shown then.
+pub(crate) fn kernel(
+    checkout: &Checkout,
+    toolchain: Toolchain,
+    kernel: Kernel,
+    output: Output,
+) -> Result<PathBuf> {
+    let mut cargo = toolchain.cargo(checkout, "build");
+    cargo.args(["--package", "kernel", "--bin", "kernel"]);
+    match kernel {
+        Kernel::Release => cargo.arg("--release"),
+        Kernel::Checked => cargo.args(["--profile", "checked", "--features", "kernel/test"]),
+    };
+    let executables = executables(cargo, "the kernel", output)?;
+    Ok(executables.into_iter().next().context("the build left no kernel behind")?.path)
+}
+
+/// Builds the user programs, the demo and the tests, and returns them in the order of their names.
+///
+/// # Errors
+/// When the build fails; cargo's messages have been shown then.
+pub(crate) fn user_programs(
+    checkout: &Checkout,
+    toolchain: Toolchain,
+    output: Output,
+) -> Result<Vec<Executable>> {
+    let mut cargo = toolchain.cargo(checkout, "build");
+    cargo.args(["--package", "user", "--release", "--bins"]);
+    let mut programs = executables(cargo, "the user programs", output)?;
+    programs.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(programs)
+}
+
+/// Runs `cargo build` and returns the executables of this build.
+fn executables(mut cargo: Command, what: &str, output: Output) -> Result<Vec<Executable>> {
+    cargo.arg("--message-format=json-render-diagnostics");
+    if std::io::stderr().is_terminal() {
+        cargo.arg("--color=always");
+    }
+    let failure = format!("building {what}");
+    let messages = match output {
+        Output::Shown => toolchain::openly(cargo, &failure)?,
+        Output::OnFailure => {
+            cargo.arg("--quiet");
+            announcing(&format!("{failure} ..."), || toolchain::quietly(cargo, &failure))?
+        }
+    };
+    let mut executables = Vec::new();
+    for message in Message::parse_stream(messages.as_slice()) {
+        if let Message::CompilerArtifact(artifact) = message.context("cargo's messages are not understood")?
+            && let Some(path) = artifact.executable
+        {
+            executables.push(Executable { name: artifact.target.name, path: path.into() });
+        }
+    }
+    Ok(executables)
+}
+
+/// Does `work`, and says on standard error what goes on if it takes long.
+pub(crate) fn announcing<T>(line: &str, work: impl FnOnce() -> T) -> T {
+    let (finished, is_finished) = channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            if is_finished.recv_timeout(ANNOUNCE_AFTER) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("{line}");
+            }
+        });
+        let result = work();
+        drop(finished);
+        result
+    })
+}
