@@ -1,0 +1,81 @@
+//! The machine: everything that needs `unsafe`, privileged instructions or assembler.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`pvh`], [`uefi`] | the two entries of the kernel |
+//! | [`paging`], [`direct_map`], [`image`] | the kernel's page tables |
+//! | [`descriptors`], [`trap`], [`fixup`] | segments, exceptions, interrupts |
+//! | [`percpu`], [`cpu`], [`stack`] | what belongs to a CPU |
+//! | [`user`], [`usercopy`], [`fpu`] | ring 3 |
+//! | [`apic`], [`clock`], [`port`], [`serial`], [`entropy`] | devices |
+//! | [`heap`] | the allocator behind `alloc` |
+//! | `registry`, `trial` | for the in-kernel tests |
+
+mod apic;
+pub(crate) mod backtrace;
+pub(crate) mod clock;
+pub(crate) mod cpu;
+mod descriptors;
+pub(crate) mod direct_map;
+pub(crate) mod entropy;
+mod fixup;
+pub(crate) mod fpu;
+pub(crate) mod heap;
+pub(crate) mod image;
+pub(crate) mod interrupts;
+pub(crate) mod machine;
+pub(crate) mod paging;
+mod percpu;
+pub(crate) mod port;
+mod pvh;
+#[cfg(feature = "test")]
+pub(crate) mod registry;
+pub(crate) mod serial;
+mod stack;
+#[cfg(feature = "test")]
+mod tests;
+pub(crate) mod tlb;
+mod trap;
+#[cfg(feature = "test")]
+pub(crate) mod trial;
+mod uefi;
+pub(crate) mod user;
+mod usercopy;
+
+pub(crate) use percpu::cpu_number;
+pub(crate) use trap::non_maskable_interrupts;
+
+use crate::memory::map::MemoryMap;
+use x86_64::structures::paging::{FrameAllocator, Size4KiB};
+
+/// Switches the CPU's features on and builds the kernel's own page tables; see [`paging::KernelTables`].
+pub(crate) fn build_tables(map: &mut MemoryMap) -> paging::KernelTables {
+    cpu::enable_features();
+    cpu::patch_smap_sites();
+    paging::KernelTables::new(map)
+}
+
+/// Sets up segments, exceptions, the per-CPU area and `syscall`. The first thing on the kernel's own stack.
+pub(crate) fn init_cpu() {
+    let area = percpu::area(0);
+    descriptors::init(area);
+    percpu::init(area);
+    fpu::init();
+}
+
+/// Sets up the local APIC and measures the clocks; returns the ticks of the time-stamp counter in a second.
+/// Frames for page tables come from `frames`.
+pub(crate) fn init_clocks(frames: &mut impl FrameAllocator<Size4KiB>) -> Option<u64> {
+    apic::init(frames).expect("a frame for the page table of the local APIC");
+    clock::calibrate()
+}
+
+/// Starts the timer of the local APIC.
+pub(crate) fn start_timer(per_second: u64) {
+    apic::start_timer(per_second);
+}
+
+/// Gives this CPU its area, so that [`cpu_number`] works. The first thing of all.
+pub(crate) fn early() {
+    percpu::init(percpu::area(0));
+}

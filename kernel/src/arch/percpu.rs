@@ -1,0 +1,110 @@
+//! The area that belongs to one CPU, found through GS.
+//!
+//! In the kernel the GS base is the address of the CPU's [`PerCpu`]; in ring 3 it is the program's, with the
+//! kernel's in `IA32_KERNEL_GS_BASE`. `swapgs` at the border exchanges them. One CPU now; the area is an array
+//! element so that more can follow.
+
+use core::arch::asm;
+use core::cell::Cell;
+use core::ptr;
+
+use x86_64::VirtAddr;
+use x86_64::registers::model_specific::{GsBase, KernelGsBase};
+
+use super::user::{Context, FaultHandler};
+
+/// CPUs that the kernel can have.
+pub(super) const MAX_CPUS: usize = 1;
+
+/// One CPU's area. Its fields are used by that CPU only; those that interrupt handlers use too say so.
+#[repr(C)]
+pub(super) struct PerCpu {
+    /// This area's own address, so that GS-relative code can get a pointer.
+    this: Cell<*const PerCpu>,
+    /// The registers of the program in ring 3, or of the last one. Written and read with interrupts off.
+    pub(super) context: Cell<*mut Context>,
+    /// Stack pointer to return to from ring 3. Written and read with interrupts off.
+    pub(super) kernel_rsp: Cell<u64>,
+    /// Scratch of the system call entry. Interrupts are off while it means something.
+    pub(super) user_rsp: Cell<u64>,
+    /// Which context's FS and GS bases are loaded: the generation that the context carries.
+    pub(super) bases: Cell<u64>,
+    /// Who resolves faults of the user copy routines.
+    pub(super) fault_handler: Cell<Option<FaultHandler>>,
+    /// Where an abandoned run on another stack goes back to: a stack pointer, or 0.
+    pub(super) recovery: Cell<u64>,
+    /// The number of this CPU.
+    pub(super) number: u32,
+}
+
+/// Offsets for the assembler.
+pub(super) mod offset {
+    use super::PerCpu;
+    use core::mem::offset_of;
+
+    pub(in crate::arch) const CONTEXT: usize = offset_of!(PerCpu, context);
+    pub(in crate::arch) const KERNEL_RSP: usize = offset_of!(PerCpu, kernel_rsp);
+    pub(in crate::arch) const USER_RSP: usize = offset_of!(PerCpu, user_rsp);
+    pub(in crate::arch) const BASES: usize = offset_of!(PerCpu, bases);
+}
+
+struct Areas([PerCpu; MAX_CPUS]);
+
+// SAFETY: each element is used by its own CPU only: `current` is the only way to one.
+unsafe impl Sync for Areas {}
+
+static AREAS: Areas = Areas(
+    [const {
+        PerCpu {
+            this: Cell::new(ptr::null()),
+            context: Cell::new(ptr::null_mut()),
+            kernel_rsp: Cell::new(0),
+            user_rsp: Cell::new(0),
+            bases: Cell::new(0),
+            fault_handler: Cell::new(None),
+            recovery: Cell::new(0),
+            number: 0,
+        }
+    }; MAX_CPUS],
+);
+
+/// The area of a CPU below [`MAX_CPUS`].
+pub(super) fn area(number: usize) -> *const PerCpu {
+    &raw const AREAS.0[number]
+}
+
+/// Makes `area` that of the running CPU. Before this, [`current`] must not be called.
+pub(super) fn init(area: *const PerCpu) {
+    // SAFETY: an element of the static, and this CPU's own.
+    unsafe { (*area).this.set(area) };
+    GsBase::write(VirtAddr::from_ptr(area));
+    KernelGsBase::write(VirtAddr::zero());
+}
+
+/// The running CPU's area. The kernel does not move between CPUs while it holds the reference.
+#[inline]
+pub(super) fn current() -> &'static PerCpu {
+    let area: *const PerCpu;
+    // SAFETY: `this` is at offset 0 of the area that GS points to since `init`.
+    unsafe { asm!("mov {}, gs:[0]", out(reg) area, options(nostack, preserves_flags, readonly)) };
+    // SAFETY: set by `init` to an element of a static.
+    unsafe { &*area }
+}
+
+/// Generation of the loaded FS and GS bases (see [`PerCpu::bases`]).
+#[inline]
+pub(super) fn bases() -> u64 {
+    let generation: u64;
+    // SAFETY: reads a field of this CPU's area.
+    unsafe {
+        asm!("mov {}, gs:[{}]", out(reg) generation, const offset::BASES,
+            options(nostack, preserves_flags, readonly));
+    }
+    generation
+}
+
+/// The number of the running CPU, from 0.
+#[inline]
+pub(crate) fn cpu_number() -> u32 {
+    current().number
+}

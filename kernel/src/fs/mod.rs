@@ -1,0 +1,42 @@
+//! Files: what a descriptor can stand for.
+//!
+//! ```text
+//! descriptor ──► open file ──► object: file or directory, console, device, pipe end, proc file
+//!   (per process)  (offset, flags, references)
+//! ```
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`tree`] | the name space: initramfs, `/dev`, `/proc`; read only, built once at boot |
+//! | [`path`] | path resolution |
+//! | [`files`] | the files of a process: the rules of open, dup, lseek and kin |
+//! | [`open`] | open files and pipes, and the I/O on them |
+//! | [`descriptors`] | the descriptor table |
+//! | [`pipe`] | pipes |
+//! | [`transfer`] | where bytes go to and come from |
+//! | [`directory`] | records of `getdents64(2)` |
+//! | [`maps`] | the format of `/proc/self/maps` |
+//! | [`text`] | text that grows fallibly |
+//! | [`status`] | what `stat(2)` tells |
+//!
+//! There is one process with one thread, so a call that would wait for another process's pipe end waits
+//! for nobody; [`pipe`] says what happens instead.
+#![deny(unsafe_code)]
+
+pub(crate) mod descriptors;
+pub(crate) mod directory;
+pub(crate) mod files;
+pub(crate) mod maps;
+pub(crate) mod open;
+pub(crate) mod path;
+pub(crate) mod pipe;
+pub(crate) mod status;
+#[cfg(feature = "test")]
+mod tests;
+pub(crate) mod text;
+pub(crate) mod transfer;
+pub(crate) mod tree;
+
+pub(crate) use files::Files;
+pub(crate) use open::Position;
+pub(crate) use tree::{Member, Tree};

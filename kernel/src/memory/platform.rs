@@ -1,0 +1,110 @@
+//! The machine as the memory manager sees it.
+
+use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
+use mm::pgtable::Table;
+use mm::platform::Slab;
+use mm::tlb::{Flush, FlushScope, TlbState};
+use mm::trace::Step;
+use mm::vma::VmaPool;
+use mm::{Cpu, Platform};
+use spin::Once;
+
+use crate::arch::{self, direct_map, paging, tlb, user};
+
+/// The real machine: a value without content.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kernel;
+
+/// For address spaces, which borrow their platform.
+pub(crate) static KERNEL: Kernel = Kernel;
+
+static VMAS: VmaPool = VmaPool::new();
+static ZERO_FRAME: Once<Frame> = Once::new();
+
+/// Takes what the platform needs of memory.
+pub(super) fn init() {
+    ZERO_FRAME.call_once(|| {
+        let frame = super::frames().alloc_frame(FrameKind::Zero).expect("a frame of zeroes");
+        direct_map::zero(frame.address().as_u64());
+        frame
+    });
+}
+
+impl Platform for Kernel {
+    type FrameStore = &'static [FrameMeta];
+
+    #[inline]
+    fn frames(&self) -> &FrameAllocator<Self::FrameStore> {
+        super::frames()
+    }
+
+    #[inline]
+    fn vmas(&self) -> &VmaPool {
+        &VMAS
+    }
+
+    fn slab_page(&self) -> Option<Slab> {
+        let frame = self.frames().alloc_frame(FrameKind::Slab)?;
+        Some(Slab::Static(direct_map::slab_page(frame.address().as_u64())))
+    }
+
+    #[inline]
+    fn table(&self, frame: Frame) -> &Table {
+        direct_map::table(frame.address().as_u64())
+    }
+
+    fn kernel_half(&self) -> &[u64; 256] {
+        paging::kernel_half()
+    }
+
+    #[inline]
+    fn zero_frame(&self) -> Frame {
+        *ZERO_FRAME.get().expect("memory is set up")
+    }
+
+    #[inline]
+    fn zero(&self, frame: Frame) {
+        direct_map::zero(frame.address().as_u64());
+    }
+
+    #[inline]
+    fn copy(&self, from: Frame, to: Frame) {
+        direct_map::copy(from.address().as_u64(), to.address().as_u64());
+    }
+
+    fn flush(&self, tlb: &TlbState, flush: Flush) {
+        if !tlb.is_loaded_on(self.cpu()) {
+            // A CPU flushes its TLB whenever it loads another root (no PCIDs).
+            return;
+        }
+        match flush.scope {
+            FlushScope::All => tlb::flush_user(),
+            FlushScope::Range(range) => range.iter().for_each(|page| tlb::flush_page(page.address())),
+        }
+    }
+
+    #[inline]
+    fn cpu(&self) -> Cpu {
+        Cpu(arch::cpu_number())
+    }
+
+    #[inline]
+    fn trace(&self, step: Step) {
+        crate::process::trace::record(step);
+    }
+}
+
+impl Kernel {
+    /// Loads the address space with the root table `root` on this CPU, whose TLB state is `tlb`. It stays alive
+    /// until [`leave`](Self::leave), or until another is loaded.
+    pub(crate) fn load(&self, root: Frame, tlb: &TlbState) {
+        tlb.load(self.cpu());
+        user::load_root(root.address().as_u64());
+    }
+
+    /// Leaves the loaded address space, whose TLB state is `tlb`, for the kernel's own tables.
+    pub(crate) fn leave(&self, tlb: &TlbState) {
+        user::load_kernel_root();
+        tlb.unload(self.cpu());
+    }
+}

@@ -1,0 +1,61 @@
+//! Kernel stacks with guard pages.
+
+use spin::Mutex;
+
+use crate::arch::paging::OutOfFrames;
+use crate::arch::{interrupts, trial};
+
+/// Slots that are in use, one bit each.
+static SLOTS: Mutex<[u64; WORDS]> = Mutex::new([0; WORDS]);
+const WORDS: usize = 8;
+
+/// A stack for kernel code, with an unmapped guard page below. Freed when dropped; it must not be in use then.
+pub(crate) struct KernelStack {
+    slot: usize,
+}
+
+impl KernelStack {
+    /// Maps a new stack.
+    ///
+    /// # Errors
+    /// When memory or stack slots are short.
+    pub(crate) fn new() -> Result<Self, OutOfFrames> {
+        let slot = interrupts::without(|| {
+            let mut slots = SLOTS.lock();
+            let word = slots.iter().position(|&bits| bits != u64::MAX).ok_or(OutOfFrames)?;
+            let bit = slots[word].trailing_ones() as usize;
+            slots[word] |= 1 << bit;
+            Ok(word * 64 + bit)
+        })?;
+        let new = KernelStack { slot };
+        match super::map_kernel_pages(trial::stack_pages(slot as u64)) {
+            Ok(()) => Ok(new),
+            Err(error) => {
+                new.free_slot();
+                core::mem::forget(new);
+                Err(error)
+            }
+        }
+    }
+
+    /// One past its highest byte.
+    pub(crate) fn top(&self) -> u64 {
+        trial::stack_pages(self.slot as u64).end
+    }
+
+    /// Its lowest byte; the page below is never mapped.
+    pub(crate) fn bottom(&self) -> u64 {
+        trial::stack_pages(self.slot as u64).start
+    }
+
+    fn free_slot(&self) {
+        interrupts::without(|| SLOTS.lock()[self.slot / 64] &= !(1 << (self.slot % 64)));
+    }
+}
+
+impl Drop for KernelStack {
+    fn drop(&mut self) {
+        super::unmap_kernel_pages(trial::stack_pages(self.slot as u64));
+        self.free_slot();
+    }
+}

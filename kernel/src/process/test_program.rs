@@ -1,0 +1,81 @@
+//! Test programs, and a process for tests of system calls.
+
+use core::fmt;
+use core::time::Duration;
+
+use alloc::vec::Vec;
+
+use abi::{Errno, Signal};
+use mm::space::Config;
+
+use super::launch::{LaunchError, Leak, run_program};
+use super::{Ending, Process, Space, run};
+use crate::arch::user::{Context, with_fault_handler};
+use crate::fs::Tree;
+use crate::fs::tree::NodeId;
+use crate::memory::KERNEL;
+
+/// How long a test program may run.
+const TEST_TIME: Duration = Duration::from_secs(60);
+/// What a test program's name ends in if it must die, before the signal's name in lower case.
+const DIES_BY: &str = "_dies_by_";
+/// Why a test program failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum TestFailure {
+    /// It could not be started.
+    Launch(LaunchError),
+    /// It ended in another way than its name says.
+    Ended(Ending),
+    /// It left memory behind.
+    Leaked(Leak),
+}
+
+impl fmt::Display for TestFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TestFailure::Launch(error) => error.fmt(f),
+            TestFailure::Ended(ending) => ending.fmt(f),
+            TestFailure::Leaked(leak) => write!(f, "memory leak: {leak}"),
+        }
+    }
+}
+
+/// Runs the test program `tests/NAME`. A name that ends in `_dies_by_` and a signal's name in lower case must
+/// die by it, every other must exit with 0; and no memory may be left behind.
+pub(crate) fn run_test_program(tree: &'static Tree, name: &str, config: Config) -> Result<(), TestFailure> {
+    let mut path = Vec::from(b"/tests/");
+    path.extend_from_slice(name.as_bytes());
+    let result = run_program(tree, &path, &[&path], config, Some(TEST_TIME));
+    let (ending, leak) = result.map_err(TestFailure::Launch)?;
+    let as_expected = match (ending, expected_signal(name)) {
+        (Ending::Killed(signal), Some(expected)) => signal == expected,
+        (Ending::Exited(0), None) => true,
+        _ => false,
+    };
+    if !as_expected {
+        return Err(TestFailure::Ended(ending));
+    }
+    leak.map_or(Ok(()), |leak| Err(TestFailure::Leaked(leak)))
+}
+
+/// The signal that a program of this name must die by.
+fn expected_signal(name: &str) -> Option<Signal> {
+    let (_, wanted) = name.rsplit_once(DIES_BY)?;
+    Signal::ALL.iter().copied().find(|signal| signal.name().eq_ignore_ascii_case(wanted))
+}
+
+/// Runs `body` with a process that has an empty address space, which is loaded, and the files of `tree`, of
+/// which `exe` is the program. Errors: `ENOMEM`.
+pub(crate) fn with_process<R>(
+    tree: &'static Tree,
+    exe: NodeId,
+    body: impl FnOnce(&mut Process<'_>) -> R,
+) -> Result<R, Errno> {
+    let space = Space::new(&KERNEL, Config::default())?;
+    KERNEL.load(space.root(), space.tlb());
+    let result = with_fault_handler(&|fault| run::resolve(&space, fault), || {
+        Ok(body(&mut Process::new(&space, tree, exe, Context::new(0, 0))?))
+    });
+    KERNEL.leave(space.tlb());
+    result
+}

@@ -1,0 +1,129 @@
+//! The system call table: one list, made into an array indexed by number.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use abi::{Errno, nr};
+
+use super::{Arguments, file, file_io, futex, info, memory, poll, process, signal, time};
+use crate::process::Process;
+
+/// A system call.
+type Handler = fn(&mut Process, &Arguments) -> Result<u64, Errno>;
+
+/// Every system call there is.
+const CALLS: &[(u64, Handler)] = &[
+    (nr::READ, file_io::read),
+    (nr::WRITE, file_io::write),
+    (nr::OPEN, file::open),
+    (nr::CLOSE, file::close),
+    (nr::STAT, file::stat),
+    (nr::FSTAT, file::fstat),
+    (nr::LSTAT, file::lstat),
+    (nr::POLL, poll::poll),
+    (nr::LSEEK, file_io::lseek),
+    (nr::MMAP, memory::mmap),
+    (nr::MPROTECT, memory::mprotect),
+    (nr::MUNMAP, memory::munmap),
+    (nr::BRK, memory::brk),
+    (nr::RT_SIGACTION, signal::rt_sigaction),
+    (nr::RT_SIGPROCMASK, signal::rt_sigprocmask),
+    (nr::IOCTL, file::ioctl),
+    (nr::PREAD64, file_io::pread64),
+    (nr::PWRITE64, file_io::pwrite64),
+    (nr::READV, file_io::readv),
+    (nr::WRITEV, file_io::writev),
+    (nr::ACCESS, file::access),
+    (nr::PIPE, file_io::pipe),
+    (nr::SCHED_YIELD, process::sched_yield),
+    (nr::DUP, file::dup),
+    (nr::DUP2, file::dup2),
+    (nr::NANOSLEEP, time::nanosleep),
+    (nr::GETPID, process::own_id),
+    (nr::EXIT, process::exit),
+    (nr::KILL, signal::kill),
+    (nr::UNAME, info::uname),
+    (nr::FCNTL, file::fcntl),
+    (nr::GETCWD, file::getcwd),
+    (nr::CHDIR, file::chdir),
+    (nr::CREAT, file::creat),
+    (nr::READLINK, file::readlink),
+    (nr::GETTIMEOFDAY, time::gettimeofday),
+    (nr::GETRLIMIT, process::getrlimit),
+    (nr::SYSINFO, info::sysinfo),
+    (nr::GETUID, process::zero),
+    (nr::GETGID, process::zero),
+    (nr::GETEUID, process::zero),
+    (nr::GETEGID, process::zero),
+    (nr::GETPPID, process::zero),
+    (nr::GETPGRP, process::own_id),
+    (nr::GETPGID, process::id_of),
+    (nr::GETSID, process::id_of),
+    (nr::ARCH_PRCTL, process::arch_prctl),
+    (nr::SETRLIMIT, process::setrlimit),
+    (nr::REBOOT, process::reboot),
+    (nr::GETTID, process::own_id),
+    (nr::SIGALTSTACK, signal::sigaltstack),
+    (nr::TKILL, signal::tkill),
+    (nr::TIME, time::time),
+    (nr::FUTEX, futex::futex),
+    (nr::SCHED_GETAFFINITY, info::sched_getaffinity),
+    (nr::GETDENTS64, file_io::getdents64),
+    (nr::SET_TID_ADDRESS, process::set_tid_address),
+    (nr::CLOCK_GETTIME, time::clock_gettime),
+    (nr::CLOCK_GETRES, time::clock_getres),
+    (nr::CLOCK_NANOSLEEP, time::clock_nanosleep),
+    (nr::EXIT_GROUP, process::exit),
+    (nr::TGKILL, signal::tgkill),
+    (nr::OPENAT, file::openat),
+    (nr::NEWFSTATAT, file::newfstatat),
+    (nr::READLINKAT, file::readlinkat),
+    (nr::FACCESSAT, file::faccessat),
+    (nr::SET_ROBUST_LIST, process::set_robust_list),
+    (nr::DUP3, file::dup3),
+    (nr::PIPE2, file_io::pipe2),
+    (nr::PRLIMIT64, process::prlimit64),
+    (nr::GETRANDOM, file_io::getrandom),
+    (nr::FACCESSAT2, file::faccessat2),
+];
+
+/// One more than the highest number that Linux has.
+const COUNT: usize = 512;
+
+static TABLE: [Option<Handler>; COUNT] = table();
+
+const fn table() -> [Option<Handler>; COUNT] {
+    let mut table: [Option<Handler>; COUNT] = [None; COUNT];
+    let mut index = 0;
+    while index < CALLS.len() {
+        let (number, handler) = CALLS[index];
+        assert!(table[number as usize].is_none(), "a system call is listed twice");
+        table[number as usize] = Some(handler);
+        index += 1;
+    }
+    table
+}
+
+/// Makes system call `number`; what goes into `rax`.
+pub(crate) fn dispatch(process: &mut Process, number: u64, arguments: &Arguments) -> u64 {
+    // The number is an `int` on Linux: the upper half of `rax` does not count.
+    let result = match TABLE.get(number as u32 as usize) {
+        Some(Some(handler)) => handler(process, arguments),
+        _ => {
+            log_unknown(number as u32);
+            Err(Errno::ENOSYS)
+        }
+    };
+    result.unwrap_or_else(Errno::to_return_value)
+}
+
+/// Bit n: number n was logged.
+static LOGGED: [AtomicU64; COUNT / 64] = [const { AtomicU64::new(0) }; COUNT / 64];
+
+/// Logs each unknown number once; those that Linux has not either, under one.
+fn log_unknown(number: u32) {
+    let bit = (number as usize).min(COUNT - 1);
+    if LOGGED[bit / 64].fetch_or(1 << (bit % 64), Ordering::Relaxed) & 1 << (bit % 64) == 0 {
+        let name = nr::name(u64::from(number)).unwrap_or("no such call");
+        log::warn!("system call {number} ({name}) is not there: ENOSYS");
+    }
+}
