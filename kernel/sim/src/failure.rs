@@ -17,16 +17,20 @@ pub enum Attempt {
 }
 
 impl World<'_> {
-    /// Does `op` while its fallible step number `step` (from 0) is refused, or memory runs out. The operation must then fail and leave every
-    /// page as it was, but for completed splits (E6-E14); an mprotect may have changed whole VMAs from the first on, a
-    /// populating mmap may have left pages out, and a stack may have grown.
+    /// Does `op` while its fallible step number `step` (from 0) is refused, or memory runs out. The operation must then
+    /// fail and leave every page as it was, but for completed splits (E6-E14); an mprotect may have changed whole VMAs
+    /// from the first on, a populating mmap may have left pages out, and a stack may have grown.
     ///
     /// # Panics
     /// If any check fails.
     pub fn attempt(&mut self, op: impl Into<Op>, step: usize) -> Attempt {
-        let op = op.into();
+        self.go(op.into(), Some(step))
+    }
+
+    /// Does `op`, with its fallible step number `step` refused, and checks everything.
+    pub(crate) fn go(&mut self, op: Op, step: Option<usize>) -> Attempt {
         let before = self.model.clone();
-        let answer = self.perform(op, Some(step));
+        let answer = self.perform(op, step);
         let exhausted = answer == Answer::OutOfMemory && self.machine.free_frames() < 4;
         if !self.machine.end_refusals() && !exhausted {
             let expected = self.predict(op);
@@ -37,7 +41,7 @@ impl World<'_> {
             self.check(op);
             return Attempt::Completed(answer);
         }
-        let point = self.machine.points().get(step).copied();
+        let point = step.and_then(|step| self.machine.points().get(step).copied());
         let legal = match answer {
             Answer::Failed(errno) => matches!(errno, Errno::ENOMEM | Errno::EINTR),
             Answer::OutOfMemory => matches!(op, Op::Touch { .. }),
@@ -45,7 +49,7 @@ impl World<'_> {
             Answer::Killed(fault) => matches!(op, Op::Touch { .. }) && fault == Fault::Unmapped,
             Answer::Returned(_) | Answer::Word(_) => true,
         };
-        assert!(legal, "{op}: {answer:?} when step {step} ({point:?}) was refused");
+        assert!(legal, "{op}: {answer:?} when step {step:?} ({point:?}) was refused");
         let candidates = self.outcomes(op, answer, before);
         let actual = runs(self.vmas().iter().map(area_of));
         let found = candidates.into_iter().find(|model| {
@@ -55,14 +59,14 @@ impl World<'_> {
         });
         let Some(found) = found else {
             panic!(
-                "{op}: refused step {step} ({point:?}) left something in between:\n  {}\n  before:\n  {}",
+                "{op}: refused step {step:?} ({point:?}) left something in between:\n  {}\n  before:\n  {}",
                 actual.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  "),
                 self.model.areas().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")
             );
         };
         self.model = found;
         self.adopt_splits(op);
-        self.check(format_args!("{op} with step {step} ({point:?}) refused"));
+        self.check(format_args!("{op} with step {step:?} ({point:?}) refused"));
         Attempt::Refused(answer)
     }
 

@@ -44,10 +44,7 @@ impl Program {
     pub fn run(&self) -> Result<(), String> {
         World::run(self.setup, |world| {
             for (op, refuse) in &self.ops {
-                match refuse {
-                    None => drop(world.apply(*op)),
-                    Some(step) => drop(world.attempt(*op, *step)),
-                }
+                world.go(*op, *refuse);
             }
         })
     }
@@ -87,7 +84,7 @@ pub fn programs(order: MunmapOrder, refusals: Refusals, length: usize) -> impl S
     let rest = prop::collection::vec((blueprint(), refuse), 1..=length.saturating_sub(8));
     (windows, limits, begin, rest).prop_map(move |(windows, (max_map_count, limit), mut blueprints, rest)| {
         blueprints.extend(rest);
-        let mut setup = Setup::new(order).brk_start(BRK_START);
+        let mut setup = Setup::new(order).frames(512).brk_start(BRK_START);
         setup.settings.max_map_count = max_map_count;
         match limit {
             0 => setup.settings.address_space = 24 * PAGE,

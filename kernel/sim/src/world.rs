@@ -3,6 +3,9 @@
 //! Every operation is done by the address space and answered by the model; answers, areas, sums and contents are
 //! compared after each, and the oracles of the machine looked at.
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use abi::Errno;
 use abi::mman::Prot;
 use mm::MmError;
@@ -10,8 +13,10 @@ use mm::frame::FrameKind;
 use mm::platform::Cpu;
 use mm::range::{Page, PageRange};
 use mm::space::{AddressSpace, FaultOutcome, MmapRequest, Segv, Source};
+use mm::trace::Step;
 use mm::vma::Access;
 
+use crate::failure::Attempt;
 use crate::machine::{Accessed, CPUS, Handled, Machine};
 use crate::model::{Fault, Model, Touch};
 use crate::op::{Mmap, Op};
@@ -81,15 +86,9 @@ impl<'m> World<'m> {
     /// # Panics
     /// If any check fails; [`World::run`] makes that its result.
     pub fn apply(&mut self, op: impl Into<Op>) -> Answer {
-        let op = op.into();
-        let answer = self.perform(op, None);
-        let expected = self.predict(op);
-        assert_eq!(answer, expected, "{op}: the address space answers the left, the model the right");
-        if matches!(answer, Answer::Failed(_)) {
-            self.adopt_splits(op);
+        match self.go(op.into(), None) {
+            Attempt::Completed(answer) | Attempt::Refused(answer) => answer,
         }
-        self.check(op);
-        answer
     }
 
     /// The machine, for what a test wants to know besides.
@@ -107,6 +106,44 @@ impl<'m> World<'m> {
         self.model.areas().map(|area| (area.start, area.end)).collect()
     }
 
+    /// Does `op`, a munmap, and between two of its steps, after the first for which `at` holds, the accesses of `others`.
+    /// They must be after the downgrade of the mmap lock, because faults take it. The answers to `others`; none if there
+    /// was no such step. Nothing is compared; [`check`](Self::check) does that, and the model does `op` only.
+    pub fn apply_around(
+        &mut self,
+        op: Op,
+        at: fn(&Step) -> bool,
+        others: &[(u32, u64, Touch)],
+    ) -> Vec<Answer> {
+        let cpu = Cpu(0);
+        self.load(cpu);
+        self.machine.begin(cpu, None);
+        let (space, machine, value) = (&self.space, self.machine, self.value);
+        let meeting = machine.arrange(at);
+        let (answer, answers) = thread::scope(|scope| {
+            let intruder = scope.spawn(move || {
+                let act = |(cpu, address, touch): &(u32, u64, Touch)| {
+                    machine.run_on(Cpu(*cpu));
+                    user_access(space, machine, Cpu(*cpu), *address, *touch, value)
+                };
+                meeting.act(|| {
+                    let answers: Vec<Answer> = others.iter().map(act).collect();
+                    machine.run_on(cpu);
+                    answers
+                })
+            });
+            let answer = system_call(space, op);
+            machine.call_off();
+            (answer, intruder.join())
+        });
+        let expected = self.predict(op);
+        assert_eq!(answer, Some(expected), "{op}: the address space answers the left, the model the right");
+        match answers {
+            Ok(answers) => answers.unwrap_or_default(),
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+
     /// Does `op` in the address space only. Fallible point number `fail_at` is refused.
     pub(crate) fn perform(&mut self, op: Op, fail_at: Option<usize>) -> Answer {
         let cpu = match op {
@@ -115,27 +152,9 @@ impl<'m> World<'m> {
         };
         self.load(cpu);
         self.machine.begin(cpu, fail_at);
-        let returned = |result: Result<u64, MmError>| match result {
-            Ok(value) => Answer::Returned(value),
-            Err(error) => Answer::Failed(Errno::from(error)),
-        };
         let answer = match op {
-            Op::Mmap(Mmap { address, length, prot, flags }) => returned(
-                MmapRequest::decode(address, length, prot, flags)
-                    .and_then(|request| self.space.mmap(request)),
-            ),
-            Op::Munmap { address, length } => returned(self.space.munmap(address, length).map(|()| 0)),
-            Op::Mprotect { address, length, prot } => {
-                returned(self.space.mprotect(address, length, prot).map(|()| 0))
-            }
-            Op::Image { page, pages, prot, first } => {
-                let range = PageRange::from_start(Page::new(page), pages).ok_or(MmError::Invalid);
-                let source = Source::Image { first_page: first };
-                let request = |range| MmapRequest::fixed(range, Prot::from_bits_retain(prot), source);
-                returned(range.and_then(|range| self.space.mmap(request(range))))
-            }
-            Op::Brk { address } => Answer::Returned(self.space.brk(address)),
             Op::Touch { address, touch, .. } => self.touch(cpu, address, touch, self.value),
+            _ => system_call(&self.space, op).unwrap_or(Answer::Failed(Errno::ENOSYS)),
         };
         // The last CPU comes and goes.
         if cpu == Cpu(CPUS - 1) && self.random.u8(..4) == 0 {
@@ -179,17 +198,7 @@ impl<'m> World<'m> {
 
     /// An access of the user program, as the machine does it.
     pub(crate) fn touch(&self, cpu: Cpu, address: u64, touch: Touch, value: u64) -> Answer {
-        let handler = |address, access: Access| match self.space.fault(address, access) {
-            FaultOutcome::Resolved => Handled::Retry,
-            FaultOutcome::Signal(Segv::NotMapped) => Handled::Killed(Fault::Unmapped),
-            FaultOutcome::Signal(Segv::NotPermitted) => Handled::Killed(Fault::Denied),
-            FaultOutcome::OutOfMemory => Handled::OutOfMemory,
-        };
-        match self.machine.access(cpu, address, touch, value, handler) {
-            Accessed::Word(word) => Answer::Word(word),
-            Accessed::Killed(fault) => Answer::Killed(fault),
-            Accessed::OutOfMemory => Answer::OutOfMemory,
-        }
+        user_access(&self.space, self.machine, cpu, address, touch, value)
     }
 
     /// Lets `cpu` run the address space.
@@ -208,6 +217,52 @@ impl<'m> World<'m> {
     fn stop(&self) {
         (0..CPUS).for_each(|cpu| self.unload(Cpu(cpu)));
         self.machine.begin(Cpu(0), None);
+    }
+}
+
+/// Does `op` in `space`; `None` if it is no system call.
+fn system_call(space: &AddressSpace<'_, Machine>, op: Op) -> Option<Answer> {
+    let done = |()| 0;
+    let result = match op {
+        Op::Mmap(Mmap { address, length, prot, flags }) => {
+            MmapRequest::decode(address, length, prot, flags).and_then(|request| space.mmap(request))
+        }
+        Op::Munmap { address, length } => space.munmap(address, length).map(done),
+        Op::Mprotect { address, length, prot } => space.mprotect(address, length, prot).map(done),
+        Op::Image { page, pages, prot, first } => {
+            let range = PageRange::from_start(Page::new(page), pages).ok_or(MmError::Invalid);
+            let source = Source::Image { first_page: first };
+            let request = |range| MmapRequest::fixed(range, Prot::from_bits_retain(prot), source);
+            range.and_then(|range| space.mmap(request(range)))
+        }
+        Op::Brk { address } => Ok(space.brk(address)),
+        Op::Touch { .. } => return None,
+    };
+    Some(match result {
+        Ok(value) => Answer::Returned(value),
+        Err(error) => Answer::Failed(Errno::from(error)),
+    })
+}
+
+/// An access of a program in `space` on `cpu`.
+fn user_access(
+    space: &AddressSpace<'_, Machine>,
+    machine: &Machine,
+    cpu: Cpu,
+    address: u64,
+    touch: Touch,
+    value: u64,
+) -> Answer {
+    let handler = |address, access: Access| match space.fault(address, access) {
+        FaultOutcome::Resolved => Handled::Retry,
+        FaultOutcome::Signal(Segv::NotMapped) => Handled::Killed(Fault::Unmapped),
+        FaultOutcome::Signal(Segv::NotPermitted) => Handled::Killed(Fault::Denied),
+        FaultOutcome::OutOfMemory => Handled::OutOfMemory,
+    };
+    match machine.access(cpu, address, touch, value, handler) {
+        Accessed::Word(word) => Answer::Word(word),
+        Accessed::Killed(fault) => Answer::Killed(fault),
+        Accessed::OutOfMemory => Answer::OutOfMemory,
     }
 }
 

@@ -87,8 +87,7 @@ fn when_memory_runs_out_faults_say_so_and_munmap_gives_it_back() {
                 assert!(matches!(world.apply(write(0, page(number))), Answer::Word(_)));
             }
             assert_eq!(world.machine().free_frames(), 0);
-            let full = sim::op::write(1, page(free));
-            assert_eq!(world.attempt(full, usize::MAX), sim::Attempt::Refused(Answer::OutOfMemory));
+            assert_eq!(world.apply(write(1, page(free))), Answer::OutOfMemory);
             // What is there can still be used, and read faults need no frame.
             assert_eq!(world.apply(read(1, page(free + 1))), Answer::Word(0));
             assert!(matches!(world.apply(write(1, page(0))), Answer::Word(_)));
@@ -120,10 +119,7 @@ fn three_tables_for_one_page_and_none_when_one_of_them_fails() {
         |world| {
             // Root, then three frames: a page needs three tables and itself.
             world.apply(mmap(PAGE).fixed(page(0)));
-            assert_eq!(
-                world.attempt(write(0, page(0)), usize::MAX),
-                sim::Attempt::Refused(Answer::OutOfMemory)
-            );
+            assert_eq!(world.apply(write(0, page(0))), Answer::OutOfMemory);
             assert_eq!(world.apply(munmap(page(0), PAGE)), Answer::Returned(0));
             assert_eq!(world.machine().free_frames(), 3);
         },

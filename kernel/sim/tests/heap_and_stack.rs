@@ -192,3 +192,15 @@ fn a_protected_stack_does_not_grow_writable() {
         assert_eq!(world.apply(write(0, TOP - 4 * PAGE)), DENIED);
     });
 }
+
+#[test]
+fn a_stack_that_grew_has_an_identity_before_the_first_write() {
+    in_every_order(|world| {
+        world.apply(mmap(2 * PAGE).fixed(TOP - 2 * PAGE).with(Map::GROWSDOWN));
+        assert_eq!(world.apply(read(0, TOP - 4 * PAGE)), Answer::Word(0));
+        // So it does not merge with one that was written to apart.
+        world.apply(mmap(2 * PAGE).fixed(TOP - 8 * PAGE).with(Map::GROWSDOWN | Map::POPULATE));
+        world.apply(mmap(2 * PAGE).fixed(TOP - 6 * PAGE).with(Map::GROWSDOWN));
+        assert_eq!(world.areas(), [(TOP / PAGE - 8, TOP / PAGE - 4), (TOP / PAGE - 4, TOP / PAGE)]);
+    });
+}

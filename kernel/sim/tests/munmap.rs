@@ -3,11 +3,8 @@
 use abi::Errno;
 use abi::mman::{Map, Prot};
 use mm::range::USER_END;
-use mm::space::MunmapOrder;
-use mm::trace::Step;
 use sim::model::Fault;
 use sim::op::{PAGE, mmap, mprotect, munmap, read, write};
-use sim::setup::Setup;
 use sim::world::{Answer, World};
 use sim::{in_every_order, in_every_order_with};
 
@@ -397,75 +394,4 @@ fn locked_pages_are_taken_off_the_lock_count() {
         world.apply(munmap(page(2), 3 * PAGE));
         assert_eq!(world.space().totals().locked, 5);
     });
-}
-
-/// The names of the steps that a munmap reports.
-fn steps_of(order: MunmapOrder) -> Vec<&'static str> {
-    let mut names = Vec::new();
-    let result = World::run(Setup::new(order), |world| {
-        three_areas(world);
-        world.apply(munmap(page(2), 8 * PAGE));
-        names = world.machine().steps().iter().map(name).collect();
-    });
-    assert_eq!(result, Ok(()));
-    names
-}
-
-fn name(step: &Step) -> &'static str {
-    match step {
-        Step::Begin(_) => "begin",
-        Step::SplitStart(_) => "split start",
-        Step::SplitEnd(_) => "split end",
-        Step::Gather(_) => "gather",
-        Step::WalkBack { .. } => "walk back",
-        Step::Reset => "reset",
-        Step::Clear { .. } => "clear",
-        Step::Downgrade => "downgrade",
-        Step::Neighbours { .. } => "neighbours",
-        Step::Unmap { .. } => "unmap",
-        Step::FreeTables { .. } => "free tables",
-        Step::Flush { .. } => "flush",
-        Step::Free { .. } => "free",
-    }
-}
-
-#[test]
-fn the_steps_come_in_the_order_of_the_design() {
-    for order in MunmapOrder::ALL {
-        let back = if order == MunmapOrder::Prepatch { "reset" } else { "walk back" };
-        let expected = [
-            "begin",
-            "split start",
-            "gather",
-            "gather",
-            "split end",
-            "gather",
-            back,
-            "clear",
-            "downgrade",
-            "neighbours",
-            "unmap",
-            "free tables",
-            "flush",
-            "free",
-        ];
-        assert_eq!(steps_of(order), expected, "{order}");
-    }
-}
-
-#[test]
-fn the_start_split_makes_the_half_new_that_the_order_says() {
-    for order in MunmapOrder::ALL {
-        let result = World::run(Setup::new(order), |world| {
-            map_and_write(world, 0, 8);
-            world.apply(munmap(page(2), 6 * PAGE));
-            let new = world.machine().steps().iter().find_map(|step| match step {
-                Step::SplitStart(range) => Some(range.start().address()),
-                _ => None,
-            });
-            let expected = if order == MunmapOrder::Prepatch { page(2) } else { page(0) };
-            assert_eq!(new, Some(expected));
-        });
-        assert_eq!(result, Ok(()), "{order}");
-    }
 }

@@ -66,7 +66,9 @@ fn a_frame_with_a_reference_too_many_is_found() {
 #[test]
 fn a_frame_that_nobody_maps_is_found() {
     is_found(
-        |world| drop(world.machine().frames().alloc_frame(FrameKind::Anonymous)),
+        |world| {
+            world.machine().frames().alloc_frame(FrameKind::Anonymous).expect("memory");
+        },
         "1 references, but 0 entries",
     );
 }
@@ -74,7 +76,9 @@ fn a_frame_that_nobody_maps_is_found() {
 #[test]
 fn a_page_table_that_nobody_uses_is_found() {
     is_found(
-        |world| drop(world.machine().frames().alloc_frame(FrameKind::Table)),
+        |world| {
+            world.machine().frames().alloc_frame(FrameKind::Table).expect("memory");
+        },
         "is allocated as a page table, but is in none",
     );
 }

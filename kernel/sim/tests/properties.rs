@@ -9,7 +9,7 @@ use sim::strategy::{Refusals, programs};
 /// Operations of a program, at most.
 const LENGTH: usize = 60;
 /// Programs of each property, unless said otherwise.
-const CASES: u32 = 400;
+const CASES: u32 = 1000;
 
 fn programs_agree_with_the_model(order: MunmapOrder, refusals: Refusals) {
     let cases = std::env::var("SUGARBUSH_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);

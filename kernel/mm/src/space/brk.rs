@@ -69,8 +69,10 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             pgoff: more.start().number(),
             anon: None,
         };
+        let brk_start = Page::containing(guard.brk_start);
         let mut edit = self.edit(guard, more.start());
-        let prev = edit.vma_below();
+        // What ends where the heap begins is not of the heap.
+        let prev = edit.vma_below().filter(|prev| prev.end() > brk_start);
         edit.insert(&info, prev, None)?;
         Ok(())
     }

@@ -68,8 +68,11 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let vma = match map.vma_at(page) {
             Some(vma) => vma,
             None => {
+                // Only where there is a stack to grow the mmap lock is taken for writing.
+                let stack_above =
+                    map.vma_from(page).is_some_and(|vma| vma.flags().contains(VmaFlags::GROWSDOWN));
                 drop(map);
-                if self.grow_stack(page) == Growth::Refused {
+                if !stack_above || self.grow_stack(page) == Growth::Refused {
                     return FaultOutcome::Signal(Segv::NotMapped);
                 }
                 map = self.map.read();
@@ -180,7 +183,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
     /// Gives the anonymous memory of `vma` an identity before its first page: that of a neighbour that it could become
     /// one with, so that the two can still merge, else a new one. Caller holds the mmap lock.
-    fn prepare_anon(&self, map: &Map<'m>, vma: &Vma) {
+    pub(super) fn prepare_anon(&self, map: &Map<'m>, vma: &Vma) {
         if vma.anon().is_some() {
             return;
         }

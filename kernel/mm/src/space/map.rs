@@ -69,7 +69,8 @@ impl Totals {
     /// Whether `pages` more pages with `flags` stay within `RLIMIT_AS` and `RLIMIT_DATA` (M1), when `leaving` pages go.
     pub(super) fn may_expand(&self, limits: &Limits, flags: VmaFlags, pages: u64, leaving: u64) -> bool {
         let total = (self.pages - leaving).saturating_add(pages);
-        let data = self.data.saturating_add(pages);
+        // Linux takes what leaves off what comes, whatever its kind.
+        let data = self.data.saturating_add(pages.saturating_sub(leaving));
         total <= Limits::pages(limits.address_space)
             && (!flags.is_data() || data <= Limits::pages(limits.data))
     }

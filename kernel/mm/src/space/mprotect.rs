@@ -33,7 +33,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             return Ok(());
         }
         let range = PageRange::from_start(start, pages_for(length)).ok_or(MmError::NoMemory)?;
-        if range.end() > ADDRESSES_END {
+        if range.end() >= ADDRESSES_END {
             return Err(MmError::NoMemory);
         }
         let prot = Prot::from_bits(prot).ok_or(MmError::Invalid)?;

@@ -27,9 +27,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         let flags = stack.flags();
         let more = stack.start().number() - page.number();
-        let allowed = flags.contains(VmaFlags::GROWSDOWN)
-            && page >= self.min_page
-            && range.pages() <= Limits::pages(guard.limits.stack)
+        let able = flags.contains(VmaFlags::GROWSDOWN) && page >= self.min_page;
+        let allowed = range.pages() <= Limits::pages(guard.limits.stack)
             && guard.totals.may_expand(&guard.limits, flags, more, 0)
             && (!flags.contains(VmaFlags::LOCKED) || guard.may_lock(more));
         let (below, _) = guard.around(page);
@@ -38,7 +37,12 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 || !below.flags().intersects(VmaFlags::ACCESS)
                 || page.number() - below.end().number() >= STACK_GUARD_PAGES
         });
-        if !allowed || !clear || self.edit(&mut guard, page).extend(stack, range).is_err() {
+        if !able || !clear {
+            return Growth::Refused;
+        }
+        // Before the limits, as on Linux: the stack can merge only with its like afterwards.
+        self.prepare_anon(&guard, stack);
+        if !allowed || self.edit(&mut guard, page).extend(stack, range).is_err() {
             return Growth::Refused;
         }
         Growth::Grown

@@ -112,7 +112,8 @@ impl Machine {
             let recent = lock(&self.recent);
             let page = choice.and_then(|choice| recent.get(choice % recent.len().max(1)).copied());
             drop(recent);
-            if let Some(page) = page {
+            // What is cached already, though it may be stale, is not looked up again.
+            if let Some(page) = page.filter(|page| !self.tlb(cpu).holds(*page)) {
                 self.walk(cpu, page);
             }
         }

@@ -12,6 +12,7 @@
 mod arena;
 mod cpu;
 mod oracle;
+mod rendezvous;
 mod tlb;
 mod walker;
 
@@ -29,6 +30,7 @@ use arena::Arena;
 pub use cpu::Accessed;
 pub(crate) use cpu::Handled;
 pub use oracle::Mapped;
+use rendezvous::Rendezvous;
 use tlb::Tlb;
 
 /// Number of CPUs of every simulated machine.
@@ -50,6 +52,8 @@ pub struct Machine {
     /// Steps of the operation under way.
     steps: Mutex<Vec<Step>>,
     violations: Mutex<Vec<String>>,
+    /// At which step of the operation under way another thread gets its turn.
+    rendezvous: Mutex<Option<Rendezvous>>,
     /// The pages that programs touched last: what a CPU walks ahead to.
     recent: Mutex<Vec<u64>>,
     /// Looks at the frames so far; chooses the word that is compared.
@@ -90,6 +94,7 @@ impl Machine {
             admission: Mutex::default(),
             steps: Mutex::default(),
             violations: Mutex::default(),
+            rendezvous: Mutex::default(),
             recent: Mutex::default(),
             looks: AtomicU64::new(0),
         }
@@ -246,5 +251,6 @@ impl Platform for Machine {
         lock(&self.steps).push(step);
         self.check_tlbs();
         self.speculate();
+        self.meet(&step);
     }
 }

@@ -54,6 +54,11 @@ impl Tlb {
         self.pages.get(&page).copied()
     }
 
+    /// Whether a translation of `page` is cached.
+    pub(crate) fn holds(&self, page: u64) -> bool {
+        self.pages.contains_key(&page)
+    }
+
     /// Where a walk to `page` begins: at the lowest cached table three times in four, else at the root.
     pub(crate) fn walk_from(&mut self, page: u64) -> Option<Reached> {
         let root = Reached::root(self.root?);
