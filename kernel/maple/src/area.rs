@@ -1,0 +1,156 @@
+//! Free-area search: the gaps in inner nodes say which children are worth a visit.
+
+use core::ops::Range;
+
+use crate::{
+    geometry::{LEVELS, LIMIT},
+    node::{Inner, Kind, Leaf, saturate},
+    source::NodeSource,
+    tree::Tree,
+};
+
+/// An inner node on the way, its bounds, and the child that was visited last.
+struct Level<'m, T> {
+    inner: Inner<'m, T>,
+    bounds: Range<u64>,
+    index: usize,
+}
+
+impl<T> Level<'_, T> {
+    /// Bounds of the child at hand.
+    fn child_bounds(&self) -> Range<u64> {
+        let start = if self.index == 0 { self.bounds.start } else { self.inner.separator(self.index - 1) };
+        start..self.inner.end_of(self.index, self.bounds.end)
+    }
+}
+
+/// See [`Tree::find_area`].
+pub(crate) fn lowest<T, S: NodeSource>(tree: &Tree<'_, T, S>, window: Range<u64>, pages: u64) -> Option<u64> {
+    let window = usable(window, pages)?;
+    let need = saturate(pages);
+    let mut stack = [const { None }; LEVELS];
+    let mut depth = 0;
+    let Some(mut link) = tree.root() else { return Some(window.start) };
+    let mut bounds = 0..LIMIT;
+    loop {
+        match link.kind() {
+            Kind::Leaf(leaf) => {
+                if let Some(found) = lowest_in(leaf, &bounds, &window, pages) {
+                    return (found + pages <= window.end).then_some(found);
+                }
+            }
+            Kind::Inner(inner) => {
+                let index = if bounds.start < window.start { inner.search(window.start) } else { 0 };
+                // One below the first to look at.
+                stack[depth] = Some(Level { inner, bounds, index: index.wrapping_sub(1) });
+                depth += 1;
+            }
+        }
+        loop {
+            let level = stack[depth.checked_sub(1)?].as_mut()?;
+            let first = level.index.wrapping_add(1);
+            let next = level.inner.gap_from(first, need);
+            if let Some(index) = next {
+                level.index = index;
+                bounds = level.child_bounds();
+                if bounds.start >= window.end {
+                    return None;
+                }
+                link = level.inner.child(index);
+                break;
+            }
+            depth -= 1;
+        }
+    }
+}
+
+/// See [`Tree::find_area_rev`].
+pub(crate) fn highest<T, S: NodeSource>(
+    tree: &Tree<'_, T, S>,
+    window: Range<u64>,
+    pages: u64,
+) -> Option<u64> {
+    let window = usable(window, pages)?;
+    let need = saturate(pages);
+    let mut stack = [const { None }; LEVELS];
+    let mut depth = 0;
+    let Some(mut link) = tree.root() else { return Some(window.end - pages) };
+    let mut bounds = 0..LIMIT;
+    loop {
+        match link.kind() {
+            Kind::Leaf(leaf) => {
+                if let Some(found) = highest_in(leaf, &bounds, &window, pages) {
+                    return (found >= window.start).then_some(found);
+                }
+            }
+            Kind::Inner(inner) => {
+                let last = if window.end < bounds.end { inner.search(window.end) } else { inner.count() - 1 };
+                // One above the first to look at.
+                stack[depth] = Some(Level { inner, bounds, index: last + 1 });
+                depth += 1;
+            }
+        }
+        loop {
+            let level = stack[depth.checked_sub(1)?].as_mut()?;
+            let next = level.inner.gap_below(level.index, need);
+            if let Some(index) = next {
+                level.index = index;
+                bounds = level.child_bounds();
+                if bounds.end <= window.start {
+                    return None;
+                }
+                link = level.inner.child(index);
+                break;
+            }
+            depth -= 1;
+        }
+    }
+}
+
+/// The part of the window inside the tree, if `pages` fit.
+fn usable(window: Range<u64>, pages: u64) -> Option<Range<u64>> {
+    let end = window.end.min(LIMIT);
+    let room = end.checked_sub(window.start)?;
+    (pages > 0 && pages <= room).then_some(window.start..end)
+}
+
+/// Lowest free place in `leaf`, at or above the window's start.
+fn lowest_in<T>(leaf: Leaf<'_, T>, bounds: &Range<u64>, window: &Range<u64>, pages: u64) -> Option<u64> {
+    let (mut free, mut first) = (bounds.start, 0);
+    if bounds.start < window.start {
+        free = window.start;
+        first = leaf.search(window.start);
+        if first > 0 {
+            free = free.max(leaf.range(first - 1).end);
+        }
+    } else {
+        crate::stats::visit();
+    }
+    for index in first..leaf.count() {
+        let entry = leaf.range(index);
+        if entry.start >= free + pages {
+            return Some(free);
+        }
+        free = entry.end;
+    }
+    (bounds.end >= free + pages).then_some(free)
+}
+
+/// Highest free place in `leaf`, at or below the window's end.
+fn highest_in<T>(leaf: Leaf<'_, T>, bounds: &Range<u64>, window: &Range<u64>, pages: u64) -> Option<u64> {
+    let (mut free, mut count) = (bounds.end, leaf.count());
+    if window.end < bounds.end {
+        free = window.end;
+        count = leaf.search(window.end - 1);
+    } else {
+        crate::stats::visit();
+    }
+    for index in (0..count).rev() {
+        let entry = leaf.range(index);
+        if free >= entry.end + pages {
+            return Some(free - pages);
+        }
+        free = free.min(entry.start);
+    }
+    (free >= bounds.start + pages).then(|| free - pages)
+}

@@ -1,0 +1,423 @@
+//! Leaves, narrow and wide.
+
+use core::{
+    ops::{ControlFlow, Range},
+    ptr::NonNull,
+};
+
+use super::{Chain, Head, Link, NARROW as NARROW_TAG, Node, WIDE as WIDE_TAG, count_le, visited};
+use crate::{
+    geometry::{BASE_ROUND, NARROW, SPAN, WIDE},
+    reserve::Store,
+    stats,
+};
+
+#[repr(C, align(256))]
+pub(super) struct Narrow<'m, T> {
+    head: Head,
+    /// Page that the bounds are relative to, a multiple of `BASE_ROUND`.
+    base: u64,
+    /// Start in the upper half, exclusive end in the lower; `u64::MAX` when unused.
+    bounds: [u64; NARROW],
+    entries: [Option<&'m T>; NARROW],
+}
+
+#[repr(C, align(256))]
+pub(super) struct Wide<'m, T> {
+    head: Head,
+    /// `u64::MAX` when unused.
+    starts: [u64; WIDE],
+    ends: [u64; WIDE],
+    entries: [Option<&'m T>; WIDE],
+}
+
+/// One entry, on its way into a leaf or out of it. `None` is the place of a value that the store will bring.
+pub(crate) struct Item<'m, T> {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) entry: Option<&'m T>,
+}
+
+impl<T> Clone for Item<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Item<'_, T> {}
+
+impl<T> Item<'_, T> {
+    pub(crate) const EMPTY: Self = Self { start: 0, end: 0, entry: None };
+}
+
+/// What a range meets in a narrow leaf.
+pub(crate) struct Met {
+    /// The entries that it meets.
+    pub(crate) lo: usize,
+    pub(crate) hi: usize,
+    /// Entries of the leaf.
+    pub(crate) count: usize,
+    /// The first of them keeps its pages below the range.
+    pub(crate) keeps_before: bool,
+    /// The last of them keeps its pages above the range.
+    pub(crate) keeps_after: bool,
+}
+
+impl Met {
+    /// Entries of the leaf after the store.
+    #[inline(always)]
+    pub(crate) fn count_after(&self, what: Store) -> usize {
+        let kept = usize::from(self.keeps_before) + usize::from(self.keeps_after);
+        self.count - (self.hi - self.lo) + kept + usize::from(what == Store::Entry)
+    }
+}
+
+/// The lower half of a narrow leaf's bounds.
+const END: u64 = 0xffff_ffff;
+
+/// Base of a narrow leaf that begins at `start`.
+fn base_for(start: u64) -> u64 {
+    start & !(BASE_ROUND - 1)
+}
+
+/// Whether a narrow leaf can hold `[start, end)`.
+fn is_near(start: u64, end: u64) -> bool {
+    end - base_for(start) <= SPAN
+}
+
+/// Whether one leaf can hold `items` (ascending, not empty).
+pub(crate) fn fits<T>(items: &[Item<'_, T>]) -> bool {
+    let (first, last) = (&items[0], &items[items.len() - 1]);
+    items.len() <= if is_near(first.start, last.end) { NARROW } else { WIDE }
+}
+
+/// Handle of a leaf; see the contract of the module.
+pub(crate) struct Leaf<'m, T>(Link<'m, T>);
+
+impl<T> Clone for Leaf<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Leaf<'_, T> {}
+impl<T> PartialEq for Leaf<'_, T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<'m, T> Leaf<'m, T> {
+    #[inline(always)]
+    pub(super) fn at(link: Link<'m, T>) -> Self {
+        Self(link)
+    }
+
+    #[inline(always)]
+    pub(crate) fn link(self) -> Link<'m, T> {
+        self.0
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_narrow(self) -> bool {
+        self.0.tag() & NARROW_TAG != 0
+    }
+
+    #[inline(always)]
+    fn narrow(&self) -> &Narrow<'m, T> {
+        // SAFETY: the node is in use (contract of the module) and the tag says narrow. It is not written once linked.
+        let body = unsafe { &*self.0.into_raw().wrapping_byte_sub(NARROW_TAG).cast::<Narrow<'m, T>>() };
+        visited(&body.head);
+        body
+    }
+
+    #[inline(always)]
+    fn wide(&self) -> &Wide<'m, T> {
+        // SAFETY: as above, and the tag says wide.
+        let body = unsafe { &*self.0.into_raw().wrapping_byte_sub(WIDE_TAG).cast::<Wide<'m, T>>() };
+        visited(&body.head);
+        body
+    }
+
+    #[inline(always)]
+    pub(crate) fn count(self) -> usize {
+        self.0.head().count()
+    }
+
+    /// Range and value of entry `index`, which is below the count.
+    #[inline(always)]
+    pub(crate) fn item(self, index: usize) -> Item<'m, T> {
+        debug_assert!(index < self.count());
+        if self.is_narrow() {
+            let body = self.narrow();
+            // SAFETY: the count is at most NARROW.
+            let (bounds, entry) =
+                unsafe { (body.bounds.get_unchecked(index), body.entries.get_unchecked(index)) };
+            stats::touch(bounds);
+            stats::touch(entry);
+            Item { start: body.base + (bounds >> 32), end: body.base + (bounds & 0xffff_ffff), entry: *entry }
+        } else {
+            let body = self.wide();
+            stats::touch(&body.starts[index]);
+            stats::touch(&body.entries[index]);
+            Item { start: body.starts[index], end: body.ends[index], entry: body.entries[index] }
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn range(self, index: usize) -> Range<u64> {
+        let item = self.item(index);
+        item.start..item.end
+    }
+
+    /// Calls `visit` for the entries from `index` on that start below `limit`, until it breaks. Gives the number of
+    /// entries that were visited to the end.
+    #[inline(always)]
+    pub(crate) fn visit_below(
+        self,
+        index: usize,
+        limit: u64,
+        mut visit: impl FnMut(Range<u64>, &'m T) -> ControlFlow<()>,
+    ) -> usize {
+        let count = self.count();
+        if !self.is_narrow() {
+            let done = (index..count).find(|index| {
+                let item = self.item(*index);
+                item.start >= limit || item.entry.is_none_or(|e| visit(item.start..item.end, e).is_break())
+            });
+            return done.unwrap_or(count) - index;
+        }
+        let body = self.narrow();
+        for (done, at) in (index..count).enumerate() {
+            // SAFETY: the count is at most NARROW.
+            let (bounds, entry) = unsafe { (body.bounds.get_unchecked(at), body.entries.get_unchecked(at)) };
+            stats::touch(bounds);
+            stats::touch(entry);
+            let (start, end) = (body.base + (bounds >> 32), body.base + (bounds & END));
+            let Some(entry) = *entry else { return done };
+            if start >= limit || visit(start..end, entry).is_break() {
+                return done;
+            }
+        }
+        count - index
+    }
+
+    /// Number of entries that start at or below `page`.
+    #[inline(always)]
+    pub(crate) fn search(self, page: u64) -> usize {
+        stats::visit();
+        if self.is_narrow() { self.narrow().search(page) } else { self.wide().search(page) }
+    }
+
+    /// The entry that covers `page`.
+    #[inline(always)]
+    pub(crate) fn get(self, page: u64) -> Option<(Range<u64>, &'m T)> {
+        let item = self.item(self.search(page).checked_sub(1)?);
+        if page < item.end { Some((item.start..item.end, item.entry?)) } else { None }
+    }
+
+    /// Largest free area between `low` (the first start, except in the tree's first leaf) and `high`, saturating.
+    pub(crate) fn gap(self, low: u64, high: u64) -> u32 {
+        if self.is_narrow() {
+            return self.narrow().gap(self.count(), low, high);
+        }
+        let (mut end, mut max) = (low, 0);
+        for index in 0..self.count() {
+            let range = self.range(index);
+            max = max.max(range.start - end);
+            end = range.end;
+        }
+        saturate(max.max(high.saturating_sub(end)))
+    }
+
+    /// Builds a leaf of `items` (which [`fits`] accepts) in `memory`, put in front of `chain`. Only the writer links it.
+    pub(crate) fn build(memory: &'static mut Node, chain: &mut Chain, items: &[Item<'m, T>]) -> Self {
+        let node = NonNull::from(memory);
+        let head = Head::on_chain(items.len(), chain, node);
+        let (first, last) = (&items[0], &items[items.len() - 1]);
+        if is_near(first.start, last.end) {
+            let base = base_for(first.start);
+            let new = node.cast::<Narrow<'m, T>>().as_ptr();
+            let items = &items[..items.len().min(NARROW)];
+            // SAFETY: the memory is exclusively ours, large enough and aligned (`Node` is the union of the bodies); indexes
+            // are below NARROW. Every field is written before anyone reads it.
+            unsafe {
+                (&raw mut (*new).head).write(head);
+                (&raw mut (*new).base).write(base);
+                let bounds = (&raw mut (*new).bounds).cast::<u64>();
+                let entries = (&raw mut (*new).entries).cast::<Option<&'m T>>();
+                for (index, item) in items.iter().enumerate() {
+                    bounds.add(index).write(((item.start - base) << 32) | (item.end - base));
+                    entries.add(index).write(item.entry);
+                }
+                for unused in items.len()..NARROW {
+                    bounds.add(unused).write(u64::MAX);
+                    entries.add(unused).write(None);
+                }
+            }
+            Self(Link::new(node, NARROW_TAG))
+        } else {
+            let body = Wide {
+                head,
+                starts: core::array::from_fn(|i| items.get(i).map_or(u64::MAX, |item| item.start)),
+                ends: core::array::from_fn(|i| items.get(i).map_or(u64::MAX, |item| item.end)),
+                entries: core::array::from_fn(|i| items.get(i).and_then(|item| item.entry)),
+            };
+            // SAFETY: as above.
+            unsafe { node.cast::<Wide<'m, T>>().write(body) };
+            Self(Link::new(node, WIDE_TAG))
+        }
+    }
+
+    /// Whether nothing is stored in `range`, which ends inside the leaf.
+    pub(crate) fn is_free(self, range: &Range<u64>) -> bool {
+        let below = self.search(range.start);
+        let before = below == 0 || self.range(below - 1).end <= range.start;
+        before && (below == self.count() || self.range(below).start >= range.end)
+    }
+
+    /// What a store over `range` (inside the leaf's bounds) meets in a narrow leaf that reaches so far; `None` elsewhere.
+    #[inline(always)]
+    pub(crate) fn meet(self, range: &Range<u64>) -> Option<Met> {
+        if !self.is_narrow() {
+            return None;
+        }
+        let body = self.narrow();
+        let (start, end) = (range.start.checked_sub(body.base)?, range.end - body.base);
+        if end > SPAN {
+            return None;
+        }
+        stats::visit();
+        let count = body.head.count();
+        // SAFETY: indexes are below the count, which is at most NARROW.
+        let bounds = |index: usize| unsafe { *body.bounds.get_unchecked(index) };
+        let below = body.search(range.start);
+        let (mut lo, mut hi) = (below, below);
+        if below > 0 && bounds(below - 1) & END > start {
+            lo = below - 1;
+        }
+        while hi < count && bounds(hi) >> 32 < end {
+            hi += 1;
+        }
+        let keeps_before = lo < below && bounds(lo) >> 32 < start;
+        let keeps_after = lo < hi && bounds(hi - 1) & END > end;
+        Some(Met { lo, hi, count, keeps_before, keeps_after })
+    }
+
+    /// Copies a narrow leaf into `memory`, put in front of `chain`, with one entry or nothing over the `range` that met
+    /// `met`. The result holds at most `NARROW` entries. Gives the index of the new entry, too.
+    #[inline(always)]
+    pub(crate) fn splice(
+        self,
+        memory: &'static mut Node,
+        chain: &mut Chain,
+        met: &Met,
+        range: &Range<u64>,
+        what: Store,
+    ) -> (Self, usize) {
+        let node = NonNull::from(memory);
+        let old = self.narrow();
+        let (start, end) = (range.start - old.base, range.end - old.base);
+        let new_count = met.count_after(what);
+        debug_assert!(new_count <= NARROW);
+        let head = Head::on_chain(new_count, chain, node);
+        let new = node.cast::<Narrow<'m, T>>().as_ptr();
+        // SAFETY: the memory is exclusively ours, large enough and aligned. Both leaves have at most NARROW entries, so that
+        // all indexes are below NARROW. Every field is written before anyone reads it.
+        unsafe {
+            (&raw mut (*new).head).write(head);
+            (&raw mut (*new).base).write(old.base);
+            (&raw mut (*new).bounds).write(old.bounds);
+            (&raw mut (*new).entries).write(old.entries);
+            let bounds = (&raw mut (*new).bounds).cast::<u64>();
+            let entries = (&raw mut (*new).entries).cast::<Option<&'m T>>();
+            let mut at = met.lo;
+            if met.keeps_before {
+                *bounds.add(at) = (*bounds.add(at) & !END) | start;
+                at += 1;
+            }
+            let place = at;
+            if what == Store::Entry {
+                *bounds.add(at) = (start << 32) | end;
+                *entries.add(at) = None;
+                at += 1;
+            }
+            if met.keeps_after {
+                *bounds.add(at) = (end << 32) | (old.bounds.get_unchecked(met.hi - 1) & END);
+                *entries.add(at) = *old.entries.get_unchecked(met.hi - 1);
+                at += 1;
+            }
+            if at != met.hi {
+                // Volatile, or the compiler makes a vector loop of it, which costs more for so few.
+                for from in met.hi..met.count {
+                    bounds.add(at).write_volatile(*old.bounds.get_unchecked(from));
+                    entries.add(at).write_volatile(*old.entries.get_unchecked(from));
+                    at += 1;
+                }
+                for unused in at..met.count {
+                    bounds.add(unused).write_volatile(u64::MAX);
+                }
+            }
+            (Self(Link::new(node, NARROW_TAG)), place)
+        }
+    }
+
+    /// Brings the value for the place that a prepared leaf has left open.
+    pub(crate) fn fill(self, index: usize, entry: &'m T) {
+        let raw = self.0.into_raw();
+        // SAFETY: the leaf is prepared and not linked, so nobody else reads it; index is below its count; the tag says
+        // which body it has.
+        unsafe {
+            if self.is_narrow() {
+                let body = raw.wrapping_byte_sub(NARROW_TAG).cast::<Narrow<'m, T>>();
+                (&raw mut (*body).entries).cast::<Option<&'m T>>().add(index).write(Some(entry));
+            } else {
+                let body = raw.wrapping_byte_sub(WIDE_TAG).cast::<Wide<'m, T>>();
+                (&raw mut (*body).entries).cast::<Option<&'m T>>().add(index).write(Some(entry));
+            }
+        }
+    }
+}
+
+impl<T> Narrow<'_, T> {
+    fn gap(&self, count: usize, low: u64, high: u64) -> u32 {
+        let bounds = &self.bounds[..count.min(NARROW)];
+        stats::touch(bounds);
+        let Some((first, rest)) = bounds.split_first() else { return 0 };
+        let (mut end, mut max) = (*first as u32, 0);
+        for bounds in rest {
+            max = max.max((bounds >> 32) as u32 - end);
+            end = *bounds as u32;
+        }
+        let leading = saturate(self.base + (first >> 32) - low);
+        max.max(leading).max(saturate(high.saturating_sub(self.base + u64::from(end))))
+    }
+
+    #[inline(always)]
+    fn search(&self, page: u64) -> usize {
+        // Below the base nothing starts; an end is at most SPAN, so a page beyond it is behind every entry.
+        let Some(relative) = page.checked_sub(self.base) else { return 0 };
+        let key = relative.min(END - 1);
+        count_le::<NARROW>(
+            |i| {
+                // SAFETY: `count_le` asks for indexes below its `N` only.
+                let bounds = unsafe { self.bounds.get_unchecked(i) };
+                stats::touch(bounds);
+                *bounds >> 32
+            },
+            key,
+        )
+    }
+}
+
+impl<T> Wide<'_, T> {
+    #[inline(always)]
+    fn search(&self, page: u64) -> usize {
+        stats::touch(&self.starts);
+        self.starts.iter().fold(0, |below, start| below + usize::from(*start <= page))
+    }
+}
+
+/// Pages as an inner node's gap keeps them: anything from `u32::MAX` on is `u32::MAX`.
+#[inline(always)]
+pub(crate) fn saturate(pages: u64) -> u32 {
+    u32::try_from(pages).unwrap_or(u32::MAX)
+}

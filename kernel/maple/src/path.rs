@@ -1,0 +1,168 @@
+//! The writer's notes: the path it walked and what its reservation has prepared.
+
+use crate::{
+    geometry::{LEVELS, LIMIT},
+    node::{Chain, Inner, Kind, Leaf, Link},
+    place::Place,
+    source::NodeSource,
+    tree::Tree,
+};
+
+/// Levels 0 to `LEVELS`, rounded up so that an index needs no bounds check.
+const PLACES: usize = (LEVELS + 1).next_power_of_two();
+
+/// Way from the root to a leaf. Level 0 is the leaf's, level `height` the root's.
+pub(crate) struct Path<'m, T> {
+    /// Inner nodes at levels 1 to `height`.
+    nodes: [Option<Inner<'m, T>>; PLACES],
+    /// Which child the path takes in the node of the same level.
+    indexes: [u8; PLACES],
+    pub(crate) leaf: Option<Leaf<'m, T>>,
+    pub(crate) height: usize,
+}
+
+impl<T> Clone for Path<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Path<'_, T> {}
+
+impl<'m, T> Path<'m, T> {
+    pub(crate) const fn new() -> Self {
+        Self { nodes: [None; PLACES], indexes: [0; PLACES], leaf: None, height: 0 }
+    }
+
+    /// Walks to the leaf that covers `page`.
+    #[inline]
+    pub(crate) fn walk<S: NodeSource>(&mut self, tree: &Tree<'m, T, S>, page: u64) -> Place<'m, T> {
+        let mut level = tree.height();
+        self.height = level;
+        self.leaf = None;
+        let Some(mut link) = tree.root() else { return Place::EMPTY };
+        let (mut bounds, mut around, mut parent, mut index) = (0..LIMIT, 0..LIMIT, None, 0);
+        loop {
+            match link.kind() {
+                Kind::Inner(inner) => {
+                    index = inner.search(page);
+                    self.nodes[level % PLACES] = Some(inner);
+                    self.indexes[level % PLACES] = index as u8;
+                    around = bounds.clone();
+                    if index > 0 {
+                        bounds.start = inner.separator(index - 1);
+                    }
+                    bounds.end = inner.end_of(index, bounds.end);
+                    parent = Some(inner);
+                    link = inner.child(index);
+                    level = level.wrapping_sub(1);
+                }
+                Kind::Leaf(leaf) => {
+                    self.leaf = Some(leaf);
+                    return Place::in_leaf(leaf, parent, index, bounds, around, page);
+                }
+            }
+        }
+    }
+
+    /// The node of `level`, which is 1 to `height`.
+    #[inline]
+    pub(crate) fn node(&self, level: usize) -> Inner<'m, T> {
+        self.nodes[level % PLACES].expect("a path has a node at each of its levels")
+    }
+
+    #[inline]
+    pub(crate) fn index(&self, level: usize) -> usize {
+        self.indexes[level % PLACES] as usize
+    }
+
+    #[inline]
+    pub(crate) fn set_index(&mut self, level: usize, index: usize) {
+        self.indexes[level % PLACES] = index as u8;
+    }
+
+    /// Where the node of `level` begins.
+    pub(crate) fn low(&self, level: usize) -> u64 {
+        let above = (level + 1..=self.height).find(|l| self.index(*l) > 0);
+        above.map_or(0, |l| self.node(l).separator(self.index(l) - 1))
+    }
+
+    /// Where the node of `level` ends.
+    pub(crate) fn high(&self, level: usize) -> u64 {
+        let above = (level + 1..=self.height).find(|l| self.index(*l) + 1 < self.node(*l).count());
+        above.map_or(LIMIT, |l| self.node(l).separator(self.index(l)))
+    }
+
+    /// Writes `gap` for child `index` of the node at `level`, and what follows from it into the nodes above.
+    pub(crate) fn settle_gap(&self, level: usize, index: usize, gap: u32) {
+        let (mut index, mut gap) = (index, gap);
+        for level in level..=self.height {
+            let node = self.node(level);
+            let old = node.gap(index);
+            if gap == old {
+                return;
+            }
+            node.set_gap(index, gap);
+            if level == self.height {
+                return;
+            }
+            index = self.index(level + 1);
+            let known = self.node(level + 1).gap(index);
+            if gap <= known {
+                if old < known {
+                    return;
+                }
+                gap = node.max_gap();
+            }
+        }
+    }
+}
+
+/// What the store that follows a reservation will do.
+pub(crate) enum Change<'m, T> {
+    /// The range is free already.
+    Nothing,
+    /// Put the copy `new` in the place of the path's leaf `old`.
+    Leaf {
+        new: Leaf<'m, T>,
+        old: Leaf<'m, T>,
+        /// Where the value goes.
+        place: usize,
+        /// Largest gap of `new`.
+        gap: u32,
+        /// New first start of the leaf, above its old one: the separator rises. 0 if it stays.
+        raise: u64,
+        /// Entries of the tree afterwards.
+        len: usize,
+    },
+    /// Put `new` in the place of the path's node of `level`; at the tree's height: of the root.
+    Replace {
+        new: Option<Link<'m, T>>,
+        level: usize,
+        /// Height of the tree afterwards.
+        height: usize,
+        /// Largest gap below `new`.
+        gap: u32,
+        /// Where the value goes.
+        fill: Option<(Leaf<'m, T>, usize)>,
+        /// Entries of the tree afterwards.
+        len: usize,
+        /// Nodes that the store unlinks.
+        doomed: Chain,
+    },
+}
+
+/// The writer's notes, kept in the token so that neither a reservation nor a cursor moves them about.
+pub(crate) struct Plan<'m, T> {
+    pub(crate) path: Path<'m, T>,
+    /// Version of the tree for which `path` holds; one more than any version when there is none.
+    pub(crate) version: u64,
+    /// Number of the last reservation.
+    pub(crate) serial: u64,
+    pub(crate) change: Change<'m, T>,
+}
+
+impl<T> Plan<'_, T> {
+    pub(crate) const fn new() -> Self {
+        Self { path: Path::new(), version: u64::MAX, serial: 0, change: Change::Nothing }
+    }
+}

@@ -1,0 +1,192 @@
+//! Where a cursor stands. Shared by all cursors; `step` moves it.
+
+use core::ops::Range;
+
+use crate::{
+    geometry::LIMIT,
+    node::{Inner, Item, Kind, Leaf},
+    source::NodeSource,
+    tree::Tree,
+};
+
+/// A slot of a leaf, with the bounds of the leaf and of its parent as the walk found them.
+///
+/// Slots of a leaf with entries 0 to n - 1: slot `2i` is the (perhaps empty) gap below entry `i`, slot `2i + 1` is entry
+/// `i`, slot `2n` the gap at the end. An empty tree is one gap.
+///
+/// A step in a tree that is written at the same time (`CONCURRENT`) begins with the dead check: if the leaf at
+/// hand has been replaced, the cursor walks again from the root to where the step leads. So a step that begins after a store
+/// has ended sees that store. Bounds that a writer moves meanwhile move over free space only.
+pub(crate) struct Place<'m, T> {
+    pub(crate) leaf: Option<Leaf<'m, T>>,
+    pub(crate) parent: Option<Inner<'m, T>>,
+    pub(crate) low: u64,
+    pub(crate) high: u64,
+    pub(crate) parent_low: u64,
+    pub(crate) parent_high: u64,
+    /// Which child of the parent the leaf is.
+    pub(crate) index: u32,
+    /// The slot, or `UNSETTLED`: that of `page`.
+    pub(crate) slot: u32,
+    /// The page that the cursor went to.
+    pub(crate) page: u64,
+    /// Entries of the leaf.
+    pub(crate) count: u32,
+}
+
+/// The slot has not been searched yet: a writer often has no use for it. No even or odd half of it is below a count.
+pub(crate) const UNSETTLED: u32 = u32::MAX - 1;
+
+impl<T> Clone for Place<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Place<'_, T> {}
+
+impl<'m, T> Place<'m, T> {
+    pub(crate) const EMPTY: Self = Self {
+        leaf: None,
+        parent: None,
+        low: 0,
+        high: LIMIT,
+        parent_low: 0,
+        parent_high: LIMIT,
+        index: 0,
+        slot: 0,
+        page: 0,
+        count: 0,
+    };
+
+    /// The slot that covers `page`, found from the root.
+    #[inline]
+    pub(crate) fn walk<S: NodeSource>(tree: &Tree<'m, T, S>, page: u64) -> Self {
+        assert!(page < LIMIT, "page beyond the tree's limit");
+        let Some(mut link) = tree.root() else { return Self::EMPTY };
+        let (mut bounds, mut around, mut parent, mut index) = (0..LIMIT, 0..LIMIT, None, 0);
+        loop {
+            match link.kind() {
+                Kind::Inner(inner) => {
+                    index = inner.search(page);
+                    around = bounds.clone();
+                    if index > 0 {
+                        // May have been raised since the search.
+                        bounds.start = inner.separator(index - 1).min(page);
+                    }
+                    bounds.end = inner.end_of(index, bounds.end);
+                    parent = Some(inner);
+                    link = inner.child(index);
+                }
+                Kind::Leaf(leaf) => return Self::in_leaf(leaf, parent, index, bounds, around, page),
+            }
+        }
+    }
+
+    /// The slot that covers `page` in `leaf`, child `index` of `parent`.
+    #[inline(always)]
+    pub(crate) fn in_leaf(
+        leaf: Leaf<'m, T>,
+        parent: Option<Inner<'m, T>>,
+        index: usize,
+        bounds: Range<u64>,
+        around: Range<u64>,
+        page: u64,
+    ) -> Self {
+        Self {
+            leaf: Some(leaf),
+            parent,
+            low: bounds.start,
+            high: bounds.end,
+            parent_low: around.start,
+            parent_high: around.end,
+            index: index as u32,
+            slot: UNSETTLED,
+            page,
+            count: leaf.count() as u32,
+        }
+    }
+
+    /// Takes the slot of `leaf` that covers `page`.
+    #[inline]
+    pub(crate) fn land(&mut self, leaf: Leaf<'m, T>, page: u64) {
+        self.leaf = Some(leaf);
+        self.count = leaf.count() as u32;
+        self.page = page;
+        self.slot = UNSETTLED;
+    }
+
+    /// The slot here.
+    #[inline]
+    fn slot(&self) -> u32 {
+        if self.slot == UNSETTLED { self.search() } else { self.slot }
+    }
+
+    fn search(&self) -> u32 {
+        let Some(leaf) = self.leaf else { return 0 };
+        let below = leaf.search(self.page);
+        let in_entry = below > 0 && self.page < leaf.range(below - 1).end;
+        2 * below as u32 - u32::from(in_entry)
+    }
+
+    /// Searches the slot if that has not been done.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        self.slot = self.slot();
+    }
+
+    #[inline]
+    pub(crate) fn holds(&self, page: u64) -> bool {
+        self.low <= page && page < self.high
+    }
+
+    #[inline]
+    pub(crate) fn leaf(&self) -> Option<Leaf<'m, T>> {
+        self.leaf
+    }
+
+    #[inline]
+    pub(crate) fn parent(&self) -> Option<(Inner<'m, T>, usize)> {
+        self.parent.map(|inner| (inner, self.index as usize))
+    }
+
+    #[inline]
+    pub(crate) fn bounds(&self) -> Range<u64> {
+        self.low..self.high
+    }
+
+    /// The entry here.
+    #[inline]
+    pub(crate) fn entry(&self) -> Option<Item<'m, T>> {
+        let slot = self.slot();
+        if slot % 2 == 1 { Some(self.leaf?.item(slot as usize / 2)) } else { None }
+    }
+
+    /// Bounds of the slot here.
+    #[inline]
+    pub(crate) fn range(&self) -> Range<u64> {
+        self.range_of(self.slot())
+    }
+
+    #[inline]
+    pub(crate) fn range_of(&self, slot: u32) -> Range<u64> {
+        let Some(leaf) = self.leaf else { return 0..LIMIT };
+        let index = slot as usize / 2;
+        if slot % 2 == 1 {
+            return leaf.range(index);
+        }
+        let start = if index == 0 { self.low } else { leaf.range(index - 1).end };
+        let end = if slot == 2 * self.count { self.high } else { leaf.range(index).start };
+        start..end.max(start)
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_dead(&self) -> bool {
+        self.leaf.is_some_and(|leaf| leaf.link().is_dead())
+    }
+
+    /// Where the leaf at hand ends; its bounds may be older than the leaf.
+    #[inline]
+    pub(crate) fn end<const CONCURRENT: bool>(&self) -> u64 {
+        if CONCURRENT { self.range_of(2 * self.count).end } else { self.high }
+    }
+}

@@ -1,0 +1,441 @@
+//! Stores that split, merge or span nodes.
+//!
+//! ```text
+//!        level 2          [   .   X   .   ]            one node holds both paths and the new children fit: publish here
+//!                       ┌─────┘ │ └─────┐
+//!        level 1     [a b L]  [...]  [R y z]           L..R go; a b + new + y z are packed into new nodes
+//!                         │             │
+//!        level 0     [k k│# #] [###] [# #│k k]         k + new entry + k are packed into new leaves
+//!                        └── range ──────┘
+//! ```
+//!
+//! From the leaves up: what the nodes at the two ends keep, with the new children between, is packed evenly into
+//! new nodes, which are the new children one level up. Too few for a node: the neighbour's join. Ends at the first level
+//! where both paths meet in one node whose new version is neither too small nor too large, or at the root.
+
+use core::ops::Range;
+
+use crate::{
+    buffer::Buffer,
+    geometry::{FANOUT, FANOUT_MIN, LEAF_MIN, LEVELS, LIMIT, NARROW},
+    node::{Chain, Child, Inner, Item, Leaf, Link, fits},
+    path::{Change, Path},
+    reserve::{NoMemory, Store},
+    source::NodeSource,
+    teardown::doom_subtree,
+    tree::Tree,
+};
+
+/// Entries of two leaves and a new one between, with a split entry on both sides.
+type Items<'m, T> = Buffer<Item<'m, T>, { 2 * NARROW + 2 }>;
+/// New nodes that one level hands to the next.
+type New<'m, T> = Buffer<Child<'m, T>, 4>;
+type Children<'m, T> = Buffer<Child<'m, T>, { 2 * FANOUT + 4 }>;
+
+/// Which neighbour joins.
+enum Neighbour {
+    Left,
+    Right,
+}
+
+/// A rebuild on its way up.
+struct Rebuild<'t, 'm, T, S: NodeSource> {
+    tree: &'t Tree<'m, T, S>,
+    /// Path at the lower end of what is replaced; its levels above the one at work are in the tree.
+    left: Path<'m, T>,
+    right: Path<'m, T>,
+    /// Bounds of what is replaced at the level at work.
+    low: u64,
+    high: u64,
+    prepared: Chain,
+    doomed: Chain,
+    /// Entries below doomed nodes.
+    removed: usize,
+    /// Entries in new leaves.
+    added: usize,
+    /// Which part of an overfull node gets all but the least.
+    packing: Packing,
+    fill: Option<(Leaf<'m, T>, usize)>,
+}
+
+/// How an overfull node is cut in two. Rising (falling) stores fill the lower (upper) part.
+#[derive(Clone, Copy, PartialEq)]
+enum Packing {
+    Even,
+    Lower,
+    Upper,
+}
+
+/// Prepares any store. `path` leads to the leaf that covers the range's start; afterwards it leads to the node that is replaced.
+#[inline(never)]
+pub(crate) fn rebuild<'m, T, S: NodeSource>(
+    tree: &Tree<'m, T, S>,
+    path: &mut Path<'m, T>,
+    range: &Range<u64>,
+    what: Store,
+    change: &mut Change<'m, T>,
+) -> Result<Chain, NoMemory> {
+    let mut right = Path::new();
+    right.walk(tree, range.end - 1);
+    let mut work = Rebuild {
+        tree,
+        left: *path,
+        right,
+        low: path.low(0),
+        high: right.high(0),
+        prepared: Chain::new(),
+        doomed: Chain::new(),
+        removed: 0,
+        added: 0,
+        packing: Packing::Even,
+        fill: None,
+    };
+    work.doom_between();
+    match work.run(range, what) {
+        Ok(Top { new, level, height, gap }) => {
+            *path = work.left;
+            *change = Change::Replace {
+                new,
+                level,
+                height,
+                gap,
+                fill: work.fill,
+                len: tree.len() + work.added - work.removed,
+                doomed: work.doomed,
+            };
+            Ok(work.prepared)
+        }
+        Err(NoMemory) => {
+            tree.rcu().give_back(work.prepared);
+            Err(NoMemory)
+        }
+    }
+}
+
+/// Where a rebuild ends.
+struct Top<'m, T> {
+    new: Option<Link<'m, T>>,
+    level: usize,
+    height: usize,
+    gap: u32,
+}
+
+impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
+    fn run(&mut self, range: &Range<u64>, what: Store) -> Result<Top<'m, T>, NoMemory> {
+        let height = self.left.height;
+        let mut items = Items::new(Item::EMPTY);
+        let place = self.gather(range, what, &mut items);
+        let items = items.as_slice();
+        if items.is_empty() {
+            self.doom_above(1);
+            return Ok(Top { new: None, level: height, height: 0, gap: 0 });
+        }
+        let one = self.left.leaf == self.right.leaf;
+        let mut new = self.pack_leaves(items, place)?;
+        if let [only] = new.as_slice()
+            && one
+            && self.left.leaf.is_some()
+            && (items.len() >= LEAF_MIN || height == 0)
+        {
+            return Ok(Top { new: Some(only.link), level: 0, height, gap: only.gap });
+        }
+        let mut children = Children::new(new.as_slice()[0]);
+        for level in 1..=height {
+            children.clear();
+            let one = self.gather_children(level, new.as_slice(), &mut children);
+            let children = children.as_slice();
+            if let [only] = children
+                && self.low == 0
+                && self.high == LIMIT
+            {
+                self.doom_above(level + 1);
+                return Ok(Top { new: Some(only.link), level: height, height: level - 1, gap: 0 });
+            }
+            let least = if level == height { 2 } else { FANOUT_MIN };
+            if one && (least..=FANOUT).contains(&children.len()) {
+                let node = self.build_inner(children)?;
+                return Ok(Top { new: Some(node.link()), level, height, gap: node.max_gap() });
+            }
+            new = self.pack_inner(children)?;
+        }
+        if let [only] = new.as_slice() {
+            return Ok(Top { new: Some(only.link), level: height, height, gap: 0 });
+        }
+        if height == LEVELS {
+            return Err(NoMemory);
+        }
+        let root = self.build_inner(new.as_slice())?;
+        Ok(Top { new: Some(root.link()), level: height, height: height + 1, gap: 0 })
+    }
+
+    /// Collects the entries for the new leaves; gives the index of the new one. Dooms the leaves they come from.
+    fn gather(&mut self, range: &Range<u64>, what: Store, items: &mut Items<'m, T>) -> Option<usize> {
+        if let Some(leaf) = self.left.leaf {
+            for index in 0..leaf.count() {
+                let item = leaf.item(index);
+                if item.start >= range.start {
+                    break;
+                }
+                items.push(Item { end: item.end.min(range.start), ..item });
+            }
+        }
+        let mut place = (what == Store::Entry).then_some(items.as_slice().len());
+        if what == Store::Entry {
+            items.push(Item { start: range.start, end: range.end, entry: None });
+        }
+        if let Some(leaf) = self.right.leaf {
+            for index in 0..leaf.count() {
+                let item = leaf.item(index);
+                if item.end > range.end {
+                    items.push(Item { start: item.start.max(range.end), ..item });
+                }
+            }
+        }
+        self.packing = match (place, items.as_slice().len()) {
+            (Some(at), len) if at + 1 == len => Packing::Lower,
+            (Some(0), _) => Packing::Upper,
+            _ => Packing::Even,
+        };
+        self.doom_leaf(self.left.leaf);
+        if self.left.leaf != self.right.leaf {
+            self.doom_leaf(self.right.leaf);
+        }
+        // A leaf's first start is its separator: if it moves, the leaf below must know its larger gap.
+        let moved = self.low > 0 && items.as_slice().first().is_none_or(|first| first.start != self.low);
+        if moved || items.as_slice().len() < LEAF_MIN {
+            match self.neighbour(0, moved) {
+                Some(Neighbour::Left) => {
+                    self.move_left(0, self.low - 1);
+                    if let Some(leaf) = self.left.leaf {
+                        items.prepend(leaf.count(), |index| leaf.item(index));
+                        place = place.map(|at| at + leaf.count());
+                    }
+                    self.low = self.left.low(0);
+                    self.doom_leaf(self.left.leaf);
+                }
+                Some(Neighbour::Right) => {
+                    self.move_right(0, self.high);
+                    if let Some(leaf) = self.right.leaf {
+                        (0..leaf.count()).for_each(|index| items.push(leaf.item(index)));
+                    }
+                    self.high = self.right.high(0);
+                    self.doom_leaf(self.right.leaf);
+                }
+                None => {}
+            }
+        }
+        place
+    }
+
+    /// Collects the children for the new nodes of `level`; gives whether they replace one node. Dooms the nodes they come from.
+    fn gather_children(
+        &mut self,
+        level: usize,
+        new: &[Child<'m, T>],
+        children: &mut Children<'m, T>,
+    ) -> bool {
+        let (left, right) = (self.left.node(level), self.right.node(level));
+        (self.low, self.high) = (self.left.low(level), self.right.high(level));
+        for index in 0..self.left.index(level) {
+            children.push(left.child_item(index, self.low));
+        }
+        for child in new {
+            children.push(*child);
+        }
+        for index in self.right.index(level) + 1..right.count() {
+            children.push(right.child_item(index, self.low));
+        }
+        let (kept_left, kept_right) = (self.left.index(level), right.count() - 1 - self.right.index(level));
+        self.packing = match self.packing {
+            Packing::Lower if kept_right == 0 => Packing::Lower,
+            Packing::Upper if kept_left == 0 => Packing::Upper,
+            _ => Packing::Even,
+        };
+        self.doomed.doom(left.link());
+        if left != right {
+            self.doomed.doom(right.link());
+        }
+        if children.as_slice().len() >= FANOUT_MIN || level == self.left.height {
+            return left == right;
+        }
+        match self.neighbour(level, false) {
+            Some(Neighbour::Left) => {
+                self.move_left(level, self.low - 1);
+                let node = self.left.node(level);
+                self.low = self.left.low(level);
+                children.prepend(node.count(), |index| node.child_item(index, self.low));
+                self.doomed.doom(node.link());
+                false
+            }
+            Some(Neighbour::Right) => {
+                self.move_right(level, self.high);
+                let (node, low) = (self.right.node(level), self.high);
+                self.high = self.right.high(level);
+                (0..node.count()).for_each(|index| children.push(node.child_item(index, low)));
+                self.doomed.doom(node.link());
+                false
+            }
+            None => left == right,
+        }
+    }
+
+    /// Leads the left path to the node of `level` that covers `page`, the left neighbour. Nodes above that only the
+    /// old path went through keep nothing on its left, so they go.
+    fn move_left(&mut self, level: usize, page: u64) {
+        let old = self.left;
+        self.left.walk(self.tree, page);
+        for above in level + 1..=old.height {
+            if old.node(above) == self.left.node(above) {
+                return;
+            }
+            if old.node(above) != self.right.node(above) {
+                self.doomed.doom(old.node(above).link());
+            }
+        }
+    }
+
+    /// As [`move_left`](Self::move_left), to the right.
+    fn move_right(&mut self, level: usize, page: u64) {
+        let old = self.right;
+        self.right.walk(self.tree, page);
+        for above in level + 1..=old.height {
+            if old.node(above) == self.right.node(above) {
+                return;
+            }
+            if old.node(above) != self.left.node(above) {
+                self.doomed.doom(old.node(above).link());
+            }
+        }
+    }
+
+    /// The neighbour that joins what is replaced at `level`: under the same parent if there is one.
+    fn neighbour(&self, level: usize, must_be_left: bool) -> Option<Neighbour> {
+        let (left, right) = (self.low > 0, self.high < LIMIT);
+        let above = level + 1;
+        let has_parent = above <= self.left.height;
+        let left_sibling = has_parent && self.left.index(above) > 0;
+        let right_sibling = has_parent && self.right.index(above) + 1 < self.right.node(above).count();
+        match () {
+            () if left && (must_be_left || left_sibling) => Some(Neighbour::Left),
+            () if right_sibling => Some(Neighbour::Right),
+            () if left => Some(Neighbour::Left),
+            () if right => Some(Neighbour::Right),
+            () => None,
+        }
+    }
+
+    fn memory(&mut self) -> Result<&'static mut crate::Node, NoMemory> {
+        self.tree.rcu().allocate().ok_or(NoMemory)
+    }
+
+    /// Packs `items` into as few leaves as hold them. The item at `place` gets its value later.
+    fn pack_leaves(&mut self, items: &[Item<'m, T>], place: Option<usize>) -> Result<New<'m, T>, NoMemory> {
+        let cut = Cut::of(items.len(), LEAF_MIN, self.packing, |chunk| fits(&items[chunk]));
+        self.added = items.len();
+        let mut new: Option<New<'m, T>> = None;
+        for part in 0..cut.parts {
+            let chunk = cut.chunk(part);
+            let memory = self.memory()?;
+            let leaf = Leaf::build(memory, &mut self.prepared, &items[chunk.clone()]);
+            if let Some(at) = place.filter(|at| chunk.contains(at)) {
+                self.fill = Some((leaf, at - chunk.start));
+            }
+            let is_leftmost = part == 0 && self.low == 0;
+            let key = if is_leftmost { 0 } else { items[chunk.start].start };
+            let end = items.get(chunk.end).map_or(self.high, |next| next.start);
+            let child = Child { key, link: leaf.link(), gap: leaf.gap(key, end) };
+            new.get_or_insert_with(|| New::new(child)).push(child);
+        }
+        new.ok_or(NoMemory)
+    }
+
+    /// Packs `children` into as few inner nodes as hold them.
+    fn pack_inner(&mut self, children: &[Child<'m, T>]) -> Result<New<'m, T>, NoMemory> {
+        let cut = Cut::of(children.len(), FANOUT_MIN, self.packing, |chunk| chunk.len() <= FANOUT);
+        let mut new: Option<New<'m, T>> = None;
+        for part in 0..cut.parts {
+            let chunk = cut.chunk(part);
+            let key = children[chunk.start].key;
+            let node = self.build_inner(&children[chunk])?;
+            let child = Child { key, link: node.link(), gap: node.max_gap() };
+            new.get_or_insert_with(|| New::new(child)).push(child);
+        }
+        new.ok_or(NoMemory)
+    }
+
+    fn build_inner(&mut self, children: &[Child<'m, T>]) -> Result<Inner<'m, T>, NoMemory> {
+        let memory = self.memory()?;
+        Ok(Inner::build(memory, &mut self.prepared, children))
+    }
+
+    fn doom_leaf(&mut self, leaf: Option<Leaf<'m, T>>) {
+        if let Some(leaf) = leaf {
+            self.removed += leaf.count();
+            self.doomed.doom(leaf.link());
+        }
+    }
+
+    /// Dooms everything strictly between the two paths.
+    fn doom_between(&mut self) {
+        for level in (1..=self.left.height).rev() {
+            let (left, right) = (self.left.node(level), self.right.node(level));
+            let (from, to) = (self.left.index(level) + 1, self.right.index(level));
+            if left == right {
+                (from..to).for_each(|index| self.doom_below(left.child(index)));
+            } else {
+                (from..left.count()).for_each(|index| self.doom_below(left.child(index)));
+                (0..to).for_each(|index| self.doom_below(right.child(index)));
+            }
+        }
+    }
+
+    fn doom_below(&mut self, link: Link<'m, T>) {
+        self.removed += doom_subtree(link, &mut self.doomed);
+    }
+
+    /// Dooms both paths from `level` up: the tree has become lower.
+    fn doom_above(&mut self, level: usize) {
+        for level in level..=self.left.height {
+            let (left, right) = (self.left.node(level), self.right.node(level));
+            self.doomed.doom(left.link());
+            if left != right {
+                self.doomed.doom(right.link());
+            }
+        }
+    }
+}
+
+/// How a list is cut into nodes.
+struct Cut {
+    len: usize,
+    parts: usize,
+    /// First length of two uneven parts.
+    first: Option<usize>,
+}
+
+impl Cut {
+    /// The fewest parts that all fit, even or (for two) as `packing` wants.
+    fn of(len: usize, least: usize, packing: Packing, fits: impl Fn(Range<usize>) -> bool) -> Self {
+        let all_fit = |cut: &Self| (0..cut.parts).all(|part| fits(cut.chunk(part)));
+        let mut cut = Self { len, parts: 1, first: None };
+        while !all_fit(&cut) {
+            cut.parts += 1;
+        }
+        if cut.parts == 2 && packing != Packing::Even {
+            let first = if packing == Packing::Lower { len - least } else { least };
+            let uneven = Self { len, parts: 2, first: Some(first) };
+            if all_fit(&uneven) {
+                return uneven;
+            }
+        }
+        cut
+    }
+
+    fn chunk(&self, part: usize) -> Range<usize> {
+        match (self.first, part) {
+            (Some(first), 0) => 0..first,
+            (Some(first), _) => first..self.len,
+            (None, _) => part * self.len / self.parts..(part + 1) * self.len / self.parts,
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Reserving: everything of a store that may fail.
+//!
+//! A reservation builds the replacement of the nodes that the store will change, with a place left open for the value; the
+//! store then brings the value and links the replacement by one pointer write. So a store neither allocates nor fails, and
+//! a reservation that is dropped leaves no trace.
+//!
+//! Most stores stay inside a narrow leaf and leave it between its least and its most entries: [`splice`]. Everything else is
+//! [`rebuild`](crate::rebuild)'s.
+
+use core::ops::Range;
+
+use crate::{
+    geometry::{LEAF_MIN, NARROW},
+    node::{Chain, Leaf, Met, saturate},
+    path::{Change, Plan},
+    rebuild::rebuild,
+    source::NodeSource,
+    tree::Tree,
+};
+
+/// What a reservation is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// Store one entry over the whole range.
+    Entry,
+    /// Store nothing over the whole range.
+    Erase,
+}
+
+/// The node source has no memory (or the tree would become deeper than it can be).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoMemory;
+
+/// Prepares the store of `what` over `range`, for `plan`'s path, which leads to the leaf that covers the range's start and
+/// has `bounds`. Gives the prepared nodes.
+#[inline(always)]
+pub(crate) fn prepare<'m, T, S: NodeSource>(
+    tree: &Tree<'m, T, S>,
+    plan: &mut Plan<'m, T>,
+    bounds: Range<u64>,
+    range: &Range<u64>,
+    what: Store,
+) -> Result<Chain, NoMemory> {
+    if let Some(leaf) = plan.path.leaf {
+        if range.end <= bounds.end {
+            if let Some(met) = leaf.meet(range) {
+                if what == Store::Erase && met.lo == met.hi {
+                    plan.change = Change::Nothing;
+                    return Ok(Chain::new());
+                }
+                let least = if plan.path.height == 0 { 1 } else { LEAF_MIN };
+                if (least..=NARROW).contains(&met.count_after(what)) {
+                    return splice(tree, plan, (leaf, met), bounds, range, what);
+                }
+            } else if what == Store::Erase && leaf.is_free(range) {
+                plan.change = Change::Nothing;
+                return Ok(Chain::new());
+            }
+        }
+    } else if what == Store::Erase {
+        plan.change = Change::Nothing;
+        return Ok(Chain::new());
+    }
+    rebuild(tree, &mut plan.path, range, what, &mut plan.change)
+}
+
+/// Copies the leaf with the change in it.
+#[inline(always)]
+fn splice<'m, T, S: NodeSource>(
+    tree: &Tree<'m, T, S>,
+    plan: &mut Plan<'m, T>,
+    (leaf, met): (Leaf<'m, T>, Met),
+    bounds: Range<u64>,
+    range: &Range<u64>,
+    what: Store,
+) -> Result<Chain, NoMemory> {
+    let path = &plan.path;
+    let memory = tree.rcu().allocate().ok_or(NoMemory)?;
+    let mut prepared = Chain::new();
+    let (new, place) = leaf.splice(memory, &mut prepared, &met, range, what);
+
+    let moves_front = what == Store::Erase && met.lo == 0 && !met.keeps_before && bounds.start > 0;
+    let raise = if moves_front { new.range(0).start } else { 0 };
+    let gap = if path.height == 0 {
+        0
+    } else {
+        let old = path.node(1).gap(path.index(1));
+        // From the end of the last entry below those met to the start of the first above.
+        let start = if met.lo == 0 { bounds.start } else { leaf.range(met.lo - 1).end };
+        let end = if met.hi == met.count { bounds.end } else { leaf.range(met.hi).start };
+        match what {
+            Store::Erase if !moves_front => {
+                let start = if met.keeps_before { range.start } else { start };
+                let end = if met.keeps_after { range.end } else { end };
+                old.max(saturate(end - start))
+            }
+            // The gap that shrinks was not the largest.
+            Store::Entry if met.lo == met.hi && saturate(end - start) < old => old,
+            // The value changes inside of one entry only.
+            Store::Entry if met.lo + 1 == met.hi && is_inside(leaf, met.lo, range) => old,
+            _ => new.gap(bounds.start.max(raise), bounds.end),
+        }
+    };
+    let len = tree.len() + met.count_after(what) - met.count;
+    plan.change = Change::Leaf { new, old: leaf, place, gap, raise, len };
+    Ok(prepared)
+}
+
+#[inline]
+fn is_inside<T>(leaf: Leaf<'_, T>, index: usize, range: &Range<u64>) -> bool {
+    let entry = leaf.range(index);
+    entry.start <= range.start && range.end <= entry.end
+}

@@ -1,0 +1,297 @@
+//! How a cursor steps.
+
+use core::ops::{ControlFlow, Range};
+
+use crate::{
+    geometry::LIMIT,
+    node::{Item, Kind, Leaf},
+    place::{Place, UNSETTLED},
+    source::NodeSource,
+    tree::Tree,
+};
+
+impl<'m, T> Place<'m, T> {
+    /// Steps to the next slot. At the tree's end `None`, and the cursor stays.
+    #[inline]
+    pub(crate) fn next_range<const CONCURRENT: bool, S: NodeSource>(
+        &mut self,
+        tree: &Tree<'m, T, S>,
+    ) -> Option<Range<u64>> {
+        self.settle();
+        if CONCURRENT && self.is_dead() {
+            let end = self.range().end;
+            return self.walk_to(tree, end);
+        }
+        let mut slot = self.slot + 1;
+        if slot.is_multiple_of(2) {
+            // Behind an entry: a gap, perhaps empty.
+            let gap = self.range_of(slot);
+            if !gap.is_empty() {
+                self.slot = slot;
+                return Some(gap);
+            }
+            slot += 1;
+        }
+        if slot < 2 * self.count {
+            self.slot = slot;
+            return Some(self.leaf?.range(slot as usize / 2));
+        }
+        self.step_after::<CONCURRENT, S>(tree, self.end::<CONCURRENT>()).then(|| self.range())
+    }
+
+    /// Steps to the slot before. At the tree's start `None`, and the cursor stays.
+    #[inline]
+    pub(crate) fn prev_range<const CONCURRENT: bool, S: NodeSource>(
+        &mut self,
+        tree: &Tree<'m, T, S>,
+    ) -> Option<Range<u64>> {
+        self.settle();
+        if CONCURRENT && self.is_dead() {
+            let start = self.range().start;
+            return self.walk_to(tree, start.checked_sub(1)?);
+        }
+        let mut left = self.slot;
+        if left % 2 == 1 {
+            // Above an entry: a gap, perhaps empty.
+            left -= 1;
+            let gap = self.range_of(left);
+            if !gap.is_empty() {
+                self.slot = left;
+                return Some(gap);
+            }
+        }
+        if left > 0 {
+            self.slot = left - 1;
+            return Some(self.leaf?.range(left as usize / 2 - 1));
+        }
+        self.step_before::<CONCURRENT, S>(tree).then(|| self.range())
+    }
+
+    /// Steps to the next entry that starts below `limit`. Without one the cursor stays.
+    #[inline]
+    pub(crate) fn next_below<const CONCURRENT: bool, S: NodeSource>(
+        &mut self,
+        tree: &Tree<'m, T, S>,
+        limit: u64,
+    ) -> Option<Item<'m, T>> {
+        if !(CONCURRENT && self.is_dead()) {
+            let index = self.slot.div_ceil(2);
+            if index < self.count {
+                let item = self.leaf?.item(index as usize);
+                if item.start >= limit {
+                    return None;
+                }
+                self.slot = 2 * index + 1;
+                return Some(item);
+            }
+        }
+        self.next_elsewhere::<CONCURRENT, S>(tree, limit)
+    }
+
+    #[inline(never)]
+    fn next_elsewhere<const CONCURRENT: bool, S: NodeSource>(
+        &mut self,
+        tree: &Tree<'m, T, S>,
+        limit: u64,
+    ) -> Option<Item<'m, T>> {
+        if self.slot == UNSETTLED {
+            self.settle();
+            return self.next_below::<CONCURRENT, S>(tree, limit);
+        }
+        if !CONCURRENT {
+            // The next leaf begins with an entry.
+            if self.high >= limit || !self.step_after::<CONCURRENT, S>(tree, self.high) {
+                return None;
+            }
+            self.settle();
+            return self.entry();
+        }
+        let mut at = *self;
+        loop {
+            if at.is_dead() {
+                let end = at.range().end;
+                if end >= limit {
+                    return None;
+                }
+                at.walk_to(tree, end)?;
+            } else {
+                let end = at.end::<true>();
+                if end >= limit || !at.step_after::<CONCURRENT, S>(tree, end) {
+                    return None;
+                }
+            }
+            at.settle();
+            let index = at.slot as usize / 2;
+            if index < at.count as usize {
+                let item = at.leaf?.item(index);
+                if item.start >= limit {
+                    return None;
+                }
+                at.slot = 2 * index as u32 + 1;
+                *self = at;
+                return Some(item);
+            }
+        }
+    }
+
+    /// Steps to the entry before. Without one the cursor stays.
+    #[inline]
+    pub(crate) fn prev<const CONCURRENT: bool, S: NodeSource>(
+        &mut self,
+        tree: &Tree<'m, T, S>,
+    ) -> Option<Item<'m, T>> {
+        if !(CONCURRENT && self.is_dead()) {
+            let index = self.slot / 2;
+            if index.wrapping_sub(1) < self.count {
+                self.slot = 2 * index - 1;
+                return Some(self.leaf?.item(index as usize - 1));
+            }
+        }
+        self.prev_elsewhere::<CONCURRENT, S>(tree)
+    }
+
+    #[inline(never)]
+    fn prev_elsewhere<const CONCURRENT: bool, S: NodeSource>(
+        &mut self,
+        tree: &Tree<'m, T, S>,
+    ) -> Option<Item<'m, T>> {
+        if self.slot == UNSETTLED {
+            self.settle();
+            return self.prev::<CONCURRENT, S>(tree);
+        }
+        if !CONCURRENT {
+            if !self.has_entry_before() || !self.step_before::<CONCURRENT, S>(tree) {
+                return None;
+            }
+            // The leaf ends with an entry and perhaps a gap.
+            self.slot = 2 * self.count - 1;
+            return self.entry();
+        }
+        let mut at = *self;
+        loop {
+            if at.is_dead() {
+                let start = at.range().start;
+                at.walk_to(tree, start.checked_sub(1)?)?;
+            } else if !at.step_before::<CONCURRENT, S>(tree) {
+                return None;
+            }
+            at.settle();
+            let index = at.slot.div_ceil(2);
+            if index > 0 {
+                at.slot = 2 * index - 1;
+                *self = at;
+                return Some(self.leaf?.item(index as usize - 1));
+            }
+        }
+    }
+
+    /// Whether a leaf lies below the one at hand.
+    fn has_entry_before(&self) -> bool {
+        self.low > 0
+    }
+
+    /// Calls `visit` for each entry from here on that starts below `limit`, in ascending order, until it breaks. Then
+    /// the cursor stands on the entry where it broke, or the last visited. For a tree that nobody writes.
+    #[inline]
+    pub(crate) fn visit_below<S: NodeSource>(
+        &mut self,
+        tree: &Tree<'m, T, S>,
+        limit: u64,
+        mut visit: impl FnMut(Range<u64>, &'m T) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.settle();
+        let mut index = self.slot as usize / 2;
+        loop {
+            let Some(leaf) = self.leaf else { return ControlFlow::Continue(()) };
+            let mut broke = false;
+            let visited = leaf.visit_below(index, limit, |range, entry| {
+                let flow = visit(range, entry);
+                broke = flow.is_break();
+                flow
+            });
+            index += visited;
+            if broke {
+                self.slot = 2 * index as u32 + 1;
+                return ControlFlow::Break(());
+            }
+            if index > 0 && visited > 0 {
+                self.slot = 2 * index as u32 - 1;
+            }
+            let done = index < self.count as usize || self.high >= limit;
+            if done || !self.step_after::<false, S>(tree, self.high) {
+                return ControlFlow::Continue(());
+            }
+            index = 0;
+        }
+    }
+
+    /// Walks again from the root.
+    fn walk_to<S: NodeSource>(&mut self, tree: &Tree<'m, T, S>, page: u64) -> Option<Range<u64>> {
+        if page >= LIMIT {
+            return None;
+        }
+        *self = Self::walk(tree, page);
+        Some(self.range())
+    }
+
+    /// Steps to the slot at `page`, where the leaf at hand ends: into the next child of the same parent if there is one.
+    fn step_after<const CONCURRENT: bool, S: NodeSource>(
+        &mut self,
+        tree: &Tree<'m, T, S>,
+        page: u64,
+    ) -> bool {
+        if page >= LIMIT {
+            return false;
+        }
+        if let Some(parent) = self.parent {
+            let index = self.index as usize + 1;
+            if index < parent.count() {
+                let link = parent.child(index);
+                let high = parent.end_of(index, self.parent_high);
+                if let Kind::Leaf(leaf) = link.kind()
+                    && !(CONCURRENT && parent.is_dead())
+                {
+                    (self.low, self.high) = (page, high.max(page));
+                    self.index += 1;
+                    self.land_at_start::<CONCURRENT>(leaf, page);
+                    return true;
+                }
+            }
+        }
+        *self = Self::walk(tree, page);
+        true
+    }
+
+    /// Lands in a leaf whose first entry, unless a writer moved it, starts at `page`.
+    fn land_at_start<const CONCURRENT: bool>(&mut self, leaf: Leaf<'m, T>, page: u64) {
+        if CONCURRENT {
+            return self.land(leaf, page);
+        }
+        crate::stats::visit();
+        debug_assert!(leaf.range(0).start == page);
+        self.leaf = Some(leaf);
+        self.count = leaf.count() as u32;
+        self.slot = 1;
+    }
+
+    /// Steps to the last slot before the leaf at hand.
+    fn step_before<const CONCURRENT: bool, S: NodeSource>(&mut self, tree: &Tree<'m, T, S>) -> bool {
+        let Some(page) = self.low.checked_sub(1) else { return false };
+        if let Some(parent) = self.parent
+            && let Some(index) = (self.index as usize).checked_sub(1)
+        {
+            let link = parent.child(index);
+            let low = if index > 0 { parent.separator(index - 1).min(page) } else { self.parent_low };
+            if let Kind::Leaf(leaf) = link.kind()
+                && !(CONCURRENT && parent.is_dead())
+            {
+                (self.low, self.high) = (low, self.low);
+                self.index = index as u32;
+                self.land(leaf, page);
+                return true;
+            }
+        }
+        *self = Self::walk(tree, page);
+        true
+    }
+}

@@ -1,0 +1,250 @@
+//! All interleavings of one writer and its readers, over small nodes.
+//!
+//! `RUSTFLAGS="--cfg loom" cargo test -p maple --release --test loom`
+//!
+//! Loom sees every read of a node and every reclaim of one: a reclaim that is not ordered after the last read fails the model.
+#![cfg(loom)]
+
+use std::ops::Range;
+
+use loom::{model::Builder, sync::Mutex, thread};
+use maple::{LIMIT, Node, NodeSource, Rcu, ReadGuard, Store, Token, Tree};
+
+static VALUES: [u32; 64] = {
+    let mut values = [0; 64];
+    let mut at = 0;
+    while at < 64 {
+        values[at] = at as u32;
+        at += 1;
+    }
+    values
+};
+
+/// Leaks what comes back: loom's objects live until the execution ends.
+struct Source(Mutex<usize>);
+
+impl NodeSource for Source {
+    fn allocate(&self) -> Option<&'static mut Node> {
+        Some(Box::leak(Box::new(Node::new())))
+    }
+
+    fn free(&self, _: &'static mut Node) {
+        *self.0.lock().unwrap() += 1;
+    }
+}
+
+type Shared = Tree<'static, u32, Source>;
+
+fn store(tree: &Shared, token: &mut Token<'static, u32, Source>, range: Range<u64>, id: Option<usize>) {
+    let mut cursor = tree.cursor_mut(token, range.start);
+    let what = if id.is_some() { Store::Entry } else { Store::Erase };
+    let reservation = cursor.reserve(range, what).expect("memory");
+    cursor.store(reservation, id.map(|id| &VALUES[id]));
+}
+
+/// Builds a tree of `entries` (each of 4 pages, at multiples of 8), then runs `write` beside a reader.
+fn model(
+    entries: usize,
+    write: impl Fn(&Shared, &mut Token<'static, u32, Source>) + Send + Sync + Copy + 'static,
+    read: impl Fn(&Shared, &ReadGuard<'_, Source>) + Send + Sync + Copy + 'static,
+) {
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.max_branches = 100_000;
+    builder.check(move || {
+        let rcu: &'static Rcu<Source> = Box::leak(Box::new(Rcu::new(Source(Mutex::new(0)))));
+        let (tree, mut token) = Tree::new(rcu);
+        for id in 0..entries {
+            let start = 8 * id as u64;
+            store(&tree, &mut token, start..start + 4, Some(id));
+        }
+        while !rcu.is_idle() {
+            rcu.poll();
+        }
+        let tree: &'static Shared = Box::leak(Box::new(tree));
+        let reader = thread::spawn(move || {
+            let reader = rcu.reader(1).expect("a slot a thread");
+            read(tree, &reader.read());
+            reader.quiescent();
+        });
+        write(tree, &mut token);
+        rcu.poll();
+        reader.join().unwrap();
+        tree.check(&token).expect("a right tree");
+        while !rcu.is_idle() {
+            rcu.poll();
+        }
+    });
+}
+
+fn ids(tree: &Shared, guard: &ReadGuard<'_, Source>) -> Vec<u32> {
+    let mut cursor = tree.cursor(guard, 0);
+    let mut ids: Vec<u32> = cursor.entry().copied().into_iter().collect();
+    while let Some((_, id)) = cursor.next() {
+        ids.push(*id);
+    }
+    ids
+}
+
+#[test]
+fn a_lookup_beside_an_overwrite_in_a_leaf_finds_the_old_or_the_new_entry() {
+    model(
+        3,
+        |tree, token| store(tree, token, 8..12, Some(40)),
+        |tree, guard| {
+            let (range, id) = tree.get(guard, 9).expect("never empty");
+            assert!((range, *id) == (8..12, 1) || tree.get(guard, 9) == Some((8..12, &VALUES[40])));
+        },
+    );
+}
+
+#[test]
+fn a_lookup_beside_a_split_finds_every_old_entry() {
+    model(
+        3,
+        |tree, token| store(tree, token, 13..14, Some(40)),
+        |tree, guard| {
+            assert_eq!(tree.get(guard, 0), Some((0..4, &VALUES[0])));
+            assert_eq!(tree.get(guard, 19), Some((16..20, &VALUES[2])));
+        },
+    );
+}
+
+#[test]
+fn a_lookup_beside_a_spanning_store_never_finds_the_range_empty() {
+    model(
+        7,
+        |tree, token| store(tree, token, 9..44, Some(40)),
+        |tree, guard| {
+            let (range, id) = tree.get(guard, 25).expect("never empty");
+            assert!((range.clone(), *id) == (24..28, 3) || (range, *id) == (9..44, 40));
+            assert_eq!(tree.get(guard, 50), Some((48..52, &VALUES[6])));
+        },
+    );
+}
+
+#[test]
+fn a_lookup_beside_an_erase_that_merges_leaves_finds_what_stays() {
+    model(
+        5,
+        |tree, token| {
+            store(tree, token, 8..12, None);
+            store(tree, token, 16..20, None);
+        },
+        |tree, guard| {
+            assert_eq!(tree.get(guard, 24), Some((24..28, &VALUES[3])));
+            assert!(tree.get(guard, 8).is_none_or(|(range, id)| (range, *id) == (8..12, 1)));
+        },
+    );
+}
+
+#[test]
+fn an_iteration_beside_an_erase_at_the_front_of_a_leaf_sees_all_other_entries_once() {
+    model(
+        4,
+        |tree, token| store(tree, token, 16..20, None),
+        |tree, guard| {
+            let mut seen = ids(tree, guard);
+            seen.retain(|id| *id != 2);
+            assert_eq!(seen, [0, 1, 3]);
+        },
+    );
+}
+
+#[test]
+fn an_iteration_beside_an_erase_and_a_store_in_its_place_sees_all_other_entries_once() {
+    model(
+        3,
+        |tree, token| {
+            store(tree, token, 8..12, None);
+            store(tree, token, 8..11, Some(40));
+        },
+        |tree, guard| {
+            let mut seen = ids(tree, guard);
+            seen.retain(|id| *id != 1 && *id != 40);
+            assert_eq!(seen, [0, 2]);
+        },
+    );
+}
+
+#[test]
+fn an_iteration_back_beside_a_spanning_erase_keeps_its_order() {
+    model(
+        4,
+        |tree, token| store(tree, token, 10..18, None),
+        |tree, guard| {
+            let mut cursor = tree.cursor(guard, LIMIT - 1);
+            let mut start = LIMIT;
+            let mut seen = Vec::new();
+            while let Some((range, id)) = cursor.prev() {
+                assert!(range.start < start);
+                start = range.start;
+                seen.push(*id);
+            }
+            assert_eq!(seen, [3, 2, 1, 0]);
+        },
+    );
+}
+
+#[test]
+fn a_find_beside_a_clear_finds_an_old_entry_or_nothing() {
+    model(
+        5,
+        |tree, token| tree.clear(token),
+        |tree, guard| {
+            let mut cursor = tree.cursor(guard, 5);
+            assert!(cursor.find(20).is_none_or(|(_, id)| *id == 1 || *id == 2));
+        },
+    );
+}
+
+#[test]
+fn a_step_after_a_store_that_ended_sees_it() {
+    use loom::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(|| {
+        let rcu: &'static Rcu<Source> = Box::leak(Box::new(Rcu::new(Source(Mutex::new(0)))));
+        let (tree, mut token) = Tree::new(rcu);
+        for id in 0..3 {
+            store(&tree, &mut token, 8 * id..8 * id + 4, Some(id as usize));
+        }
+        let tree: &'static Shared = Box::leak(Box::new(tree));
+        let done = Arc::new(AtomicBool::new(false));
+        let reader = {
+            let done = done.clone();
+            thread::spawn(move || {
+                let reader = rcu.reader(1).expect("a slot");
+                let guard = reader.read();
+                let mut cursor = tree.cursor(&guard, 0);
+                cursor.find(LIMIT);
+                let ended = done.load(Ordering::Acquire);
+                let next = cursor.next().map(|(_, id)| *id);
+                assert!(if ended { next == Some(2) } else { matches!(next, Some(1 | 2)) });
+            })
+        };
+        store(tree, &mut token, 8..12, None);
+        done.store(true, Ordering::Release);
+        reader.join().unwrap();
+        while !rcu.is_idle() {
+            rcu.poll();
+        }
+    });
+}
+
+#[test]
+fn a_reader_that_comes_online_during_a_poll_is_waited_for() {
+    model(
+        2,
+        |tree, token| {
+            store(tree, token, 0..4, Some(30));
+            store(tree, token, 0..4, Some(31));
+        },
+        |tree, guard| {
+            assert!(tree.get(guard, 2).is_some_and(|(_, id)| [0, 30, 31].contains(id)));
+        },
+    );
+}

@@ -1,0 +1,237 @@
+//! Random operations against the flat model, with shrinking.
+#![cfg(not(loom))]
+
+mod common;
+
+use common::{Pair, Value};
+use maple::{LIMIT, Store, Tree};
+use proptest::prelude::*;
+
+/// How the small page numbers of an operation become pages: leaves that are narrow, wide, or change between both.
+#[derive(Clone, Copy, Debug)]
+enum Landscape {
+    /// As they are.
+    Dense,
+    /// Far apart: every leaf but the smallest is wide.
+    Sparse,
+    /// A low and a high half, like program and stack.
+    Islands,
+    /// The last pages of the tree.
+    Top,
+}
+
+const PAGES: u64 = 160;
+
+impl Landscape {
+    fn page(self, small: u64) -> u64 {
+        match self {
+            Self::Dense => small,
+            Self::Sparse => small << 28,
+            Self::Islands if small < PAGES / 2 => small,
+            Self::Islands => small + (1 << 35),
+            Self::Top => LIMIT - PAGES + small,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Store {
+        start: u64,
+        pages: u64,
+        id: usize,
+    },
+    Erase {
+        start: u64,
+        pages: u64,
+    },
+    /// Reserves and does not store.
+    Abandon {
+        start: u64,
+        pages: u64,
+        what: Store,
+    },
+    /// Seeks both ways for a free area.
+    Area {
+        start: u64,
+        pages: u64,
+        size: u64,
+    },
+    /// Steps a cursor: even numbers forward, odd back; by slots or by entries.
+    Wander {
+        start: u64,
+        steps: Vec<u8>,
+    },
+    /// Erases while iterating.
+    EraseEvery {
+        start: u64,
+        nth: usize,
+    },
+    Find {
+        start: u64,
+        pages: u64,
+    },
+    Duplicate {
+        nth: usize,
+    },
+    Clear,
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let start = 0..PAGES;
+    let pages = prop_oneof![6 => 1..4u64, 2 => 1..30u64, 1 => 1..=PAGES];
+    let what = prop_oneof![Just(Store::Entry), Just(Store::Erase)];
+    prop_oneof![
+        40 => (start.clone(), pages.clone(), 0..4096usize).prop_map(|(start, pages, id)| Operation::Store { start, pages, id }),
+        20 => (start.clone(), pages.clone()).prop_map(|(start, pages)| Operation::Erase { start, pages }),
+        4 => (start.clone(), pages.clone(), what).prop_map(|(start, pages, what)| Operation::Abandon { start, pages, what }),
+        8 => (start.clone(), 1..=PAGES, 1..20u64).prop_map(|(start, pages, size)| Operation::Area { start, pages, size }),
+        4 => (start.clone(), proptest::collection::vec(0..4u8, 1..20)).prop_map(|(start, steps)| Operation::Wander { start, steps }),
+        2 => (start.clone(), 1..4usize).prop_map(|(start, nth)| Operation::EraseEvery { start, nth }),
+        4 => (start, pages).prop_map(|(start, pages)| Operation::Find { start, pages }),
+        1 => (1..5usize).prop_map(|nth| Operation::Duplicate { nth }),
+        1 => Just(Operation::Clear),
+    ]
+}
+
+fn apply(pair: &mut Pair, land: Landscape, operation: &Operation) {
+    let range = |start: u64, pages: u64| {
+        let end = (start + pages).min(PAGES);
+        land.page(start)..land.page(end - 1) + 1
+    };
+    match *operation {
+        Operation::Store { start, pages, id } => pair.store(range(start, pages), Some(id)),
+        Operation::Erase { start, pages } => pair.store(range(start, pages), None),
+        Operation::Abandon { start, pages, what } => {
+            let range = range(start, pages);
+            let _ = pair.cursor_mut(range.start).reserve(range, what).expect("memory");
+        }
+        Operation::Area { start, pages, size } => {
+            let window = range(start, pages);
+            let size = land.page(size).max(1);
+            let (tree, token, model) = (pair.tree, &pair.token, &pair.model);
+            assert_eq!(tree.find_area(token, window.clone(), size), model.find_area(window.clone(), size));
+            assert_eq!(
+                tree.find_area_rev(token, window.clone(), size),
+                model.find_area_rev(window, size),
+                "{}",
+                tree.dump(token)
+            );
+        }
+        Operation::Wander { start, ref steps } => wander(pair, land.page(start), steps),
+        Operation::EraseEvery { start, nth } => erase_every(pair, land.page(start), nth),
+        Operation::Find { start, pages } => {
+            let range = range(start, pages);
+            let mut cursor = pair.tree.cursor(&pair.token, range.start);
+            let mut found = Vec::new();
+            let mut next = cursor.find(range.end);
+            while let Some((entry, value)) = next {
+                found.push((entry, *value));
+                next = cursor.next_below(range.end);
+            }
+            let expected: Vec<_> = pair
+                .model
+                .0
+                .iter()
+                .filter(|(r, _)| r.start < range.end && r.end > range.start)
+                .cloned()
+                .collect();
+            assert_eq!(found, expected);
+        }
+        Operation::Duplicate { nth } => duplicate(pair, nth),
+        Operation::Clear => {
+            pair.tree.clear(&mut pair.token);
+            pair.model.0.clear();
+        }
+    }
+    pair.verify();
+}
+
+fn wander(pair: &mut Pair, page: u64, steps: &[u8]) {
+    let slots = pair.model.slots();
+    let mut at = slots.iter().position(|(range, _)| range.contains(&page)).unwrap();
+    let mut cursor = pair.tree.cursor(&pair.token, page);
+    for step in steps {
+        let entries = |range: &usize| slots[*range].1.is_some();
+        let (moved, expected) = match step {
+            0 => (cursor.next_range(), (at + 1..slots.len()).next()),
+            1 => (cursor.prev_range(), (0..at).next_back()),
+            2 => (cursor.next().map(|(range, _)| range), (at + 1..slots.len()).find(entries)),
+            _ => (cursor.prev().map(|(range, _)| range), (0..at).rev().find(entries)),
+        };
+        assert_eq!(moved, expected.map(|at| slots[at].0.clone()));
+        at = expected.unwrap_or(at);
+        assert_eq!((cursor.range(), cursor.entry().copied()), slots[at]);
+        let position = cursor.position();
+        assert!(cursor.holds(cursor.range().start));
+        cursor = pair.tree.resume(&pair.token, position);
+        assert_eq!(cursor.range(), slots[at].0);
+    }
+}
+
+fn erase_every(pair: &mut Pair, page: u64, nth: usize) {
+    let expected: Vec<_> = pair.model.0.iter().filter(|(range, _)| range.end > page).cloned().collect();
+    let mut cursor = pair.tree.cursor_mut(&mut pair.token, page);
+    let mut seen = Vec::new();
+    let mut next = cursor.find(LIMIT);
+    while let Some((range, value)) = next {
+        seen.push((range.clone(), *value));
+        if seen.len() % nth == 0 {
+            let reservation = cursor.reserve(range.clone(), Store::Erase).expect("memory");
+            cursor.store(reservation, None);
+            pair.model.store(range, None);
+        }
+        next = cursor.next();
+    }
+    assert_eq!(seen, expected);
+}
+
+fn duplicate(pair: &mut Pair, nth: usize) {
+    let (tree, mut token) = Tree::new(pair.rcu);
+    let tree = Box::leak(Box::new(tree));
+    let mut model = common::Model::default();
+    let mut count = 0;
+    pair.tree
+        .duplicate(&pair.token, tree, &mut token, |range, value: &'static Value| {
+            count += 1;
+            let copy = common::value((*value as usize + 1) % 4096);
+            if count % nth == 0 && nth > 1 {
+                return Ok::<_, ()>(None);
+            }
+            model.0.push((range, *copy));
+            Ok(Some(copy))
+        })
+        .expect("memory");
+    let original = std::mem::replace(&mut pair.tree, tree);
+    let original_token = std::mem::replace(&mut pair.token, token);
+    let original_model = std::mem::replace(&mut pair.model, model);
+    pair.verify();
+    pair.store(21..50, Some(9));
+    tree.clear(&mut pair.token);
+    (pair.tree, pair.token, pair.model) = (original, original_token, original_model);
+}
+
+fn landscape() -> impl Strategy<Value = Landscape> {
+    prop_oneof![
+        Just(Landscape::Dense),
+        Just(Landscape::Sparse),
+        Just(Landscape::Islands),
+        Just(Landscape::Top)
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 160, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_sequence_of_operations_agrees_with_a_flat_map(
+        land in landscape(),
+        operations in proptest::collection::vec(operation(), 1..140),
+    ) {
+        let mut pair = Pair::new();
+        for operation in &operations {
+            apply(&mut pair, land, operation);
+        }
+        pair.finish();
+    }
+}
