@@ -1,5 +1,4 @@
 //! The kernel command line: `.sugarbush/cmdline` of the ramdisk, words separated by blanks.
-#![deny(unsafe_code)]
 
 use core::str;
 

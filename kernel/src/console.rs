@@ -2,7 +2,6 @@
 //!
 //! Locks are taken with interrupts off, so nothing can stop a holder half-way but a panic, and a panic opens its
 //! own line.
-#![deny(unsafe_code)]
 
 use core::hint;
 use core::time::Duration;
@@ -42,11 +41,6 @@ pub(crate) static HOST: Line = Line::new(Port::Com3);
 /// Writes to the console of user programs; see [`Line::write`].
 pub(crate) fn write(bytes: &[u8]) -> usize {
     USER.write(bytes)
-}
-
-/// Reads from the console of user programs; see [`Line::read`].
-pub(crate) fn read(buffer: &mut [u8]) -> usize {
-    USER.read(buffer)
 }
 
 impl Line {

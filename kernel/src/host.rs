@@ -1,5 +1,4 @@
 //! Messages for the host tool, one line each on COM3; the table is in docs/ARCHITECTURE.md.
-#![deny(unsafe_code)]
 
 use core::fmt::{self, Write};
 

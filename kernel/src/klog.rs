@@ -1,5 +1,4 @@
 //! The kernel log: `log`'s macros, written to COM2 as `[   0.012345] info  text`.
-#![deny(unsafe_code)]
 
 use core::fmt::{self, Write};
 

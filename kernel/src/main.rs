@@ -4,6 +4,7 @@
 //! [`arch`]; the memory manager is the crate `mm`, which sees the machine through [`memory::Kernel`].
 #![no_std]
 #![no_main]
+#![deny(unsafe_code)]
 
 extern crate alloc;
 
@@ -12,6 +13,7 @@ mod cmdline;
 mod console;
 mod fs;
 mod host;
+mod input;
 mod klog;
 mod memory;
 mod panic;

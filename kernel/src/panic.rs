@@ -1,5 +1,4 @@
 //! The end: a panic tells what and where on the log line, and the host tool that it happened.
-#![deny(unsafe_code)]
 
 use core::fmt::Write;
 use core::panic::PanicInfo;

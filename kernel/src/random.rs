@@ -1,5 +1,4 @@
 //! Random numbers: a ChaCha stream, seeded from the CPU's generator and the clocks.
-#![deny(unsafe_code)]
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};

@@ -1,6 +1,5 @@
 //! Names for addresses of the kernel's code, from `.sugarbush/symbols` of the ramdisk: lines `hex-address name`,
 //! ascending, searched in place.
-#![deny(unsafe_code)]
 
 use core::fmt;
 use core::str;

@@ -1,5 +1,4 @@
 //! Time: monotonic since boot, and the wall clock.
-#![deny(unsafe_code)]
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;

@@ -11,7 +11,6 @@
 //! | [`frame`] | physical frames: buddy allocator, metadata |
 //! | [`pgtable`] | page tables: traverse, install, zap, free |
 //! | [`tlb`] | what was unhooked, the flush, and only then the free |
-//! | [`maple`] | the VMA tree |
 //! | [`vma`] | VMAs: flags, locks, split, merge |
 //! | [`space`] | the address space: one file an operation |
 #![cfg_attr(not(test), no_std)]
@@ -20,7 +19,6 @@ extern crate alloc;
 
 pub mod error;
 pub mod frame;
-pub mod maple;
 pub mod pgtable;
 pub mod platform;
 pub mod range;

@@ -7,6 +7,8 @@ use alloc::boxed::Box;
 use core::mem::MaybeUninit;
 use core::ops::Deref;
 
+use maple::{NodeSource, Rcu};
+
 use crate::frame::{Frame, FrameAllocator, FrameMeta};
 use crate::pgtable::Table;
 use crate::tlb::{Flush, TlbState};
@@ -63,11 +65,17 @@ pub trait Platform {
     /// Where the metadata of all frames lives.
     type FrameStore: Deref<Target = [FrameMeta]>;
 
+    /// Where the nodes of VMA trees come from.
+    type Nodes: NodeSource;
+
     /// The allocator of physical frames.
     fn frames(&self) -> &FrameAllocator<Self::FrameStore>;
 
     /// The VMA objects of this machine.
     fn vmas(&self) -> &VmaPool;
+
+    /// The grace periods of all VMA trees of this machine.
+    fn rcu(&self) -> &Rcu<Self::Nodes>;
 
     /// A page of memory for objects, or `None` when memory is short.
     fn slab_page(&self) -> Option<Slab>;

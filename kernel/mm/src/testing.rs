@@ -5,6 +5,8 @@
 
 use std::sync::Mutex;
 
+use maple::{HostNodes, Rcu};
+
 use crate::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use crate::pgtable::{LEVELS, Protection, PteView, Table, index_of};
 use crate::platform::{Cpu, Fallible, Platform, Slab};
@@ -20,6 +22,7 @@ pub(crate) struct Machine {
     /// Content of each frame, as 512 words.
     memory: Box<[Table]>,
     vmas: VmaPool,
+    rcu: Rcu<HostNodes>,
     kernel_half: [u64; 256],
     zero_frame: Frame,
     /// Fallible points that are still admitted.
@@ -66,6 +69,7 @@ impl Machine {
             frames,
             memory: (0..count).map(|_| Table::new()).collect(),
             vmas: VmaPool::new(),
+            rcu: Rcu::new(HostNodes),
             kernel_half: std::array::from_fn(|index| index as u64 * 0x1000 + 1),
             zero_frame,
             admitted: AtomicU64::new(u64::MAX),
@@ -184,6 +188,7 @@ impl Machine {
 
 impl Platform for Machine {
     type FrameStore = Box<[FrameMeta]>;
+    type Nodes = HostNodes;
 
     fn frames(&self) -> &FrameAllocator<Self::FrameStore> {
         &self.frames
@@ -191,6 +196,10 @@ impl Platform for Machine {
 
     fn vmas(&self) -> &VmaPool {
         &self.vmas
+    }
+
+    fn rcu(&self) -> &Rcu<HostNodes> {
+        &self.rcu
     }
 
     fn slab_page(&self) -> Option<Slab> {

@@ -7,12 +7,18 @@ use core::arch::asm;
 use core::ops::Range;
 use core::slice;
 
+use maple::Node;
 use mm::PAGE_SIZE;
 use mm::frame::FrameMeta;
 use mm::pgtable::Table;
 use mm::platform::SlabPage;
 
 use super::paging::DIRECT_MAP;
+
+/// Nodes that a frame holds.
+pub(crate) const NODES_PER_PAGE: usize = PAGE_SIZE as usize / size_of::<Node>();
+/// A frame cut into nodes.
+type NodePage = [Node; NODES_PER_PAGE];
 
 /// Where a physical address is mapped.
 pub(super) fn address(physical: u64) -> *mut u8 {
@@ -79,6 +85,12 @@ pub(crate) fn table(physical: u64) -> &'static Table {
 /// Makes an object page of the frame at `physical`, which the caller gives away for good.
 pub(crate) fn slab_page(physical: u64) -> &'static mut SlabPage {
     // SAFETY: any content is valid for memory that may be uninitialised; nobody else has the frame.
+    unsafe { &mut *address(physical).cast() }
+}
+
+/// Memory for as many nodes of VMA trees as fit the frame at `physical`, which the caller gives away for good.
+pub(crate) fn node_page(physical: u64) -> &'static mut NodePage {
+    // SAFETY: nodes are memory with any content, and a page is aligned for them; nobody else has the frame.
     unsafe { &mut *address(physical).cast() }
 }
 

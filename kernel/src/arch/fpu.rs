@@ -31,8 +31,6 @@ static FORMAT: Once<Format> = Once::new();
 const LEGACY_SIZE: usize = 512;
 /// All state that the kernel enables.
 const COMPONENTS: u32 = 7;
-/// Where an area says which components it holds.
-const HEADER: usize = 512;
 /// Value of the x87 control word and of MXCSR when a program starts (System V ABI, 3.4.1).
 const INITIAL_CONTROL_WORD: u16 = 0x037f;
 const INITIAL_MXCSR: u32 = 0x1f80;
@@ -93,15 +91,13 @@ impl State {
     pub(crate) fn new() -> Result<Self, NoMemory> {
         // SAFETY: the size is not zero.
         let area = NonNull::new(unsafe { alloc::alloc::alloc_zeroed(State::layout()) }).ok_or(NoMemory)?;
-        // SAFETY: the area has at least the 512 bytes of the legacy region: the control word is its first
-        // word, MXCSR is at 24 (Intel SDM volume 1, table 10-2). A header of zeroes says "initial state",
-        // except for MXCSR, which is loaded with the SSE or AVX component: so those two are marked.
+        // A header of zeroes means "initial" for all components, but MXCSR is loaded even so (Intel SDM volume 1,
+        // 13.8); `fxrstor` knows no header and needs the control word too.
+        // SAFETY: the area has at least the 512 bytes of the legacy region: the control word is its first word,
+        // MXCSR is at 24 (Intel SDM volume 1, table 10-2).
         unsafe {
             area.cast::<u16>().write(INITIAL_CONTROL_WORD);
             area.add(24).cast::<u32>().write(INITIAL_MXCSR);
-            if format().method != Method::Fxsave {
-                area.add(HEADER).cast::<u64>().write(3);
-            }
         }
         Ok(State { area })
     }

@@ -10,6 +10,7 @@
 //! | [`apic`], [`clock`], [`port`], [`serial`], [`entropy`] | devices |
 //! | [`heap`] | the allocator behind `alloc` |
 //! | `registry`, `trial` | for the in-kernel tests |
+#![allow(unsafe_code)] // this is where it belongs; each block says why it is sound
 
 mod apic;
 pub(crate) mod backtrace;

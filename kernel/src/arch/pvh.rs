@@ -10,7 +10,6 @@
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
-use core::slice;
 
 use bootloader_api::BootInfo;
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind, MemoryRegions, Optional};
@@ -110,6 +109,7 @@ global_asm!(
 );
 
 /// `struct hvm_start_info`, version 1.
+#[derive(Clone, Copy)]
 #[repr(C)]
 struct StartInfo {
     magic: u32,
@@ -125,6 +125,7 @@ struct StartInfo {
 }
 
 /// `struct hvm_modlist_entry`; all physical addresses.
+#[derive(Clone, Copy)]
 #[repr(C)]
 struct Module {
     address: u64,
@@ -134,6 +135,7 @@ struct Module {
 }
 
 /// `struct hvm_memmap_table_entry`; the types are those of E820.
+#[derive(Clone, Copy)]
 #[repr(C)]
 struct MemoryMapEntry {
     address: u64,
@@ -187,45 +189,58 @@ impl Handover {
     }
 }
 
-/// `count` structures at a physical address below 4 GiB.
+/// The `index`th of the structures at a physical address below 4 GiB. Loaders do not align them.
 ///
 /// # Safety
-/// The loader must have put them there.
-unsafe fn physical_slice<T>(address: u64, count: usize) -> &'static [T] {
-    if address == 0 || count == 0 {
-        return &[];
-    }
+/// The loader must have put at least `index` + 1 there.
+unsafe fn read_physical<T: Copy>(address: u64, index: u32) -> T {
     // SAFETY: the boot tables map the first 4 GiB at the direct map; the caller vouches for the content.
-    unsafe { slice::from_raw_parts((DIRECT_MAP + address) as *const T, count) }
+    unsafe { ((DIRECT_MAP + address) as *const T).add(index as usize).read_unaligned() }
+}
+
+fn page_up(address: u64) -> u64 {
+    address.next_multiple_of(4096)
+}
+
+fn page_down(address: u64) -> u64 {
+    address & !4095
+}
+
+/// The pages of a table of `count` structures.
+fn table<T>(address: u64, count: u32) -> (u64, u64) {
+    (page_down(address), page_up(address + size_of::<T>() as u64 * u64::from(count)))
 }
 
 /// Builds the boot info from the `hvm_start_info` at the physical address `start_info`.
 extern "C" fn pvh_main(start_info: u64) -> ! {
-    // SAFETY: the protocol puts the structure's address in ebx; it lies below 4 GiB.
-    let info = unsafe { &*((DIRECT_MAP + start_info) as *const StartInfo) };
+    super::early();
+    // SAFETY: the protocol puts the structure's address in ebx.
+    let info: StartInfo = unsafe { read_physical(start_info, 0) };
     assert!(info.magic == MAGIC, "not started by a PVH loader");
-    // SAFETY: described by the start info.
-    let modules: &[Module] = unsafe { physical_slice(info.modules, info.module_count as usize) };
-    // SAFETY: as above; version 0 has no map, and QEMU has passed version 1 since PVH exists in it.
-    let map: &[MemoryMapEntry] = unsafe { physical_slice(info.memory_map, info.memory_map_entries as usize) };
+    // Version 0 has no memory map; QEMU has passed version 1 ever since it has known PVH.
+    assert!(info.version >= 1, "the PVH loader passes no memory map");
+    let module = (info.module_count > 0).then(|| {
+        // SAFETY: described by the start info.
+        unsafe { read_physical::<Module>(info.modules, 0) }
+    });
 
-    let page_up = |address: u64| address.next_multiple_of(4096);
-    let page_down = |address: u64| address & !4095;
     let kernel = image::range();
     let physical = |address: u64| address - image::BASE;
-    let ramdisk = modules.first().map_or((0, 0), |module| (module.address, module.size));
+    let ramdisk = module.map_or((0, 0), |module| (module.address, module.size));
     let mut taken = [
         (physical(kernel.start), page_up(physical(kernel.end))),
         (page_down(ramdisk.0), page_up(ramdisk.0 + ramdisk.1)),
         (page_down(start_info), page_up(start_info + size_of::<StartInfo>() as u64)),
-        (page_down(info.memory_map), page_up(info.memory_map + size_of_val(map) as u64)),
-        (page_down(info.modules), page_up(info.modules + size_of_val(modules) as u64)),
+        table::<MemoryMapEntry>(info.memory_map, info.memory_map_entries),
+        table::<Module>(info.modules, info.module_count),
     ];
     taken.sort_unstable();
 
     // SAFETY: this function runs once, and nobody else knows the symbol. Zeroes are a valid value: `Usable` is 0.
     let handover = unsafe { &mut *boot_handover.0.get().cast::<Handover>() };
-    for entry in map {
+    for index in 0..info.memory_map_entries {
+        // SAFETY: described by the start info.
+        let entry: MemoryMapEntry = unsafe { read_physical(info.memory_map, index) };
         let end = entry.address.saturating_add(entry.size);
         match entry.kind {
             E820_RAM => handover.push_usable(page_up(entry.address), page_down(end), &taken),

@@ -198,7 +198,6 @@ pub(super) fn name(vector: u8) -> &'static str {
         19 => "SIMD floating-point error",
         20 => "virtualization exception",
         21 => "control protection exception",
-        TIMER => "timer interrupt",
         32.. => "interrupt",
         _ => "reserved exception",
     }

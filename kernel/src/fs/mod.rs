@@ -12,7 +12,7 @@
 //! | [`files`] | the files of a process: the rules of open, dup, lseek and kin |
 //! | [`open`] | open files and pipes, and the I/O on them |
 //! | [`descriptors`] | the descriptor table |
-//! | [`pipe`] | pipes |
+//! | [`device`], [`pipe`] | devices, pipes |
 //! | [`transfer`] | where bytes go to and come from |
 //! | [`directory`] | records of `getdents64(2)` |
 //! | [`maps`] | the format of `/proc/self/maps` |
@@ -24,6 +24,7 @@
 #![deny(unsafe_code)]
 
 pub(crate) mod descriptors;
+mod device;
 pub(crate) mod directory;
 pub(crate) mod files;
 pub(crate) mod maps;

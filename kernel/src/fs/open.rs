@@ -10,24 +10,11 @@ use alloc::vec::Vec;
 use abi::Errno;
 use abi::fs::{O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY};
 
+use super::device::Device;
 use super::pipe::{self, Blocking, Pipe};
-use super::transfer::{CHUNK, Sink, Source, put_generated, put_zeroes};
+use super::transfer::{Sink, Source};
 use super::tree::{Kind, NodeId, Tree};
 use crate::process::trace;
-use crate::{console, random};
-
-/// A character device.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Device {
-    /// The program's serial line.
-    Console,
-    /// Swallows writes, reads as empty.
-    Null,
-    /// Swallows writes, reads as zeroes.
-    Zero,
-    /// Swallows writes, reads as random bytes.
-    Random,
-}
 
 /// A file whose text is written when it is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -274,7 +261,7 @@ impl OpenFiles {
         let done = match &tree.node(node).kind {
             Kind::Directory(_) => return Err(Errno::EISDIR),
             Kind::Symlink(_) | Kind::ExeLink => return Err(Errno::EBADF),
-            Kind::Device(device) => return read_device(*device, sink),
+            Kind::Device(device) => return device.read(sink),
             Kind::File(content) => copy_out(content, offset, sink)?,
             Kind::Proc(ProcFile::Maps) => {
                 if offset == 0 {
@@ -318,8 +305,7 @@ impl OpenFiles {
                 pipe.write(source, blocking)
             }
             Object::Node(node) => match tree.node(node).kind {
-                Kind::Device(Device::Console) => write_console(source),
-                Kind::Device(_) => Ok(source.left()),
+                Kind::Device(device) => device.write(source),
                 _ => Err(Errno::EBADF), // cannot be open for writing
             },
         }
@@ -356,41 +342,4 @@ fn copy_out(content: &[u8], offset: u64, sink: &mut dyn Sink) -> Result<usize, E
     let wanted = rest.len().min(sink.room());
     let done = sink.put(&rest[..wanted]);
     if done == 0 && wanted > 0 { Err(Errno::EFAULT) } else { Ok(done) }
-}
-
-fn read_device(device: Device, sink: &mut dyn Sink) -> Result<usize, Errno> {
-    let room = sink.room();
-    let done = match device {
-        Device::Null => return Ok(0),
-        Device::Console => {
-            let mut chunk = [0; CHUNK];
-            let there = console::read(&mut chunk[..CHUNK.min(room)]);
-            if there == 0 {
-                return Ok(0);
-            }
-            sink.put(&chunk[..there])
-        }
-        Device::Zero => put_zeroes(sink, room),
-        Device::Random => put_generated(sink, room, random::fill),
-    };
-    if done == 0 && room > 0 { Err(Errno::EFAULT) } else { Ok(done) }
-}
-
-/// Bytes that a write to the console copies at once: of a piece that is not all there nothing is written, as
-/// on Linux.
-const CONSOLE_PIECE: usize = 2048;
-
-fn write_console(source: &mut dyn Source) -> Result<usize, Errno> {
-    let length = source.left();
-    let mut done = 0;
-    while done < length {
-        let mut buffer = [0; CONSOLE_PIECE];
-        let piece = &mut buffer[..CONSOLE_PIECE.min(length - done)];
-        if source.take(piece) < piece.len() {
-            return if done > 0 { Ok(done) } else { Err(Errno::EFAULT) };
-        }
-        console::write(piece);
-        done += piece.len();
-    }
-    Ok(done)
 }

@@ -2,7 +2,8 @@
 
 use abi::fs::{S_IFIFO, Stat};
 
-use super::open::{Device, Object, OpenFiles};
+use super::device::Device;
+use super::open::{Object, OpenFiles};
 use super::tree::{Kind, NodeId, Tree};
 
 /// Device number of the initramfs, as `st_dev`.

@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use abi::Errno;
 use abi::fs::{S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
 
-use super::open::{Device, ProcFile};
+use super::device::Device;
+use super::open::ProcFile;
 
 /// Longest name of a directory entry in bytes (`NAME_MAX`).
 pub(crate) const NAME_MAX: usize = 255;

@@ -1,5 +1,6 @@
 //! The machine as the memory manager sees it.
 
+use maple::Rcu;
 use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use mm::pgtable::Table;
 use mm::platform::Slab;
@@ -9,6 +10,7 @@ use mm::vma::VmaPool;
 use mm::{Cpu, Platform};
 use spin::Once;
 
+use super::nodes::KernelNodes;
 use crate::arch::{self, direct_map, paging, tlb, user};
 
 /// The real machine: a value without content.
@@ -19,10 +21,12 @@ pub(crate) struct Kernel;
 pub(crate) static KERNEL: Kernel = Kernel;
 
 static VMAS: VmaPool = VmaPool::new();
+static GRACE_PERIODS: Once<Rcu<KernelNodes>> = Once::new();
 static ZERO_FRAME: Once<Frame> = Once::new();
 
 /// Takes what the platform needs of memory.
 pub(super) fn init() {
+    GRACE_PERIODS.call_once(|| Rcu::new(KernelNodes));
     ZERO_FRAME.call_once(|| {
         let frame = super::frames().alloc_frame(FrameKind::Zero).expect("a frame of zeroes");
         direct_map::zero(frame.address().as_u64());
@@ -32,6 +36,7 @@ pub(super) fn init() {
 
 impl Platform for Kernel {
     type FrameStore = &'static [FrameMeta];
+    type Nodes = KernelNodes;
 
     #[inline]
     fn frames(&self) -> &FrameAllocator<Self::FrameStore> {
@@ -41,6 +46,11 @@ impl Platform for Kernel {
     #[inline]
     fn vmas(&self) -> &VmaPool {
         &VMAS
+    }
+
+    #[inline]
+    fn rcu(&self) -> &Rcu<KernelNodes> {
+        GRACE_PERIODS.get().expect("memory is set up")
     }
 
     fn slab_page(&self) -> Option<Slab> {

@@ -24,13 +24,21 @@ fn take_all() -> Vec<Frame> {
 kernel_test! {
     fn frame_allocator_has_all_memory_of_the_machine() {
         let has = frames().statistics().total * PAGE_SIZE;
-        // In use for good: the image, the ramdisk, 16 bytes a frame (up to the end of memory, holes included),
-        // the first MiB, and what the kernel needs to start.
-        let image = image::range().end - image::range().start;
-        let metadata = super::MAP.lock().ram.end() / PAGE_SIZE * 16;
-        let used = image + ramdisk::archive().len() as u64 + metadata + (1 << 20) + (1 << 20);
+        // In use for good: the image without the boot pages, the ramdisk, 16 bytes a frame (up to the end of memory,
+        // holes included), the first MiB, and 240 KiB of stacks and page tables with
+        // one more table for a GiB of memory.
+        let image = image::boot().start - image::range().start;
+        let map = super::MAP.lock();
+        let metadata = map.ram.end() / PAGE_SIZE * 16;
+        let mut low = Regions::new();
+        map.ram.as_slice().iter().for_each(|range| low.add(range.start..range.end.min(1 << 20)));
+        let tables = (240 << 10) + (map.ram.end() >> 30) * PAGE_SIZE;
+        drop(map);
+        let ramdisk = ramdisk::archive().len() as u64 + 2 * PAGE_SIZE;
+        let used = image + ramdisk + metadata + low.bytes() + tables;
         assert!(has <= reported_bytes());
-        assert!(has + used >= reported_bytes(), "{has} of {} bytes, {used} are in use", reported_bytes());
+        let missing = reported_bytes() - has;
+        assert!(missing <= used, "{missing} bytes are missing, {used} are in use");
     }
 
     fn frame_allocator_keeps_the_kernel_small() {

@@ -1,22 +1,22 @@
 //! From a name to an ending.
 
 use core::fmt;
-use core::time::Duration;
 
 use abi::{Errno, Signal};
 use mm::Platform;
-use mm::frame::FrameKind;
-use mm::space::Config;
+use mm::frame::{FrameKind, FrameStatistics};
+use mm::space::{CheckError, Config};
 
 use super::elf::{BadElf, Program};
+use super::run::{resolve, run};
 use super::stack::Arguments;
-use super::{Ending, Process, Space, load, run};
+use super::{Ending, Process, Space, load};
 use crate::arch::fpu;
 use crate::arch::user::with_fault_handler;
 use crate::fs::Tree;
 use crate::fs::path::LastLink;
 use crate::fs::tree::{Kind, NodeId};
-use crate::host;
+use crate::host::message;
 use crate::memory::KERNEL;
 
 /// The environment of every program.
@@ -46,18 +46,30 @@ impl fmt::Display for LaunchError {
     }
 }
 
-/// Memory that a process left behind.
+/// What was wrong with memory at the end of a process. Looked for in checked builds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Leak {
-    kind: FrameKind,
-    before: u64,
-    after: u64,
+pub(crate) enum Damage {
+    /// The address space was not what it should be.
+    Inconsistent(CheckError),
+    /// The process left frames behind.
+    Leak {
+        /// What they are.
+        kind: FrameKind,
+        /// How many there were before.
+        before: u64,
+        /// How many there are now.
+        after: u64,
+    },
 }
 
-impl fmt::Display for Leak {
+impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Leak { kind, before, after } = self;
-        write!(f, "{before} {kind:?} frames before the process, {after} after it")
+        match self {
+            Damage::Inconsistent(error) => error.fmt(f),
+            Damage::Leak { kind, before, after } => {
+                write!(f, "memory leak: {before} {kind:?} frames before the process, {after} after it")
+            }
+        }
     }
 }
 
@@ -65,53 +77,73 @@ impl fmt::Display for Leak {
 /// program that cannot be started counts as one that exited with 127 (not there) or 126, as in shells.
 pub(crate) fn run_init(tree: &'static Tree, arguments: &[&[u8]], config: Config) -> Ending {
     let path = arguments.first().copied().unwrap_or_default();
-    let (ending, leak) = match run_program(tree, path, arguments, config, None) {
-        Ok(result) => result,
-        Err(error) => {
-            log::error!("{} {error}", path.escape_ascii());
-            let status = if error == LaunchError::Path(Errno::ENOENT) { NOT_FOUND } else { CANNOT_EXECUTE };
-            (Ending::Exited(status), None)
-        }
-    };
-    if let Some(leak) = leak {
-        log::error!("memory leak: {leak}");
+    let result = run_program(tree, path, arguments, config, |process| {
+        message!("user");
+        run(process)
+    });
+    let (ending, damage) = result.unwrap_or_else(|error| {
+        log::error!("{} {error}", path.escape_ascii());
+        let status = if error == LaunchError::Path(Errno::ENOENT) { NOT_FOUND } else { CANNOT_EXECUTE };
+        (Ending::Exited(status), None)
+    });
+    if let Some(damage) = damage {
+        log::error!("{damage}");
     }
     log::info!("{} {ending}", path.escape_ascii());
     match ending {
-        Ending::Exited(status) => host::send(format_args!("exit {status}")),
-        Ending::Killed(signal) => host::send(format_args!("signal {}", signal.number())),
-        Ending::TimedOut => host::send(format_args!("signal {}", Signal::SIGKILL.number())),
-        Ending::PowerOff | Ending::Restart | Ending::Halt => host::send(format_args!("exit 0")),
+        Ending::Exited(status) => message!("exit {status}"),
+        Ending::Killed(signal) => message!("signal {}", signal.number()),
+        Ending::TimedOut => message!("signal {}", Signal::SIGKILL.number()),
+        Ending::PowerOff | Ending::Restart | Ending::Halt => message!("exit 0"),
     }
     ending
 }
 
-/// Runs a program to its end, at most as long as `time_limit`. In checked builds also says what it left
-/// behind.
+/// Sets a program up, lets `body` run it, and takes everything down again. The result is that of `body`, and
+/// in checked builds what was wrong with memory.
 pub(super) fn run_program(
     tree: &'static Tree,
     path: &[u8],
     arguments: &[&[u8]],
     config: Config,
-    time_limit: Option<Duration>,
-) -> Result<(Ending, Option<Leak>), LaunchError> {
+    body: impl FnOnce(&mut Process<'_>) -> Ending,
+) -> Result<(Ending, Option<Damage>), LaunchError> {
     let before = KERNEL.frames().statistics();
     let (exe, file) = find(tree, path).map_err(LaunchError::Path)?;
     let program = Program::parse(file).map_err(LaunchError::Elf)?;
     let arguments = Arguments { path, arguments, environment: &ENVIRONMENT };
     let space = Space::new(&KERNEL, config).map_err(|error| LaunchError::Load(error.into()))?;
-    KERNEL.load(space.root(), space.tlb());
-    let result = with_fault_handler(&|fault| run::resolve(&space, fault), || {
-        start(&space, tree, exe, &program, &arguments, time_limit)
+    let ending = in_space(&space, || {
+        let context = load::load(&space, &program, &arguments)?;
+        let mut process = Process::new(&space, tree, exe, context)?;
+        fpu::State::new().map_err(|_| Errno::ENOMEM)?.restore();
+        let ending = body(&mut process);
+        process.files.close_all();
+        Ok(ending)
     });
-    KERNEL.leave(space.tlb());
+    let inconsistent = if cfg!(debug_assertions) { space.check().err() } else { None };
     drop(space);
-    let after = KERNEL.frames().statistics();
-    let leak = [FrameKind::Anonymous, FrameKind::Shared, FrameKind::Table].into_iter().find_map(|kind| {
-        let (before, after) = (before.allocated(kind), after.allocated(kind));
-        (cfg!(debug_assertions) && before != after).then_some(Leak { kind, before, after })
-    });
-    Ok((result.map_err(LaunchError::Load)?, leak))
+    let damage = inconsistent.map(Damage::Inconsistent).or_else(|| leak_since(&before));
+    Ok((ending.map_err(LaunchError::Load)?, damage))
+}
+
+/// Calls `body` while the CPU uses `space`.
+pub(super) fn in_space<R>(space: &Space, body: impl FnOnce() -> R) -> R {
+    KERNEL.load(space.root(), space.tlb());
+    let result = with_fault_handler(&|fault| resolve(space, fault), body);
+    KERNEL.leave(space.tlb());
+    result
+}
+
+/// Frames of processes that are more, or fewer, than before. Looked for in checked builds.
+fn leak_since(before: &FrameStatistics) -> Option<Damage> {
+    if !cfg!(debug_assertions) {
+        return None;
+    }
+    let now = KERNEL.frames().statistics();
+    let changed = |kind: &FrameKind| before.allocated(*kind) != now.allocated(*kind);
+    let kind = [FrameKind::Anonymous, FrameKind::Shared, FrameKind::Table].into_iter().find(changed)?;
+    Some(Damage::Leak { kind, before: before.allocated(kind), after: now.allocated(kind) })
 }
 
 /// The program file behind a path: `EACCES` for what is no file.
@@ -121,23 +153,4 @@ fn find(tree: &'static Tree, path: &[u8]) -> Result<(NodeId, &'static [u8]), Err
         Kind::File(content) => Ok((node, content)),
         _ => Err(Errno::EACCES),
     }
-}
-
-/// Makes the process and runs it.
-fn start(
-    space: &Space,
-    tree: &'static Tree,
-    exe: NodeId,
-    program: &Program<'_>,
-    arguments: &Arguments<'_>,
-    time_limit: Option<Duration>,
-) -> Result<Ending, Errno> {
-    let context = load::load(space, program, arguments)?;
-    let mut process = Process::new(space, tree, exe, context)?;
-    process.deadline = time_limit.map(|limit| process.started + limit);
-    fpu::State::new().map_err(|_| Errno::ENOMEM)?.restore();
-    host::send(format_args!("user"));
-    let ending = run::run(&mut process);
-    process.files.close_all();
-    Ok(ending)
 }

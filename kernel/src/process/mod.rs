@@ -57,6 +57,9 @@ pub(crate) use test_program::{run_test_program, with_process};
 /// The number of the process.
 pub(crate) const PID: i32 = 1;
 
+/// Size of a thread's name in bytes, with its NUL (`TASK_COMM_LEN`).
+pub(crate) const NAME_SIZE: usize = 16;
+
 /// The address space of a process.
 pub(crate) type Space = AddressSpace<'static, Kernel>;
 
@@ -102,6 +105,8 @@ pub(crate) struct Process<'a> {
     pub(crate) limits: ResourceLimits,
     /// Its signal actions and masks.
     pub(crate) signals: Signals,
+    /// The name of its thread, which it may change; ends with NUL.
+    pub(crate) name: [u8; NAME_SIZE],
     /// When it was started, since boot.
     pub(crate) started: Duration,
     /// When it is ended, since boot, if it has not ended before.
@@ -111,6 +116,14 @@ pub(crate) struct Process<'a> {
 }
 
 impl<'a> Process<'a> {
+    /// A thread's name from that of a program, cut to fit.
+    fn name_of(program: &[u8]) -> [u8; NAME_SIZE] {
+        let mut name = [0; NAME_SIZE];
+        let length = program.len().min(NAME_SIZE - 1);
+        name[..length].copy_from_slice(&program[..length]);
+        name
+    }
+
     /// A process in `space` that runs `exe` and starts with these registers. Errors: `ENOMEM`.
     fn new(space: &'a Space, tree: &'static Tree, exe: NodeId, context: Context) -> Result<Self, Errno> {
         let limits = ResourceLimits::default();
@@ -120,6 +133,7 @@ impl<'a> Process<'a> {
             context,
             limits,
             signals: Signals::new(),
+            name: Self::name_of(tree.node(exe).name),
             started: time::since_boot(),
             deadline: None,
             ending: None,
@@ -148,6 +162,8 @@ impl<'a> Process<'a> {
         while let Some(signal) = self.signals.take_deliverable() {
             if self.signals.is_fatal(signal) {
                 self.end(Ending::Killed(signal));
+            } else if self.signals.has_handler(signal) {
+                log::warn!("{signal} has a handler, which cannot be run yet: the signal is dropped");
             }
         }
     }

@@ -91,7 +91,10 @@ struct Vma<'a>(&'a VmaView, Exe<'a>);
 impl fmt::Display for Vma<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Vma(view, exe) = self;
-        let name = line(view, *exe).name;
-        write!(f, "{} {} {}", view.vma.range, view.vma.flags, name.escape_ascii())
+        write!(f, "{} {}", view.vma.range, view.vma.flags)?;
+        match line(view, *exe).name {
+            b"" => Ok(()),
+            name => write!(f, " {}", name.escape_ascii()),
+        }
     }
 }

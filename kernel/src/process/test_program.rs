@@ -8,9 +8,10 @@ use alloc::vec::Vec;
 use abi::{Errno, Signal};
 use mm::space::Config;
 
-use super::launch::{LaunchError, Leak, run_program};
-use super::{Ending, Process, Space, run};
-use crate::arch::user::{Context, with_fault_handler};
+use super::launch::{Damage, LaunchError, in_space, run_program};
+use super::run::run;
+use super::{Ending, Process, Space};
+use crate::arch::user::Context;
 use crate::fs::Tree;
 use crate::fs::tree::NodeId;
 use crate::memory::KERNEL;
@@ -19,6 +20,7 @@ use crate::memory::KERNEL;
 const TEST_TIME: Duration = Duration::from_secs(60);
 /// What a test program's name ends in if it must die, before the signal's name in lower case.
 const DIES_BY: &str = "_dies_by_";
+
 /// Why a test program failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TestFailure {
@@ -26,8 +28,8 @@ pub(crate) enum TestFailure {
     Launch(LaunchError),
     /// It ended in another way than its name says.
     Ended(Ending),
-    /// It left memory behind.
-    Leaked(Leak),
+    /// Something is wrong with memory.
+    Damaged(Damage),
 }
 
 impl fmt::Display for TestFailure {
@@ -35,7 +37,7 @@ impl fmt::Display for TestFailure {
         match self {
             TestFailure::Launch(error) => error.fmt(f),
             TestFailure::Ended(ending) => ending.fmt(f),
-            TestFailure::Leaked(leak) => write!(f, "memory leak: {leak}"),
+            TestFailure::Damaged(damage) => damage.fmt(f),
         }
     }
 }
@@ -45,8 +47,11 @@ impl fmt::Display for TestFailure {
 pub(crate) fn run_test_program(tree: &'static Tree, name: &str, config: Config) -> Result<(), TestFailure> {
     let mut path = Vec::from(b"/tests/");
     path.extend_from_slice(name.as_bytes());
-    let result = run_program(tree, &path, &[&path], config, Some(TEST_TIME));
-    let (ending, leak) = result.map_err(TestFailure::Launch)?;
+    let result = run_program(tree, &path, &[&path], config, |process| {
+        process.deadline = Some(process.started + TEST_TIME);
+        run(process)
+    });
+    let (ending, damage) = result.map_err(TestFailure::Launch)?;
     let as_expected = match (ending, expected_signal(name)) {
         (Ending::Killed(signal), Some(expected)) => signal == expected,
         (Ending::Exited(0), None) => true,
@@ -55,7 +60,7 @@ pub(crate) fn run_test_program(tree: &'static Tree, name: &str, config: Config) 
     if !as_expected {
         return Err(TestFailure::Ended(ending));
     }
-    leak.map_or(Ok(()), |leak| Err(TestFailure::Leaked(leak)))
+    damage.map_or(Ok(()), |damage| Err(TestFailure::Damaged(damage)))
 }
 
 /// The signal that a program of this name must die by.
@@ -72,10 +77,5 @@ pub(crate) fn with_process<R>(
     body: impl FnOnce(&mut Process<'_>) -> R,
 ) -> Result<R, Errno> {
     let space = Space::new(&KERNEL, Config::default())?;
-    KERNEL.load(space.root(), space.tlb());
-    let result = with_fault_handler(&|fault| run::resolve(&space, fault), || {
-        Ok(body(&mut Process::new(&space, tree, exe, Context::new(0, 0))?))
-    });
-    KERNEL.leave(space.tlb());
-    result
+    in_space(&space, || Ok(body(&mut Process::new(&space, tree, exe, Context::new(0, 0))?)))
 }

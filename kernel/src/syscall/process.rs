@@ -10,7 +10,8 @@ use abi::reboot::{
 use abi::rlimit::Rlimit;
 
 use super::Arguments;
-use crate::process::{Ending, PID, Process};
+use crate::arch::user::strncpy_from_user;
+use crate::process::{Ending, NAME_SIZE, PID, Process};
 
 /// `exit(2)` and `exit_group(2)`, which are the same while there is one thread.
 pub(super) fn exit(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
@@ -47,6 +48,29 @@ fn is_own(pid: i32) -> bool {
 pub(super) fn set_robust_list(_: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
     const HEAD_SIZE: u64 = 24;
     if arguments.u64(1) == HEAD_SIZE { Ok(0) } else { Err(Errno::EINVAL) }
+}
+
+/// `rseq(2)`: the C libraries try it at every start and do without, so that this is no news for the log.
+pub(super) fn rseq(_: &mut Process, _: &Arguments) -> Result<u64, Errno> {
+    Err(Errno::ENOSYS)
+}
+
+/// `prctl(2)`: the name of the thread.
+pub(super) fn prctl(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+    const SET_NAME: u32 = 15;
+    const GET_NAME: u32 = 16;
+    match arguments.u32(0) {
+        SET_NAME => {
+            let mut name = [0; NAME_SIZE];
+            // Cut to 15 bytes, as on Linux.
+            strncpy_from_user(&mut name, arguments.u64(1))?;
+            name[NAME_SIZE - 1] = 0;
+            process.name = name;
+        }
+        GET_NAME => arguments.pointer(1).write(&process.name)?,
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(0)
 }
 
 /// `sched_yield(2)`.

@@ -87,37 +87,37 @@ pub(super) fn sigaltstack(process: &mut Process, arguments: &Arguments) -> Resul
     Ok(0)
 }
 
-/// `kill(2)` of the process itself, of its group or of all.
+/// `kill(2)` of the process itself or of its group. `-1`, all others, is nobody.
 pub(super) fn kill(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    let own = matches!(arguments.i32(0), 0 | -1 | 1) || arguments.i32(0) == -PID;
-    send(process, own, arguments.i32(1))
+    match arguments.i32(0) {
+        0 | PID => send(process, arguments.i32(1)),
+        _ => Err(Errno::ESRCH),
+    }
 }
 
 /// `tkill(2)`.
 pub(super) fn tkill(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    let thread = arguments.i32(0);
-    if thread <= 0 {
-        return Err(Errno::EINVAL);
+    match arguments.i32(0) {
+        PID => send(process, arguments.i32(1)),
+        ..=0 => Err(Errno::EINVAL),
+        _ => Err(Errno::ESRCH),
     }
-    send(process, thread == PID, arguments.i32(1))
 }
 
 /// `tgkill(2)`.
 pub(super) fn tgkill(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    let (group, thread) = (arguments.i32(0), arguments.i32(1));
-    if group <= 0 || thread <= 0 {
-        return Err(Errno::EINVAL);
+    match (arguments.i32(0), arguments.i32(1)) {
+        (PID, PID) => send(process, arguments.i32(2)),
+        (..=0, _) | (_, ..=0) => Err(Errno::EINVAL),
+        _ => Err(Errno::ESRCH),
     }
-    send(process, group == PID && thread == PID, arguments.i32(2))
 }
 
-fn send(process: &mut Process, own: bool, signal: i32) -> Result<u64, Errno> {
-    let number = if signal == 0 { None } else { Some(signal_number(signal)?) };
-    if !own {
-        return Err(Errno::ESRCH);
+fn send(process: &mut Process, signal: i32) -> Result<u64, Errno> {
+    if signal == 0 {
+        return Ok(0);
     }
-    let Some(number) = number else { return Ok(0) };
-    let signal = Signal::from_number(number).ok_or(Errno::ENOSYS)?; // real-time signals
+    let signal = Signal::from_number(signal_number(signal)?).ok_or(Errno::ENOSYS)?; // real-time signals
     if process.signals.has_handler(signal) {
         log::warn!("{signal} has a handler, which cannot be run yet: it is not sent");
         return Err(Errno::ENOSYS);

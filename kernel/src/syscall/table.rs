@@ -58,6 +58,7 @@ const CALLS: &[(u64, Handler)] = &[
     (nr::GETPGRP, process::own_id),
     (nr::GETPGID, process::id_of),
     (nr::GETSID, process::id_of),
+    (nr::PRCTL, process::prctl),
     (nr::ARCH_PRCTL, process::arch_prctl),
     (nr::SETRLIMIT, process::setrlimit),
     (nr::REBOOT, process::reboot),
@@ -83,6 +84,7 @@ const CALLS: &[(u64, Handler)] = &[
     (nr::PIPE2, file_io::pipe2),
     (nr::PRLIMIT64, process::prlimit64),
     (nr::GETRANDOM, file_io::getrandom),
+    (nr::RSEQ, process::rseq),
     (nr::FACCESSAT2, file::faccessat2),
 ];
 

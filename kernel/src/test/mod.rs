@@ -5,7 +5,6 @@
 //! held stay locked, so that later tests which need them fail as well. The timer turns a hang into a failure.
 //!
 //! After the tests in the kernel come the programs `tests/NAME` of the ramdisk.
-#![deny(unsafe_code)]
 
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};

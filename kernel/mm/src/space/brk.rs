@@ -31,7 +31,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         let (old_end, new_end) = (Page::new(pages_for(old)), Page::new(pages_for(address)));
         if let Some(less) = PageRange::new(new_end, old_end) {
-            if guard.vma_from(new_end).is_none_or(|vma| vma.start() >= old_end) {
+            if self.vma_from(&guard, new_end).is_none_or(|vma| vma.start() >= old_end) {
                 return old;
             }
             guard.brk = address;
@@ -51,9 +51,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// Maps `more`, the pages next above the heap.
-    fn grow_heap(&self, guard: &mut WriteGuard<'_, Map<'m>>, more: PageRange) -> Result<(), MmError> {
+    fn grow_heap(&self, guard: &mut WriteGuard<'_, Map<'m, P>>, more: PageRange) -> Result<(), MmError> {
         // One page stays free above the heap.
-        if guard.vma_from(more.start()).is_some_and(|next| more.end().up(1) > start_with_guard(next)) {
+        if self.vma_from(guard, more.start()).is_some_and(|next| more.end().up(1) > start_with_guard(next)) {
             return Err(MmError::NoMemory);
         }
         let flags = VmaFlags::READ | VmaFlags::WRITE | VmaFlags::ACCOUNT;

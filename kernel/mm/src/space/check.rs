@@ -7,7 +7,7 @@ use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::space::AddressSpace;
 use crate::space::map::{Change, Map, Totals};
-use crate::vma::VmaFlags;
+use crate::vma::{Vma, VmaFlags};
 
 /// What does not hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,38 +67,39 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         Ok(())
     }
 
-    fn check_vmas(&self, map: &Map<'m>) -> Result<(), CheckError> {
+    fn check_vmas(&self, map: &Map<'m, P>) -> Result<(), CheckError> {
         let mut summed = Totals::default();
-        let mut cursor = map.tree.cursor(0);
-        let mut next = cursor.find(Page::USER_END.number());
-        while let Some(vma) = next {
-            let slot = cursor.range();
-            let (start, end) = (Page::new(slot.start), Page::new(slot.end));
-            let tree = PageRange::new(start, end).unwrap_or(PageRange::single(start));
-            if tree != vma.range() || slot.is_empty() {
-                return Err(CheckError::RangeDiffers { tree, vma: vma.range() });
-            }
-            if start < self.min_page || end > Page::USER_END {
-                return Err(CheckError::OutOfBounds(tree));
-            }
-            if !vma.is_attached() {
-                return Err(CheckError::Detached(tree));
-            }
+        let mut result = Ok(());
+        self.each_vma(map, |tree, vma| {
+            result = result.and_then(|()| self.check_vma(tree, vma));
             summed.account(vma.flags(), vma.pages(), Change::Add);
             summed.vmas += 1;
-            next = cursor.next(Page::USER_END.number());
-        }
+        });
+        result?;
         if summed != map.totals {
             return Err(CheckError::TotalsDiffer { kept: map.totals, summed });
         }
         Ok(())
     }
 
-    fn check_pages(&self, map: &Map<'m>) -> Result<(), CheckError> {
+    fn check_vma(&self, tree: PageRange, vma: &Vma) -> Result<(), CheckError> {
+        if tree != vma.range() {
+            return Err(CheckError::RangeDiffers { tree, vma: vma.range() });
+        }
+        if tree.start() < self.min_page || tree.end() > Page::USER_END {
+            return Err(CheckError::OutOfBounds(tree));
+        }
+        if !vma.is_attached() {
+            return Err(CheckError::Detached(tree));
+        }
+        Ok(())
+    }
+
+    fn check_pages(&self, map: &Map<'m, P>) -> Result<(), CheckError> {
         let mut result = Ok(());
         let Some(everything) = PageRange::new(Page::ZERO, Page::USER_END) else { return result };
         self.tables.for_each_leaf(everything, |page, _, protection| {
-            let found = match map.vma_at(page) {
+            let found = match self.vma_at(map, page) {
                 None => Err(CheckError::PageWithoutVma(page)),
                 Some(vma) if !covers(vma.flags(), protection) => Err(CheckError::PagePermitsMore(page)),
                 Some(_) => Ok(()),

@@ -1,18 +1,20 @@
 //! Changing the VMAs of an address space: split, insert, modify. Every method does all that can fail before
 //! anything visible changes.
 
+use maple::Store;
+
 use crate::error::MmError;
 use crate::platform::{Fallible, Platform};
 use crate::range::{Page, PageRange};
-use crate::space::map::{Change, Map, Totals, VmaCursor};
+use crate::space::map::{Change, Map, Totals, VmaCursor, VmaTree};
 use crate::trace::Step;
 use crate::vma::{Reach, Vma, VmaFlags, VmaInfo, WriteSection};
 
 /// An open mmap write section of an address space, with a cursor in its tree.
-pub(super) struct Edit<'g, 'm, P: Platform> {
+pub(super) struct Edit<'t, 'g, 'm, P: Platform> {
     pub(super) machine: &'m P,
     pub(super) section: WriteSection<'g>,
-    pub(super) cursor: VmaCursor<'g, 'm>,
+    pub(super) cursor: VmaCursor<'t, 'g, 'm, P>,
     pub(super) totals: &'g mut Totals,
     pub(super) max_map_count: usize,
 }
@@ -26,10 +28,16 @@ pub(super) enum NewHalf {
     Upper,
 }
 
-impl<'g, 'm, P: Platform> Edit<'g, 'm, P> {
+impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
     /// Opens `map` for changes, with the cursor on the slot of `page`.
-    pub(super) fn new(machine: &'m P, section: WriteSection<'g>, map: &'g mut Map<'m>, page: Page) -> Self {
-        let cursor = VmaCursor::new(&mut map.tree, page);
+    pub(super) fn new(
+        machine: &'m P,
+        section: WriteSection<'g>,
+        tree: &'t VmaTree<'m, P>,
+        map: &'g mut Map<'m, P>,
+        page: Page,
+    ) -> Self {
+        let cursor = VmaCursor::new(tree, &mut map.token, page);
         Edit { machine, section, cursor, totals: &mut map.totals, max_map_count: map.max_map_count }
     }
 
@@ -56,7 +64,7 @@ impl<'g, 'm, P: Platform> Edit<'g, 'm, P> {
             NewHalf::Upper => (upper, lower),
         };
         let fresh = self.allocate()?;
-        let reservation = match self.cursor.reserve(self.machine, new_range) {
+        let reservation = match self.cursor.reserve(self.machine, new_range, Store::Entry) {
             Ok(reservation) => reservation,
             Err(error) => {
                 self.machine.vmas().free(fresh);
@@ -67,7 +75,7 @@ impl<'g, 'm, P: Platform> Edit<'g, 'm, P> {
         let fresh = fresh.start_write(self.section);
         fresh.describe(&whole.part(new_range));
         kept.set_range(kept_range);
-        self.cursor.store(reservation, new_range, fresh);
+        self.cursor.store(reservation, fresh);
         fresh.attach();
         self.totals.vmas += 1;
         if new == NewHalf::Lower {
@@ -99,7 +107,7 @@ impl<'g, 'm, P: Platform> Edit<'g, 'm, P> {
 
     fn insert_alone(&mut self, info: &VmaInfo) -> Result<&'m Vma, MmError> {
         let fresh = self.allocate()?;
-        let reservation = match self.cursor.reserve(self.machine, info.range) {
+        let reservation = match self.cursor.reserve(self.machine, info.range, Store::Entry) {
             Ok(reservation) => reservation,
             Err(error) => {
                 self.machine.vmas().free(fresh);
@@ -108,7 +116,7 @@ impl<'g, 'm, P: Platform> Edit<'g, 'm, P> {
         };
         let fresh = fresh.start_write(self.section);
         fresh.describe(info);
-        self.cursor.store(reservation, info.range, fresh);
+        self.cursor.store(reservation, fresh);
         fresh.attach();
         self.totals.vmas += 1;
         Ok(fresh.vma())
@@ -177,7 +185,7 @@ impl<'g, 'm, P: Platform> Edit<'g, 'm, P> {
         let start = into.start().min(part.range.start());
         let end = into.end().max(part.range.end()).max(beyond.map_or(Page::ZERO, Vma::end));
         let Some(range) = PageRange::new(start, end) else { return Err(MmError::Invalid) };
-        let reservation = self.cursor.reserve(self.machine, range)?;
+        let reservation = self.cursor.reserve(self.machine, range, Store::Entry)?;
         let locked = into.start_write(self.section);
         for vma in covered.into_iter().chain(beyond) {
             vma.start_write(self.section).detach();
@@ -186,7 +194,7 @@ impl<'g, 'm, P: Platform> Edit<'g, 'm, P> {
             into.set_anon_once(id);
         }
         locked.set_range(range);
-        self.cursor.store(reservation, range, locked);
+        self.cursor.store(reservation, locked);
         for vma in covered.into_iter().chain(beyond) {
             self.totals.vmas -= 1;
             self.machine.vmas().free(vma);
@@ -222,11 +230,11 @@ impl<'g, 'm, P: Platform> Edit<'g, 'm, P> {
 
     /// Extends `vma` to `range`, of which it is a part; the rest is free.
     pub(super) fn extend(&mut self, vma: &'m Vma, range: PageRange) -> Result<(), MmError> {
-        let reservation = self.cursor.reserve(self.machine, range)?;
+        let reservation = self.cursor.reserve(self.machine, range, Store::Entry)?;
         let more = range.pages() - vma.pages();
         let locked = vma.start_write(self.section);
         locked.set_range(range);
-        self.cursor.store(reservation, range, locked);
+        self.cursor.store(reservation, locked);
         self.totals.account(vma.flags(), more, Change::Add);
         Ok(())
     }

@@ -18,15 +18,12 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let mut guard = self.map.write();
         let mut removed = Removed { vmas: List::new(), count: 0 };
         let section = WriteSection::new(guard.sequence());
-        let mut cursor = guard.tree.cursor(0);
-        let mut next = cursor.find(Page::USER_END.number());
-        while let Some(vma) = next {
+        self.each_vma(&guard, |_, vma| {
             vma.start_write(section).detach();
             removed.vmas.push(vma);
             removed.count += 1;
-            next = cursor.next(Page::USER_END.number());
-        }
-        guard.tree.clear();
+        });
+        self.vmas.clear(&mut guard.token);
         guard.totals = Totals::default();
         let _guard = guard.downgrade();
         self.release(EVERYTHING, Neighbours::between(None, None), removed);

@@ -65,18 +65,18 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         let page = Page::containing(address);
         let mut map = self.map.read();
-        let vma = match map.vma_at(page) {
+        let vma = match self.vma_at(&map, page) {
             Some(vma) => vma,
             None => {
                 // Only where there is a stack to grow the mmap lock is taken for writing.
                 let stack_above =
-                    map.vma_from(page).is_some_and(|vma| vma.flags().contains(VmaFlags::GROWSDOWN));
+                    self.vma_from(&map, page).is_some_and(|vma| vma.flags().contains(VmaFlags::GROWSDOWN));
                 drop(map);
                 if !stack_above || self.grow_stack(page) == Growth::Refused {
                     return FaultOutcome::Signal(Segv::NotMapped);
                 }
                 map = self.map.read();
-                let Some(vma) = map.vma_at(page) else { return FaultOutcome::Signal(Segv::NotMapped) };
+                let Some(vma) = self.vma_at(&map, page) else { return FaultOutcome::Signal(Segv::NotMapped) };
                 vma
             }
         };
@@ -90,7 +90,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// Makes `page` of `vma` present for a permitted access. Caller holds the mmap lock.
-    fn fault_in(&self, map: &Map<'m>, vma: &Vma, page: Page, access: Access) -> Result<(), MmError> {
+    fn fault_in(&self, map: &Map<'m, P>, vma: &Vma, page: Page, access: Access) -> Result<(), MmError> {
         let flags = vma.flags();
         let pte = self.tables.traverse(page);
         match pte.view() {
@@ -127,7 +127,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Resolves a write to a leaf without the right to write: in place if the frame is ours alone, else with a copy.
     fn make_writable(
         &self,
-        map: &Map<'m>,
+        map: &Map<'m, P>,
         vma: &Vma,
         page: Page,
         pte: Pte,
@@ -183,11 +183,11 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
     /// Gives the anonymous memory of `vma` an identity before its first page: that of a neighbour that it could become
     /// one with, so that the two can still merge, else a new one. Caller holds the mmap lock.
-    pub(super) fn prepare_anon(&self, map: &Map<'m>, vma: &Vma) {
+    pub(super) fn prepare_anon(&self, map: &Map<'m, P>, vma: &Vma) {
         if vma.anon().is_some() {
             return;
         }
-        let (below, above) = map.around(vma.start());
+        let (below, above) = self.around(map, vma.start());
         let reusable = |other: Option<&Vma>| other.filter(|other| vma.could_become_one_with(other))?.anon();
         let id = reusable(above).or_else(|| reusable(below)).unwrap_or_else(|| self.new_anon_id());
         vma.set_anon_once(id);

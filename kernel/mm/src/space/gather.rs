@@ -2,6 +2,8 @@
 
 use core::mem;
 
+use maple::Store;
+
 use crate::error::MmError;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange};
@@ -62,7 +64,7 @@ pub(super) struct Removed<'m> {
     pub(super) count: u64,
 }
 
-impl<'g, 'm, P: Platform> Edit<'g, 'm, P> {
+impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
     /// Splits `first`, the first VMA of `range`, at the start of `range` if need be. The result is the first VMA to
     /// go, and the cursor stands on it.
     ///
@@ -162,8 +164,8 @@ impl<'g, 'm, P: Platform> Edit<'g, 'm, P> {
         gathered: Gathered<'g, 'm>,
         range: PageRange,
     ) -> Result<Removed<'m>, MmError> {
-        let reservation = self.cursor.reserve(self.machine, range)?;
-        self.cursor.clear(reservation, range);
+        let reservation = self.cursor.reserve(self.machine, range, Store::Erase)?;
+        self.cursor.clear(reservation);
         self.totals.subtract(gathered.totals());
         let pages = gathered.totals().pages;
         let removed = gathered.commit();

@@ -1,18 +1,28 @@
-//! What the mmap lock guards: the VMA tree of an address space and its totals.
+//! What the mmap lock guards: the right to the VMA tree of an address space, and its totals.
 
-use core::ops::Range;
+use maple::{Cursor, CursorMut, Position, Reservation, Store, Token, Tree};
 
 use crate::error::MmError;
-use crate::maple::{Cursor, CursorMut, Position, Reservation, Tree};
 use crate::platform::{Fallible, Platform};
-use crate::range::{Page, PageRange, USER_END};
-use crate::space::Limits;
+use crate::range::{Page, PageRange};
+use crate::space::{AddressSpace, Limits};
 use crate::vma::{Backing, Locked, Vma, VmaFlags, VmaInfo};
 
+/// The VMAs of an address space, by page number.
+pub(super) type VmaTree<'m, P> = Tree<'m, Vma, <P as Platform>::Nodes>;
+/// The right to use a [`VmaTree`].
+pub(super) type VmaToken<'m, P> = Token<'m, Vma, <P as Platform>::Nodes>;
+/// A reading cursor under the mmap lock.
+pub(super) type MapCursor<'t, 'k, 'm, P> = Cursor<'t, 'k, 'm, Vma, <P as Platform>::Nodes, VmaToken<'m, P>>;
+/// A cursor's place, kept while the mmap lock is downgraded.
+pub(super) type VmaPosition<'t, 'm, P> = Position<'t, 'm, Vma, <P as Platform>::Nodes>;
+/// Node memory for one store.
+pub(super) type VmaReservation<'t, 'm, P> = Reservation<'t, 'm, Vma, <P as Platform>::Nodes>;
+
 /// Everything about an address space that the mmap lock guards.
-pub(super) struct Map<'m> {
-    /// The VMAs.
-    pub(super) tree: Tree<'m, Vma>,
+pub(super) struct Map<'m, P: Platform> {
+    /// The right to read the tree under the read lock, and to change it under the write lock.
+    pub(super) token: VmaToken<'m, P>,
     /// Sums over the VMAs.
     pub(super) totals: Totals,
     /// Resource limits of the process.
@@ -93,23 +103,7 @@ pub(super) enum Change {
     Remove,
 }
 
-impl<'m> Map<'m> {
-    /// The VMA that contains `page`.
-    pub(super) fn vma_at(&self, page: Page) -> Option<&'m Vma> {
-        self.tree.get(page.number()).map(|(_, vma)| vma)
-    }
-
-    /// The first VMA that ends above `page`.
-    pub(super) fn vma_from(&self, page: Page) -> Option<&'m Vma> {
-        self.tree.cursor(page.number()).find(Page::USER_END.number())
-    }
-
-    /// The VMAs below and above the gap or VMA at `page`.
-    pub(super) fn around(&self, page: Page) -> (Option<&'m Vma>, Option<&'m Vma>) {
-        let below = self.tree.cursor(page.number()).prev();
-        (below, self.tree.cursor(page.number()).next(Page::USER_END.number()))
-    }
-
+impl<P: Platform> Map<'_, P> {
     /// A shared object of its own for a new shared anonymous mapping.
     pub(super) fn new_shared_object(&mut self) -> Result<Backing, MmError> {
         let object = self.next_object;
@@ -143,32 +137,66 @@ impl Neighbours {
     }
 
     /// The bounds of the gap that the cursor stands on: its ends are the neighbours.
-    pub(super) fn of_gap(cursor: &Cursor<'_, '_, Vma>) -> Self {
+    pub(super) fn of_gap<P: Platform>(cursor: &MapCursor<'_, '_, '_, P>) -> Self {
         debug_assert!(cursor.entry().is_none());
         let gap = cursor.range();
         Neighbours { floor: Page::new(gap.start), ceiling: Page::new(gap.end).min(Page::USER_END) }
     }
 
     /// Reads the neighbours of the gap that the cursor stands on, one step each way.
-    pub(super) fn beside(cursor: &mut Cursor<'_, '_, Vma>) -> Self {
-        let prev = cursor.prev();
-        let next = cursor.next(USER_END);
+    pub(super) fn beside<P: Platform>(cursor: &mut MapCursor<'_, '_, '_, P>) -> Self {
+        let prev = cursor.prev().map(|(_, vma)| vma);
+        let next = cursor.next().map(|(_, vma)| vma);
         Neighbours::between(prev, next)
     }
 }
 
-/// A writing cursor over VMAs. Only what is write-locked can be stored (I12).
-pub(super) struct VmaCursor<'t, 'm> {
-    cursor: CursorMut<'t, 'm, Vma>,
-}
-
-impl<'t, 'm> VmaCursor<'t, 'm> {
-    /// A cursor on the slot that contains `page`.
-    pub(super) fn new(tree: &'t mut Tree<'m, Vma>, page: Page) -> Self {
-        VmaCursor { cursor: tree.cursor_mut(page.number()) }
+impl<'m, P: Platform> AddressSpace<'m, P> {
+    /// The VMA that contains `page`.
+    pub(super) fn vma_at(&self, map: &Map<'m, P>, page: Page) -> Option<&'m Vma> {
+        self.vmas.get(&map.token, page.number()).map(|(_, vma)| vma)
     }
 
-    /// Walks from the root to the slot that contains `page`.
+    /// The first VMA that ends above `page`.
+    pub(super) fn vma_from(&self, map: &Map<'m, P>, page: Page) -> Option<&'m Vma> {
+        self.cursor(map, page).find(Page::USER_END.number()).map(|(_, vma)| vma)
+    }
+
+    /// The VMAs below and above the gap or VMA at `page`.
+    pub(super) fn around(&self, map: &Map<'m, P>, page: Page) -> (Option<&'m Vma>, Option<&'m Vma>) {
+        let below = self.cursor(map, page).prev().map(|(_, vma)| vma);
+        (below, self.cursor(map, page).next().map(|(_, vma)| vma))
+    }
+
+    /// A cursor on the slot that contains `page`.
+    pub(super) fn cursor<'t, 'k>(&'t self, map: &'k Map<'m, P>, page: Page) -> MapCursor<'t, 'k, 'm, P> {
+        self.vmas.cursor(&map.token, page.number())
+    }
+
+    /// Visits all VMAs with their ranges in the tree, in ascending order.
+    pub(super) fn each_vma(&self, map: &Map<'m, P>, mut visit: impl FnMut(PageRange, &'m Vma)) {
+        let mut cursor = self.cursor(map, Page::ZERO);
+        let mut next = cursor.find(Page::USER_END.number());
+        while let Some((range, vma)) = next {
+            let (start, end) = (Page::new(range.start), Page::new(range.end));
+            visit(PageRange::new(start, end).unwrap_or(PageRange::single(start)), vma);
+            next = cursor.next();
+        }
+    }
+}
+
+/// A writing cursor over VMAs. Only what is write-locked can be stored (I12).
+pub(super) struct VmaCursor<'t, 'g, 'm, P: Platform> {
+    cursor: CursorMut<'t, 'g, 'm, Vma, P::Nodes>,
+}
+
+impl<'t, 'g, 'm, P: Platform> VmaCursor<'t, 'g, 'm, P> {
+    /// A cursor on the slot that contains `page`.
+    pub(super) fn new(tree: &'t VmaTree<'m, P>, token: &'g mut VmaToken<'m, P>, page: Page) -> Self {
+        VmaCursor { cursor: tree.cursor_mut(token, page.number()) }
+    }
+
+    /// Goes to the slot that contains `page`, from the root.
     pub(super) fn walk(&mut self, page: Page) {
         self.cursor.walk(page.number());
     }
@@ -185,22 +213,22 @@ impl<'t, 'm> VmaCursor<'t, 'm> {
 
     /// The VMA here, or the next one that starts below `limit`.
     pub(super) fn find(&mut self, limit: Page) -> Option<&'m Vma> {
-        self.cursor.find(limit.number())
+        self.cursor.find(limit.number()).map(|(_, vma)| vma)
     }
 
     /// Steps to the next VMA that starts below `limit`.
     pub(super) fn next(&mut self, limit: Page) -> Option<&'m Vma> {
-        self.cursor.next(limit.number())
+        self.cursor.next_below(limit.number()).map(|(_, vma)| vma)
     }
 
     /// Steps to the previous VMA.
     pub(super) fn prev(&mut self) -> Option<&'m Vma> {
-        self.cursor.prev()
+        self.cursor.prev().map(|(_, vma)| vma)
     }
 
     /// Steps to the previous slot.
-    pub(super) fn prev_range(&mut self) -> bool {
-        self.cursor.prev_range()
+    pub(super) fn prev_range(&mut self) {
+        self.cursor.prev_range();
     }
 
     /// Whether the node at hand holds `page`.
@@ -208,36 +236,33 @@ impl<'t, 'm> VmaCursor<'t, 'm> {
         self.cursor.holds(page.number())
     }
 
-    /// Takes the memory that one store over `range` can need (E8, E14).
-    pub(super) fn reserve<P: Platform>(
+    /// Takes the memory that one store of `what` over `range` can need (E8, E14).
+    pub(super) fn reserve(
         &mut self,
         machine: &P,
         range: PageRange,
-    ) -> Result<Reservation, MmError> {
+        what: Store,
+    ) -> Result<VmaReservation<'t, 'm, P>, MmError> {
         if !machine.admit(Fallible::TreeNodes) {
             return Err(MmError::NoMemory);
         }
-        self.cursor.reserve(numbers(range)).map_err(|_| MmError::NoMemory)
+        self.cursor.reserve(range.numbers(), what).map_err(|_| MmError::NoMemory)
     }
 
-    /// Lets the tree have `vma` over `range`, which is or becomes the range of the VMA.
-    pub(super) fn store(&mut self, reservation: Reservation, range: PageRange, vma: Locked<'_, 'm>) {
-        self.cursor.store(reservation, numbers(range), Some(vma.vma()));
+    /// Lets the tree have `vma` over its range, which was reserved.
+    pub(super) fn store(&mut self, reservation: VmaReservation<'t, 'm, P>, vma: Locked<'_, 'm>) {
+        self.cursor.store(reservation, Some(vma.vma()));
     }
 
-    /// Clears `range` in the tree.
-    pub(super) fn clear(&mut self, reservation: Reservation, range: PageRange) {
-        self.cursor.store(reservation, numbers(range), None);
+    /// Clears the range that was reserved.
+    pub(super) fn clear(&mut self, reservation: VmaReservation<'t, 'm, P>) {
+        self.cursor.store(reservation, None);
     }
 
     /// The place, for a reading cursor to go on from.
-    pub(super) fn position(&self) -> Position {
+    pub(super) fn position(&self) -> VmaPosition<'t, 'm, P> {
         self.cursor.position()
     }
-}
-
-fn numbers(range: PageRange) -> Range<u64> {
-    range.numbers()
 }
 
 /// The kind of memory that maps and messages name.
@@ -264,7 +289,7 @@ pub struct VmaView {
     pub kind: VmaKind,
 }
 
-impl Map<'_> {
+impl<P: Platform> Map<'_, P> {
     /// `vma` as shown to the outside.
     pub(super) fn view(&self, vma: &Vma) -> VmaView {
         let info = vma.info();

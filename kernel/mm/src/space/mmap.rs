@@ -37,7 +37,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// The VMA that `request` makes at `range`, before merging.
     fn describe(
         &self,
-        map: &mut Map<'m>,
+        map: &mut Map<'m, P>,
         request: &MmapRequest,
         range: PageRange,
     ) -> Result<VmaInfo, MmError> {
@@ -69,7 +69,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Makes the VMA that `info` describes, in place of what is there: split, gather, store, unmap.
     fn map_region<O: Order>(
         &self,
-        guard: &mut WriteGuard<'_, Map<'m>>,
+        guard: &mut WriteGuard<'_, Map<'m, P>>,
         info: &VmaInfo,
     ) -> Result<(), MmError> {
         let range = info.range;
@@ -110,7 +110,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// as Linux does.
     fn populate(&self, range: PageRange) {
         for page in range.iter() {
-            let access = match self.map.read().vma_at(page).map(|vma| vma.flags()) {
+            let access = match self.vma_at(&self.map.read(), page).map(|vma| vma.flags()) {
                 Some(flags) if flags.contains(VmaFlags::WRITE | VmaFlags::SHARED) => Access::Read,
                 Some(flags) if flags.contains(VmaFlags::WRITE) => Access::Write,
                 _ => Access::Read,

@@ -27,14 +27,15 @@ pub use map::{Totals, VmaKind, VmaView};
 pub use order::{MunmapOrder, UnknownOrder};
 pub use request::{MmapOptions, MmapRequest, Placement, Sharing, Source};
 
+use maple::Tree;
+
 use crate::error::MmError;
 use crate::frame::Frame;
-use crate::maple::Tree;
 use crate::pgtable::PageTables;
 use crate::platform::{Fallible, Platform};
 use crate::range::{PAGE_SHIFT, PAGE_SIZE, Page};
 use crate::space::edit::Edit;
-use crate::space::map::Map;
+use crate::space::map::{Map, VmaTree};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{RwSem, WriteGuard};
 use crate::tlb::TlbState;
@@ -97,7 +98,9 @@ pub struct AddressSpace<'m, P: Platform> {
     /// Which CPUs may cache translations; locks itself.
     tlb: TlbState,
     /// Guarded by the mmap lock, which this is.
-    map: RwSem<Map<'m>>,
+    map: RwSem<Map<'m, P>>,
+    /// The VMAs. Read and written with the token in `map`.
+    vmas: VmaTree<'m, P>,
     /// The last identity given to anonymous memory.
     anon_ids: AtomicU64,
     /// Never changes.
@@ -112,12 +115,14 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// # Errors
     /// [`MmError::NoMemory`].
     pub fn new(machine: &'m P, config: Config) -> Result<Self, MmError> {
+        let (vmas, token) = Tree::new(machine.rcu());
         Ok(AddressSpace {
             machine,
+            vmas,
             tables: PageTables::new(machine)?,
             tlb: TlbState::new(),
             map: RwSem::new(Map {
-                tree: Tree::new(),
+                token,
                 totals: Totals::default(),
                 limits: config.limits,
                 max_map_count: config.max_map_count,
@@ -170,23 +175,18 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Visits all VMAs in ascending order, under the mmap lock (read).
     pub fn for_each_vma(&self, mut visit: impl FnMut(&VmaView)) {
         let map = self.map.read();
-        let mut cursor = map.tree.cursor(0);
-        let mut next = cursor.find(Page::USER_END.number());
-        while let Some(vma) = next {
-            visit(&map.view(vma));
-            next = cursor.next(Page::USER_END.number());
-        }
+        self.each_vma(&map, |_, vma| visit(&map.view(vma)));
     }
 
     /// The VMA that contains `page`, if any, and the ones below and above it: for messages about faults.
     pub fn vmas_around(&self, page: Page) -> [Option<VmaView>; 3] {
         let map = self.map.read();
-        let (below, above) = map.around(page);
-        [below, map.vma_at(page), above].map(|vma| vma.map(|vma| map.view(vma)))
+        let (below, above) = self.around(&map, page);
+        [below, self.vma_at(&map, page), above].map(|vma| vma.map(|vma| map.view(vma)))
     }
 
     /// The mmap lock for writing (E1).
-    fn write(&self) -> Result<WriteGuard<'_, Map<'m>>, MmError> {
+    fn write(&self) -> Result<WriteGuard<'_, Map<'m, P>>, MmError> {
         if !self.machine.admit(Fallible::MmapLock) {
             return Err(MmError::Interrupted);
         }
@@ -194,9 +194,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// Opens the map behind `guard` for changes, with the cursor on the slot of `page`.
-    fn edit<'g>(&self, guard: &'g mut WriteGuard<'_, Map<'m>>, page: Page) -> Edit<'g, 'm, P> {
+    fn edit<'t, 'g>(&'t self, guard: &'g mut WriteGuard<'_, Map<'m, P>>, page: Page) -> Edit<'t, 'g, 'm, P> {
         let section = WriteSection::new(guard.sequence());
-        Edit::new(self.machine, section, guard, page)
+        Edit::new(self.machine, section, &self.vmas, guard, page)
     }
 
     /// A new identity for anonymous memory.

@@ -43,17 +43,17 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
     fn protect_range(
         &self,
-        mut guard: WriteGuard<'_, Map<'m>>,
+        mut guard: WriteGuard<'_, Map<'m, P>>,
         range: PageRange,
         prot: Prot,
     ) -> Result<(), MmError> {
-        let first = guard.vma_from(range.start()).ok_or(MmError::NoMemory)?;
+        let first = self.vma_from(&guard, range.start()).ok_or(MmError::NoMemory)?;
         let range = self.range_to_protect(first, range, prot)?;
         let access = VmaFlags::from_prot(prot);
         let mut gather = Gather::new(self.machine, &self.tlb);
         let mut at = range.start();
         let result = loop {
-            let Some(vma) = guard.vma_at(at) else { break Err(MmError::NoMemory) };
+            let Some(vma) = self.vma_at(&guard, at) else { break Err(MmError::NoMemory) };
             let Some(part) = PageRange::new(at, vma.end().min(range.end())) else { break Ok(()) };
             at = part.end();
             let flags = (vma.flags() - VmaFlags::ACCESS) | access;

@@ -31,7 +31,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// The sequence, in the order `O`.
     pub(super) fn unmap_range<O: Order>(
         &self,
-        mut guard: WriteGuard<'_, Map<'m>>,
+        mut guard: WriteGuard<'_, Map<'m, P>>,
         range: PageRange,
     ) -> Result<(), MmError> {
         self.machine.trace(Step::Begin(range));
@@ -51,8 +51,10 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         self.machine.trace(Step::Downgrade);
         let neighbours = match O::NEIGHBOURS {
             NeighboursRead::BeforeClear => Neighbours::between(prev, next),
-            NeighboursRead::AfterClear => Neighbours::beside(&mut guard.tree.resume(position)),
-            NeighboursRead::FromGap => Neighbours::of_gap(&guard.tree.resume(position)),
+            NeighboursRead::AfterClear => {
+                Neighbours::beside::<P>(&mut self.vmas.resume(&guard.token, position))
+            }
+            NeighboursRead::FromGap => Neighbours::of_gap::<P>(&self.vmas.resume(&guard.token, position)),
         };
         self.release(range, neighbours, removed);
         Ok(())

@@ -28,14 +28,17 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// # Errors
     /// [`MmError::NoMemory`] when nothing fits, [`MmError::NotPermitted`] below `mmap_min_addr`, [`MmError::Exists`] for
     /// a fixed range that must not replace.
-    pub(super) fn place(&self, map: &Map<'m>, request: &MmapRequest) -> Result<PageRange, MmError> {
+    pub(super) fn place(&self, map: &Map<'m, P>, request: &MmapRequest) -> Result<PageRange, MmError> {
         let start = match request.placement {
             Placement::Fixed(page) | Placement::FixedNoReplace(page) => page,
             Placement::Hint(page) => self.place_near(map, page, request.pages)?,
             Placement::Anywhere => self.place_anywhere(map, request.pages)?,
-            Placement::Low => {
-                map.find_area(Page::containing(LOW_WINDOW.0), Page::containing(LOW_WINDOW.1), request.pages)?
-            }
+            Placement::Low => self.find_area(
+                map,
+                Page::containing(LOW_WINDOW.0),
+                Page::containing(LOW_WINDOW.1),
+                request.pages,
+            )?,
         };
         let range = PageRange::from_start(start, request.pages).ok_or(MmError::NoMemory)?;
         if range.end() > Page::USER_END {
@@ -45,28 +48,28 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             return Err(MmError::NotPermitted);
         }
         let no_replace = matches!(request.placement, Placement::FixedNoReplace(_));
-        if no_replace && map.vma_from(range.start()).is_some_and(|vma| vma.start() < range.end()) {
+        if no_replace && self.vma_from(map, range.start()).is_some_and(|vma| vma.start() < range.end()) {
             return Err(MmError::Exists);
         }
         Ok(range)
     }
 
     /// At the hint if it is free there, else anywhere.
-    fn place_near(&self, map: &Map<'m>, hint: Page, pages: u64) -> Result<Page, MmError> {
+    fn place_near(&self, map: &Map<'m, P>, hint: Page, pages: u64) -> Result<Page, MmError> {
         let hint = hint.max(self.min_page);
         if let Some(range) = PageRange::from_start(hint, pages)
             && range.end() <= Page::USER_END
-            && map.vma_from(hint).is_none_or(|vma| range.end() <= start_with_guard(vma))
+            && self.vma_from(map, hint).is_none_or(|vma| range.end() <= start_with_guard(vma))
         {
             return Ok(hint);
         }
         self.place_anywhere(map, pages)
     }
 
-    fn place_anywhere(&self, map: &Map<'m>, pages: u64) -> Result<Page, MmError> {
+    fn place_anywhere(&self, map: &Map<'m, P>, pages: u64) -> Result<Page, MmError> {
         let top = Page::containing(top_down_base(map.limits.stack));
-        let found = map.find_area_rev(self.min_page, top, pages);
-        found.or_else(|_| map.find_area(Page::containing(BOTTOM_UP_BASE), Page::USER_END, pages))
+        let found = self.find_area_rev(map, self.min_page, top, pages);
+        found.or_else(|_| self.find_area(map, Page::containing(BOTTOM_UP_BASE), Page::USER_END, pages))
     }
 }
 
@@ -82,13 +85,20 @@ pub(super) fn start_with_guard(vma: &Vma) -> Page {
     if vma.flags().contains(VmaFlags::GROWSDOWN) { vma.start().down(STACK_GUARD_PAGES) } else { vma.start() }
 }
 
-impl<'m> Map<'m> {
+impl<'m, P: Platform> AddressSpace<'m, P> {
     /// The highest free `pages` pages in `[low, high)`, clear of guard gaps.
-    fn find_area_rev(&self, low: Page, mut high: Page, pages: u64) -> Result<Page, MmError> {
+    fn find_area_rev(
+        &self,
+        map: &Map<'m, P>,
+        low: Page,
+        mut high: Page,
+        pages: u64,
+    ) -> Result<Page, MmError> {
         while low < high {
             let window = low.number()..high.number();
-            let start = Page::new(self.tree.find_area_rev(window, pages).ok_or(MmError::NoMemory)?);
-            match self.vma_from(start) {
+            let start =
+                Page::new(self.vmas.find_area_rev(&map.token, window, pages).ok_or(MmError::NoMemory)?);
+            match self.vma_from(map, start) {
                 Some(above) if start_with_guard(above) < start.up(pages) => high = start_with_guard(above),
                 _ => return Ok(start),
             }
@@ -97,11 +107,11 @@ impl<'m> Map<'m> {
     }
 
     /// The lowest free `pages` pages in `[low, high)`, clear of guard gaps.
-    fn find_area(&self, mut low: Page, high: Page, pages: u64) -> Result<Page, MmError> {
+    fn find_area(&self, map: &Map<'m, P>, mut low: Page, high: Page, pages: u64) -> Result<Page, MmError> {
         while low < high {
             let window = low.number()..high.number();
-            let start = Page::new(self.tree.find_area(window, pages).ok_or(MmError::NoMemory)?);
-            match self.vma_from(start) {
+            let start = Page::new(self.vmas.find_area(&map.token, window, pages).ok_or(MmError::NoMemory)?);
+            match self.vma_from(map, start) {
                 Some(above) if start_with_guard(above) < start.up(pages) => low = above.end(),
                 _ => return Ok(start),
             }

@@ -19,7 +19,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Extends the stack above `page`, which is in no VMA, down to it.
     pub(super) fn grow_stack(&self, page: Page) -> Growth {
         let Ok(mut guard) = self.write() else { return Growth::Refused };
-        let Some(stack) = guard.vma_from(page) else { return Growth::Refused };
+        let Some(stack) = self.vma_from(&guard, page) else { return Growth::Refused };
         let Some(range) = PageRange::new(page, stack.end()) else { return Growth::Refused };
         if stack.start() <= page {
             // Another thread was first.
@@ -31,7 +31,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let allowed = range.pages() <= Limits::pages(guard.limits.stack)
             && guard.totals.may_expand(&guard.limits, flags, more, 0)
             && (!flags.contains(VmaFlags::LOCKED) || guard.may_lock(more));
-        let (below, _) = guard.around(page);
+        let (below, _) = self.around(&guard, page);
         let clear = below.is_none_or(|below| {
             below.flags().contains(VmaFlags::GROWSDOWN)
                 || !below.flags().intersects(VmaFlags::ACCESS)

@@ -19,6 +19,7 @@ mod walker;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use maple::{HostNodes, Rcu};
 use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use mm::pgtable::Table;
 use mm::platform::{Cpu, Fallible, Platform, Slab, SlabPage};
@@ -41,6 +42,7 @@ pub struct Machine {
     arena: Arena,
     frames: FrameAllocator<Box<[FrameMeta]>>,
     vmas: VmaPool,
+    rcu: Rcu<HostNodes>,
     zero: Frame,
     kernel_half: Box<[u64; 256]>,
     cpus: Vec<Mutex<Tlb>>,
@@ -85,6 +87,7 @@ impl Machine {
             arena,
             frames: allocator,
             vmas: VmaPool::new(),
+            rcu: Rcu::new(HostNodes),
             zero,
             // Any pattern will do that page-table code must carry over unchanged; not present for the walker.
             kernel_half: Box::new(std::array::from_fn(|index| (index as u64) << 12)),
@@ -174,6 +177,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Platform for Machine {
     type FrameStore = Box<[FrameMeta]>;
+    type Nodes = HostNodes;
 
     fn frames(&self) -> &FrameAllocator<Self::FrameStore> {
         &self.frames
@@ -181,6 +185,10 @@ impl Platform for Machine {
 
     fn vmas(&self) -> &VmaPool {
         &self.vmas
+    }
+
+    fn rcu(&self) -> &Rcu<HostNodes> {
+        &self.rcu
     }
 
     fn slab_page(&self) -> Option<Slab> {

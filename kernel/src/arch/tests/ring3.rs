@@ -12,7 +12,7 @@ use super::space::{BASE, TestSpace};
 use crate::arch::paging::DIRECT_MAP;
 use crate::arch::registry::kernel_test;
 use crate::arch::user::{Context, Event, Fault, PageFault, UserAccess, enter};
-use crate::arch::{fpu, trap};
+use crate::arch::{cpu, fpu, trap};
 use crate::test::skip;
 
 /// Position-independent user code with the name `$name`.
@@ -57,6 +57,13 @@ user_code!(
     uc_flags_end,
     // Nested task, alignment check, direction; then again.
     "pushfq\nor qword ptr [rsp], 0x44400\npopfq\nsyscall\npushfq\npop rax\nsyscall"
+);
+user_code!(
+    odd_flags_exception,
+    uc_flags2_start,
+    uc_flags2_end,
+    // Alignment check and direction.
+    "pushfq\nor qword ptr [rsp], 0x40400\npopfq\nud2"
 );
 user_code!(
     single_step,
@@ -237,6 +244,15 @@ kernel_test! {
         assert_eq!(context.rflags() & 0x44400, 0x44400);
         assert_eq!(run(&mut context), Event::Syscall);
         assert_eq!(context.rax & 0x44400, 0x44400);
+    }
+
+    fn ring3_flags_of_a_program_do_not_reach_the_kernel_by_an_exception() {
+        let (_space, mut context) = program(odd_flags_exception());
+        assert_eq!(run(&mut context), Event::Exception { vector: 6, error: 0 });
+        let flags = x86_64::registers::rflags::read_raw();
+        assert_eq!(flags & 0x400, 0, "{flags:#x}");
+        assert!(flags & 0x40000 == 0 || !cpu::has_smap(), "{flags:#x}");
+        assert_eq!(context.rflags() & 0x40400, 0x40400);
     }
 
     fn ring3_address_that_the_kernel_sets_is_checked() {

@@ -1,125 +1,18 @@
-//! Tests of the name space, descriptors, open files and pipes.
+//! Tests of the name space, descriptors and open files.
 
-use alloc::boxed::Box;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::fs::{
-    AT_FDCWD, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_TRUNC,
-    O_WRONLY, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, SEEK_CUR, SEEK_END, SEEK_SET,
+    AT_FDCWD, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, S_IFMT,
+    S_IFREG, SEEK_CUR, SEEK_END, SEEK_SET,
 };
-use mm::vma::VmaFlags;
 
-use super::descriptors::OnExec;
-use super::maps::MapsLine;
-use super::path::{LastLink, Lookup};
-use super::pipe::{self, Blocking, Pipe};
-use super::text::Text;
-use super::transfer::{Sink, Source};
-use super::tree::NodeId;
-use super::{Files, Member, Position, Tree};
+use super::{Buffer, assert_names, assert_refused, files, member, open, read, tree, write};
+use crate::fs::descriptors::OnExec;
+use crate::fs::path::LastLink;
+use crate::fs::{Position, Tree};
 use crate::test::kernel_test;
-
-/// A buffer in the kernel; `good` bytes of it are there, the rest is bad memory.
-struct Buffer {
-    bytes: Vec<u8>,
-    size: usize,
-    good: usize,
-}
-
-impl Buffer {
-    fn new(size: usize) -> Self {
-        Buffer { bytes: Vec::new(), size, good: size }
-    }
-
-    fn with_bad_end(size: usize, good: usize) -> Self {
-        Buffer { good, ..Buffer::new(size) }
-    }
-}
-
-impl Sink for Buffer {
-    fn room(&self) -> usize {
-        self.size - self.bytes.len()
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> usize {
-        let taken = bytes.len().min(self.good - self.bytes.len());
-        self.bytes.extend_from_slice(&bytes[..taken]);
-        taken
-    }
-}
-
-/// Bytes in the kernel.
-struct Bytes<'a>(&'a [u8]);
-
-impl Source for Bytes<'_> {
-    fn left(&self) -> usize {
-        self.0.len()
-    }
-
-    fn take(&mut self, into: &mut [u8]) -> usize {
-        let taken = into.len().min(self.0.len());
-        into[..taken].copy_from_slice(&self.0[..taken]);
-        self.0 = &self.0[taken..];
-        taken
-    }
-}
-
-fn member(path: &'static str, mode: u32, content: &'static [u8]) -> Member {
-    Member { path: path.as_bytes(), mode, modified: 0, content }
-}
-
-fn tree() -> Tree {
-    let members = [
-        member("bin", S_IFDIR | 0o755, b""),
-        member("bin/tool", S_IFREG | 0o755, b"\x7fELF"),
-        member("deep/er/file", S_IFREG | 0o644, b"0123456789"),
-        member("deep/link", S_IFLNK | 0o777, b"er/file"),
-        member("deep/up", S_IFLNK | 0o777, b"../bin"),
-        member("absolute", S_IFLNK | 0o777, b"/bin/tool"),
-        member("loop", S_IFLNK | 0o777, b"loop"),
-        member("dangling", S_IFLNK | 0o777, b"nowhere"),
-        member("twice", S_IFREG | 0o600, b"first"),
-        member("twice", S_IFREG | 0o644, b"second"),
-    ];
-    Tree::build(members.into_iter()).expect("a good tree")
-}
-
-fn resolve(tree: &Tree, path: &[u8]) -> Result<Lookup, Errno> {
-    tree.resolve(NodeId::ROOT, NodeId::ROOT, path, LastLink::Follow)
-}
-
-#[track_caller]
-fn assert_names(tree: &Tree, path: &str, expected: &[u8]) {
-    let node = resolve(tree, path.as_bytes()).expect(path).found().expect(path);
-    assert_eq!(tree.path_of(node).expect("memory"), expected, "{path}");
-}
-
-#[track_caller]
-fn assert_refused(tree: &Tree, path: &[u8], errno: Errno) {
-    assert_eq!(resolve(tree, path).and_then(Lookup::found), Err(errno), "{}", path.escape_ascii());
-}
-
-fn files() -> Files {
-    let tree = Box::leak(Box::new(tree()));
-    let exe = resolve(tree, b"/bin/tool").expect("a path").found().expect("a node");
-    Files::new(tree, exe, 16).expect("memory")
-}
-
-fn open(files: &mut Files, path: &str, flags: u32) -> Result<i32, Errno> {
-    files.open_at(AT_FDCWD, path.as_bytes(), flags)
-}
-
-fn read(files: &mut Files, number: i32, size: usize) -> Result<Vec<u8>, Errno> {
-    let mut buffer = Buffer::new(size);
-    files.read(number, Position::Current, &mut buffer, &|_, _| Ok(Vec::new()))?;
-    Ok(buffer.bytes)
-}
-
-fn write(files: &mut Files, number: i32, bytes: &[u8]) -> Result<usize, Errno> {
-    files.write(number, Position::Current, &mut Bytes(bytes))
-}
 
 kernel_test! {
     fn paths_lead_through_directories_and_links() {
@@ -312,85 +205,5 @@ kernel_test! {
         assert_eq!(files.link_target(AT_FDCWD, b"/twice"), Err(Errno::EINVAL));
         let through = files.status_at(AT_FDCWD, b"/proc/self/exe", LastLink::Follow).expect("status");
         assert_eq!((through.st_mode & S_IFMT, through.st_size), (S_IFREG, 4));
-    }
-
-    fn a_pipe_carries_bytes_around_its_end() {
-        let mut pipe = Pipe::new();
-        let block = vec![7; 40_000];
-        for _ in 0..5 {
-            assert_eq!(pipe.write(&mut Bytes(&block), Blocking::Wait), Ok(40_000));
-            let mut buffer = Buffer::new(50_000);
-            assert_eq!(pipe.read(&mut buffer, Blocking::Wait), Ok(40_000));
-            assert_eq!(buffer.bytes, block);
-        }
-    }
-
-    fn a_full_or_empty_pipe_is_eagain_or_edeadlk() {
-        let mut pipe = Pipe::new();
-        let mut buffer = Buffer::new(10);
-        assert_eq!(pipe.read(&mut buffer, Blocking::Wait), Err(Errno::EDEADLK));
-        assert_eq!(pipe.read(&mut buffer, Blocking::DoNotWait), Err(Errno::EAGAIN));
-        let block = vec![0; 60_000];
-        assert_eq!(pipe.write(&mut Bytes(&block), Blocking::Wait), Ok(60_000));
-        assert_eq!(pipe.write(&mut Bytes(&block), Blocking::Wait), Ok(pipe::CAPACITY - 60_000));
-        assert_eq!(pipe.write(&mut Bytes(&block), Blocking::Wait), Err(Errno::EDEADLK));
-        assert_eq!(pipe.write(&mut Bytes(&block), Blocking::DoNotWait), Err(Errno::EAGAIN));
-        assert_eq!(pipe.len(), pipe::CAPACITY);
-    }
-
-    fn a_small_write_to_a_pipe_is_not_taken_apart() {
-        let mut pipe = Pipe::new();
-        let block = vec![0; pipe::CAPACITY - 10];
-        assert_eq!(pipe.write(&mut Bytes(&block), Blocking::Wait), Ok(block.len()));
-        assert_eq!(pipe.write(&mut Bytes(&[0; 11]), Blocking::DoNotWait), Err(Errno::EAGAIN));
-        assert_eq!(pipe.write(&mut Bytes(&[0; 10]), Blocking::DoNotWait), Ok(10));
-    }
-
-    fn closing_one_end_of_a_pipe_is_seen_at_the_other() {
-        let mut files = files();
-        let (reader, writer) = files.pipe(O_NONBLOCK).expect("pipe");
-        assert_eq!(files.status(reader).expect("status").st_mode & S_IFMT, S_IFIFO);
-        assert_eq!(write(&mut files, writer, b"last words"), Ok(10));
-        assert_eq!(files.waiting_bytes(reader), Ok(Some(10)));
-        assert_eq!(write(&mut files, reader, b"x"), Err(Errno::EBADF));
-        assert_eq!(read(&mut files, writer, 1), Err(Errno::EBADF));
-        let twin = files.duplicate(writer, 0, OnExec::Keep).expect("dup");
-        assert_eq!(files.close(writer), Ok(()));
-        assert_eq!(read(&mut files, reader, 4), Ok(b"last".to_vec()));
-        assert_eq!(files.close(twin), Ok(()));
-        assert_eq!(read(&mut files, reader, 99), Ok(b" words".to_vec()));
-        assert_eq!(read(&mut files, reader, 99), Ok(Vec::new()));
-        let (reader, writer) = files.pipe(0).expect("pipe");
-        assert_eq!(files.close(reader), Ok(()));
-        assert_eq!(write(&mut files, writer, b"x"), Err(Errno::EPIPE));
-        assert_eq!(write(&mut files, writer, b""), Ok(0));
-        assert_eq!(files.seek(writer, 0, SEEK_SET), Err(Errno::ESPIPE));
-    }
-
-    fn a_line_of_maps_is_in_linux_columns() {
-        let mut text = Text::default();
-        let line = MapsLine {
-            start: 0x40_0000,
-            end: 0x40_1000,
-            flags: VmaFlags::READ | VmaFlags::EXEC,
-            offset: 0x1000,
-            device: (0, 2),
-            inode: 1234,
-            name: b"/bin/tool",
-        };
-        line.write(&mut text).expect("memory");
-        let high = MapsLine {
-            start: 0x7fff_f7ff_d000,
-            end: 0x7fff_f7ff_f000,
-            offset: 0,
-            device: (0, 0),
-            inode: 0,
-            name: b"",
-            flags: VmaFlags::READ | VmaFlags::WRITE | VmaFlags::SHARED,
-        };
-        high.write(&mut text).expect("memory");
-        let expected = "00400000-00401000 r-xp 00001000 00:02 1234                               /bin/tool\n\
-                        7ffff7ffd000-7ffff7fff000 rw-s 00000000 00:00 0 \n";
-        assert_eq!(core::str::from_utf8(&text.into_bytes()), Ok(expected));
     }
 }
