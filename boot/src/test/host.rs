@@ -1,7 +1,7 @@
 //! The tests of the host crates: `cargo test`, with its results counted.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
@@ -10,17 +10,35 @@ use crate::test::tally::Tally;
 use crate::toolchain;
 use crate::workspace;
 
-/// Runs the tests of all host crates and shows what is not a success.
+/// Runs the tests of all host crates and shows what is not a success: once as they are, the tree's once more with
+/// small nodes (trees of a few entries are deep then), and its models under all schedules.
 ///
 /// # Errors
 /// When cargo cannot be started.
 pub(crate) fn run(checkout: &Checkout, tally: &mut Tally) -> Result<()> {
     println!("== host crates");
     let mut cargo = toolchain::host_cargo(checkout, "test");
-    cargo.arg("--no-fail-fast").stdout(Stdio::piped());
     for package in workspace::host_packages(checkout)? {
         cargo.args(["--package", &package]);
     }
+    run_tests(cargo, tally)?;
+
+    println!("== the tree with small nodes");
+    let mut cargo = toolchain::host_cargo(checkout, "test");
+    cargo.args(["--package", "maple", "--features", "small"]);
+    run_tests(cargo, tally)?;
+
+    println!("== the tree beside readers, under all schedules up to a bound");
+    let mut cargo = toolchain::host_cargo(checkout, "test");
+    cargo.args(["--package", "maple", "--release", "--test", "loom", "--target-dir"]);
+    // A directory of its own: other flags would rebuild everything each time.
+    cargo.arg(checkout.target().join("loom")).env("RUSTFLAGS", "--cfg loom");
+    run_tests(cargo, tally)
+}
+
+/// Runs `cargo`, which tests, and counts.
+fn run_tests(mut cargo: Command, tally: &mut Tally) -> Result<()> {
+    cargo.arg("--no-fail-fast").stdout(Stdio::piped());
     let mut child = cargo.spawn().context("cannot start cargo")?;
     let stdout = child.stdout.take().context("cargo's output")?;
     let mut total = (0, 0, 0);
