@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use crate::{
     geometry::{LEVELS, LIMIT},
-    node::{Inner, Kind, Leaf, saturate},
+    node::{Buffer, Inner, Kind, Leaf, saturate},
     source::NodeSource,
     tree::Tree,
 };
@@ -12,15 +12,23 @@ use crate::{
 /// An inner node on the way, its bounds, and the child that was visited last.
 struct Level<'m, T> {
     inner: Inner<'m, T>,
-    bounds: Range<u64>,
+    low: u64,
+    high: u64,
     index: usize,
 }
+
+impl<T> Clone for Level<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Level<'_, T> {}
 
 impl<T> Level<'_, T> {
     /// Bounds of the child at hand.
     fn child_bounds(&self) -> Range<u64> {
-        let start = if self.index == 0 { self.bounds.start } else { self.inner.separator(self.index - 1) };
-        start..self.inner.end_of(self.index, self.bounds.end)
+        let start = if self.index == 0 { self.low } else { self.inner.separator(self.index - 1) };
+        start..self.inner.end_of(self.index, self.high)
     }
 }
 
@@ -28,8 +36,7 @@ impl<T> Level<'_, T> {
 pub(crate) fn lowest<T, S: NodeSource>(tree: &Tree<'_, T, S>, window: Range<u64>, pages: u64) -> Option<u64> {
     let window = usable(window, pages)?;
     let need = saturate(pages);
-    let mut stack = [const { None }; LEVELS];
-    let mut depth = 0;
+    let mut stack: Buffer<Level<'_, T>, LEVELS> = Buffer::new();
     let Some(mut link) = tree.root() else { return Some(window.start) };
     let mut bounds = 0..LIMIT;
     loop {
@@ -42,12 +49,16 @@ pub(crate) fn lowest<T, S: NodeSource>(tree: &Tree<'_, T, S>, window: Range<u64>
             Kind::Inner(inner) => {
                 let index = if bounds.start < window.start { inner.search(window.start) } else { 0 };
                 // One below the first to look at.
-                stack[depth] = Some(Level { inner, bounds, index: index.wrapping_sub(1) });
-                depth += 1;
+                stack.push(Level {
+                    inner,
+                    low: bounds.start,
+                    high: bounds.end,
+                    index: index.wrapping_sub(1),
+                });
             }
         }
         loop {
-            let level = stack[depth.checked_sub(1)?].as_mut()?;
+            let level = stack.last_mut()?;
             let first = level.index.wrapping_add(1);
             let next = level.inner.gap_from(first, need);
             if let Some(index) = next {
@@ -59,7 +70,7 @@ pub(crate) fn lowest<T, S: NodeSource>(tree: &Tree<'_, T, S>, window: Range<u64>
                 link = level.inner.child(index);
                 break;
             }
-            depth -= 1;
+            stack.pop();
         }
     }
 }
@@ -72,8 +83,7 @@ pub(crate) fn highest<T, S: NodeSource>(
 ) -> Option<u64> {
     let window = usable(window, pages)?;
     let need = saturate(pages);
-    let mut stack = [const { None }; LEVELS];
-    let mut depth = 0;
+    let mut stack: Buffer<Level<'_, T>, LEVELS> = Buffer::new();
     let Some(mut link) = tree.root() else { return Some(window.end - pages) };
     let mut bounds = 0..LIMIT;
     loop {
@@ -86,12 +96,11 @@ pub(crate) fn highest<T, S: NodeSource>(
             Kind::Inner(inner) => {
                 let last = if window.end < bounds.end { inner.search(window.end) } else { inner.count() - 1 };
                 // One above the first to look at.
-                stack[depth] = Some(Level { inner, bounds, index: last + 1 });
-                depth += 1;
+                stack.push(Level { inner, low: bounds.start, high: bounds.end, index: last + 1 });
             }
         }
         loop {
-            let level = stack[depth.checked_sub(1)?].as_mut()?;
+            let level = stack.last_mut()?;
             let next = level.inner.gap_below(level.index, need);
             if let Some(index) = next {
                 level.index = index;
@@ -102,12 +111,13 @@ pub(crate) fn highest<T, S: NodeSource>(
                 link = level.inner.child(index);
                 break;
             }
-            depth -= 1;
+            stack.pop();
         }
     }
 }
 
 /// The part of the window inside the tree, if `pages` fit.
+#[inline]
 fn usable(window: Range<u64>, pages: u64) -> Option<Range<u64>> {
     let end = window.end.min(LIMIT);
     let room = end.checked_sub(window.start)?;
@@ -126,14 +136,7 @@ fn lowest_in<T>(leaf: Leaf<'_, T>, bounds: &Range<u64>, window: &Range<u64>, pag
     } else {
         crate::stats::visit();
     }
-    for index in first..leaf.count() {
-        let entry = leaf.range(index);
-        if entry.start >= free + pages {
-            return Some(free);
-        }
-        free = entry.end;
-    }
-    (bounds.end >= free + pages).then_some(free)
+    leaf.lowest_free(first, free, bounds.end, pages)
 }
 
 /// Highest free place in `leaf`, at or below the window's end.

@@ -184,9 +184,8 @@ impl<'m, T, S: NodeSource> Position<'_, 'm, T, S> {
 pub struct Reservation<'t, 'm, T, S: NodeSource> {
     tree: &'t Tree<'m, T, S>,
     prepared: Chain,
+    /// Number under which the token's plan has the rest.
     serial: u64,
-    range: Range<u64>,
-    what: Store,
 }
 
 impl<T, S: NodeSource> Drop for Reservation<'_, '_, T, S> {
@@ -277,8 +276,9 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
         let plan = &mut self.token.plan;
         plan.serial += 1;
         let serial = plan.serial;
+        (plan.page, plan.what) = (range.start, what);
         let prepared = prepare(tree, plan, bounds, &range, what)?;
-        Ok(Reservation { tree, prepared, serial, range, what })
+        Ok(Reservation { tree, prepared, serial })
     }
 
     /// Makes the noted path lead to the leaf that holds `page`: if it is a sibling of the noted one, without a walk.
@@ -316,11 +316,8 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
                 && plan.version == tree.version(),
             "a reservation is good for the next store only"
         );
-        assert!(
-            value.is_some() == (reservation.what == Store::Entry),
-            "reserved for the other kind of store"
-        );
-        let page = reservation.range.start;
+        assert!(value.is_some() == (plan.what == Store::Entry), "reserved for the other kind of store");
+        let page = plan.page;
         // The prepared nodes become the tree's.
         core::mem::forget(reservation);
         let Change::Leaf { new, old, place, gap, raise, len } = plan.change else {
@@ -338,8 +335,17 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
             if raise > 0 {
                 raise_front(path, raise);
             }
-            if parent.gap(index) != gap {
-                path.settle_gap(1, index, gap);
+            let known = parent.gap(index);
+            if known != gap {
+                let larger_above = path.height > 1 && {
+                    let above = path.node(2).gap(path.index(2));
+                    above > known && above >= gap
+                };
+                if larger_above {
+                    parent.set_gap(index, gap);
+                } else {
+                    path.settle_gap(1, index, gap);
+                }
             }
         }
         tree.changed(len);

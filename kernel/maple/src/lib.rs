@@ -20,7 +20,6 @@
 #![cfg_attr(not(any(test, loom)), no_std)]
 
 mod area;
-mod buffer;
 mod check;
 mod cursor;
 mod duplicate;

@@ -4,6 +4,7 @@ use crate::{
     geometry::{LEVELS, LIMIT},
     node::{Chain, Inner, Kind, Leaf, Link},
     place::Place,
+    reserve::Store,
     source::NodeSource,
     tree::Tree,
 };
@@ -93,6 +94,7 @@ impl<'m, T> Path<'m, T> {
     }
 
     /// Writes `gap` for child `index` of the node at `level`, and what follows from it into the nodes above.
+    #[inline(never)]
     pub(crate) fn settle_gap(&self, level: usize, index: usize, gap: u32) {
         let (mut index, mut gap) = (index, gap);
         for level in level..=self.height {
@@ -158,11 +160,22 @@ pub(crate) struct Plan<'m, T> {
     pub(crate) version: u64,
     /// Number of the last reservation.
     pub(crate) serial: u64,
+    /// Where its range starts.
+    pub(crate) page: u64,
+    /// What it is for.
+    pub(crate) what: Store,
     pub(crate) change: Change<'m, T>,
 }
 
 impl<T> Plan<'_, T> {
     pub(crate) const fn new() -> Self {
-        Self { path: Path::new(), version: u64::MAX, serial: 0, change: Change::Nothing }
+        Self {
+            path: Path::new(),
+            version: u64::MAX,
+            serial: 0,
+            page: 0,
+            what: Store::Erase,
+            change: Change::Nothing,
+        }
     }
 }

@@ -116,18 +116,19 @@ impl<S: NodeSource> Rcu<S> {
             return;
         }
         let nodes = chain.mark_dead();
-        self.retire_marked(chain, nodes);
+        chain.push_onto(&self.arrivals);
+        self.count_retired(nodes);
     }
 
     /// Retires one node.
     #[inline]
     pub(crate) fn retire_one<T>(&self, link: Link<'_, T>) {
-        self.retire_marked(Chain::of_dead(link), 1);
+        Chain::push_dead(link, &self.arrivals);
+        self.count_retired(1);
     }
 
     #[inline(always)]
-    fn retire_marked(&self, chain: Chain, nodes: usize) {
-        chain.push_onto(&self.arrivals);
+    fn count_retired(&self, nodes: usize) {
         // A lost update of the counter only shifts the next poll.
         let retired = self.retired.load(Ordering::Relaxed) + nodes;
         self.retired.store(if retired < BATCH { retired } else { 0 }, Ordering::Relaxed);

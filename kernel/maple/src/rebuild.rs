@@ -16,10 +16,9 @@
 use core::ops::Range;
 
 use crate::{
-    buffer::Buffer,
     geometry::{FANOUT, FANOUT_MIN, LEAF_MIN, LEVELS, LIMIT, NARROW},
-    node::{Chain, Child, Inner, Item, Leaf, Link, fits},
-    path::{Change, Path},
+    node::{Buffer, Chain, Child, Inner, Item, Leaf, Link, fits},
+    path::{Change, Path, Plan},
     reserve::{NoMemory, Store},
     source::NodeSource,
     teardown::doom_subtree,
@@ -42,8 +41,8 @@ enum Neighbour {
 struct Rebuild<'t, 'm, T, S: NodeSource> {
     tree: &'t Tree<'m, T, S>,
     /// Path at the lower end of what is replaced; its levels above the one at work are in the tree.
-    left: Path<'m, T>,
-    right: Path<'m, T>,
+    left: &'t mut Path<'m, T>,
+    right: &'t mut Path<'m, T>,
     /// Bounds of what is replaced at the level at work.
     low: u64,
     high: u64,
@@ -66,23 +65,30 @@ enum Packing {
     Upper,
 }
 
-/// Prepares any store. `path` leads to the leaf that covers the range's start; afterwards it leads to the node that is replaced.
+/// Prepares any store. `plan`'s path leads to the leaf that covers the range's start and has `bounds`; afterwards it leads to
+/// the node that is replaced.
 #[inline(never)]
 pub(crate) fn rebuild<'m, T, S: NodeSource>(
     tree: &Tree<'m, T, S>,
-    path: &mut Path<'m, T>,
+    plan: &mut Plan<'m, T>,
+    bounds: Range<u64>,
     range: &Range<u64>,
     what: Store,
-    change: &mut Change<'m, T>,
 ) -> Result<Chain, NoMemory> {
-    let mut right = Path::new();
-    right.walk(tree, range.end - 1);
+    let mut right;
+    let high = if range.end <= bounds.end {
+        right = plan.path;
+        bounds.end
+    } else {
+        right = Path::new();
+        right.walk(tree, range.end - 1).bounds().end
+    };
     let mut work = Rebuild {
         tree,
-        left: *path,
-        right,
-        low: path.low(0),
-        high: right.high(0),
+        left: &mut plan.path,
+        right: &mut right,
+        low: bounds.start,
+        high,
         prepared: Chain::new(),
         doomed: Chain::new(),
         removed: 0,
@@ -93,8 +99,7 @@ pub(crate) fn rebuild<'m, T, S: NodeSource>(
     work.doom_between();
     match work.run(range, what) {
         Ok(Top { new, level, height, gap }) => {
-            *path = work.left;
-            *change = Change::Replace {
+            plan.change = Change::Replace {
                 new,
                 level,
                 height,
@@ -106,6 +111,8 @@ pub(crate) fn rebuild<'m, T, S: NodeSource>(
             Ok(work.prepared)
         }
         Err(NoMemory) => {
+            // The path may have been led elsewhere.
+            plan.version = u64::MAX;
             tree.rcu().give_back(work.prepared);
             Err(NoMemory)
         }
@@ -123,7 +130,7 @@ struct Top<'m, T> {
 impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
     fn run(&mut self, range: &Range<u64>, what: Store) -> Result<Top<'m, T>, NoMemory> {
         let height = self.left.height;
-        let mut items = Items::new(Item::EMPTY);
+        let mut items = Items::new();
         let place = self.gather(range, what, &mut items);
         let items = items.as_slice();
         if items.is_empty() {
@@ -139,7 +146,7 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
         {
             return Ok(Top { new: Some(only.link), level: 0, height, gap: only.gap });
         }
-        let mut children = Children::new(new.as_slice()[0]);
+        let mut children = Children::new();
         for level in 1..=height {
             children.clear();
             let one = self.gather_children(level, new.as_slice(), &mut children);
@@ -171,25 +178,20 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
     /// Collects the entries for the new leaves; gives the index of the new one. Dooms the leaves they come from.
     fn gather(&mut self, range: &Range<u64>, what: Store, items: &mut Items<'m, T>) -> Option<usize> {
         if let Some(leaf) = self.left.leaf {
-            for index in 0..leaf.count() {
-                let item = leaf.item(index);
-                if item.start >= range.start {
-                    break;
-                }
-                items.push(Item { end: item.end.min(range.start), ..item });
-            }
+            let below = (0..leaf.count()).map(|index| leaf.item(index));
+            let below = below.take_while(|item| item.start < range.start);
+            items.extend(below.map(|item| Item { end: item.end.min(range.start), ..item }));
         }
         let mut place = (what == Store::Entry).then_some(items.as_slice().len());
         if what == Store::Entry {
             items.push(Item { start: range.start, end: range.end, entry: None });
         }
         if let Some(leaf) = self.right.leaf {
-            for index in 0..leaf.count() {
-                let item = leaf.item(index);
-                if item.end > range.end {
-                    items.push(Item { start: item.start.max(range.end), ..item });
-                }
-            }
+            // The first may end below.
+            let first = leaf.search(range.end - 1).saturating_sub(1);
+            let above = (first..leaf.count()).map(|index| leaf.item(index));
+            let above = above.filter(|item| item.end > range.end);
+            items.extend(above.map(|item| Item { start: item.start.max(range.end), ..item }));
         }
         self.packing = match (place, items.as_slice().len()) {
             (Some(at), len) if at + 1 == len => Packing::Lower,
@@ -216,7 +218,7 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
                 Some(Neighbour::Right) => {
                     self.move_right(0, self.high);
                     if let Some(leaf) = self.right.leaf {
-                        (0..leaf.count()).for_each(|index| items.push(leaf.item(index)));
+                        items.extend((0..leaf.count()).map(|index| leaf.item(index)));
                     }
                     self.high = self.right.high(0);
                     self.doom_leaf(self.right.leaf);
@@ -236,15 +238,11 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
     ) -> bool {
         let (left, right) = (self.left.node(level), self.right.node(level));
         (self.low, self.high) = (self.left.low(level), self.right.high(level));
-        for index in 0..self.left.index(level) {
-            children.push(left.child_item(index, self.low));
-        }
-        for child in new {
-            children.push(*child);
-        }
-        for index in self.right.index(level) + 1..right.count() {
-            children.push(right.child_item(index, self.low));
-        }
+        let low = self.low;
+        children.extend((0..self.left.index(level)).map(|index| left.child_item(index, low)));
+        children.extend(new.iter().copied());
+        let above = self.right.index(level) + 1..right.count();
+        children.extend(above.map(|index| right.child_item(index, low)));
         let (kept_left, kept_right) = (self.left.index(level), right.count() - 1 - self.right.index(level));
         self.packing = match self.packing {
             Packing::Lower if kept_right == 0 => Packing::Lower,
@@ -282,7 +280,7 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
     /// Leads the left path to the node of `level` that covers `page`, the left neighbour. Nodes above that only the
     /// old path went through keep nothing on its left, so they go.
     fn move_left(&mut self, level: usize, page: u64) {
-        let old = self.left;
+        let old = *self.left;
         self.left.walk(self.tree, page);
         for above in level + 1..=old.height {
             if old.node(above) == self.left.node(above) {
@@ -296,7 +294,7 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
 
     /// As [`move_left`](Self::move_left), to the right.
     fn move_right(&mut self, level: usize, page: u64) {
-        let old = self.right;
+        let old = *self.right;
         self.right.walk(self.tree, page);
         for above in level + 1..=old.height {
             if old.node(above) == self.right.node(above) {
@@ -332,7 +330,7 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
     fn pack_leaves(&mut self, items: &[Item<'m, T>], place: Option<usize>) -> Result<New<'m, T>, NoMemory> {
         let cut = Cut::of(items.len(), LEAF_MIN, self.packing, |chunk| fits(&items[chunk]));
         self.added = items.len();
-        let mut new: Option<New<'m, T>> = None;
+        let mut new = New::new();
         for part in 0..cut.parts {
             let chunk = cut.chunk(part);
             let memory = self.memory()?;
@@ -344,23 +342,23 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
             let key = if is_leftmost { 0 } else { items[chunk.start].start };
             let end = items.get(chunk.end).map_or(self.high, |next| next.start);
             let child = Child { key, link: leaf.link(), gap: leaf.gap(key, end) };
-            new.get_or_insert_with(|| New::new(child)).push(child);
+            new.push(child);
         }
-        new.ok_or(NoMemory)
+        Ok(new)
     }
 
     /// Packs `children` into as few inner nodes as hold them.
     fn pack_inner(&mut self, children: &[Child<'m, T>]) -> Result<New<'m, T>, NoMemory> {
         let cut = Cut::of(children.len(), FANOUT_MIN, self.packing, |chunk| chunk.len() <= FANOUT);
-        let mut new: Option<New<'m, T>> = None;
+        let mut new = New::new();
         for part in 0..cut.parts {
             let chunk = cut.chunk(part);
             let key = children[chunk.start].key;
             let node = self.build_inner(&children[chunk])?;
             let child = Child { key, link: node.link(), gap: node.max_gap() };
-            new.get_or_insert_with(|| New::new(child)).push(child);
+            new.push(child);
         }
-        new.ok_or(NoMemory)
+        Ok(new)
     }
 
     fn build_inner(&mut self, children: &[Child<'m, T>]) -> Result<Inner<'m, T>, NoMemory> {
@@ -416,8 +414,12 @@ struct Cut {
 impl Cut {
     /// The fewest parts that all fit, even or (for two) as `packing` wants.
     fn of(len: usize, least: usize, packing: Packing, fits: impl Fn(Range<usize>) -> bool) -> Self {
-        let all_fit = |cut: &Self| (0..cut.parts).all(|part| fits(cut.chunk(part)));
         let mut cut = Self { len, parts: 1, first: None };
+        if fits(0..len) {
+            return cut;
+        }
+        cut.parts = 2;
+        let all_fit = |cut: &Self| (0..cut.parts).all(|part| fits(cut.chunk(part)));
         while !all_fit(&cut) {
             cut.parts += 1;
         }

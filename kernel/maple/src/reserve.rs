@@ -4,14 +4,14 @@
 //! store then brings the value and links the replacement by one pointer write. So a store neither allocates nor fails, and
 //! a reservation that is dropped leaves no trace.
 //!
-//! Most stores stay inside a narrow leaf and leave it between its least and its most entries: [`splice`]. Everything else is
-//! [`rebuild`](crate::rebuild)'s.
+//! Most stores stay inside a narrow leaf and leave it between its least and its most entries: the frequent ones, which add one
+//! entry over free pages or take one out, are [`patch`]ed, the others [`splice`]d. Everything else is [`rebuild`](crate::rebuild)'s.
 
 use core::ops::Range;
 
 use crate::{
     geometry::{LEAF_MIN, NARROW},
-    node::{Chain, Leaf, Met, saturate},
+    node::{Chain, Leaf, Met, Spot, saturate},
     path::{Change, Plan},
     rebuild::rebuild,
     source::NodeSource,
@@ -41,6 +41,69 @@ pub(crate) fn prepare<'m, T, S: NodeSource>(
     range: &Range<u64>,
     what: Store,
 ) -> Result<Chain, NoMemory> {
+    if let Some(leaf) = plan.path.leaf
+        && range.end <= bounds.end
+    {
+        let spot = match what {
+            Store::Entry => leaf.free_spot(range),
+            // The first entry of a leaf is its separator: not here.
+            Store::Erase => leaf.spot_of(range).filter(|spot| {
+                let least = if plan.path.height == 0 { 1 } else { LEAF_MIN };
+                spot.count > least && (spot.at > 0 || bounds.start == 0)
+            }),
+        };
+        if let Some(spot) = spot {
+            return patch(tree, plan, (leaf, spot), bounds, range, what);
+        }
+    }
+    prepare_other(tree, plan, bounds, range, what)
+}
+
+/// Copies the leaf with one entry more or less.
+#[inline(always)]
+fn patch<'m, T, S: NodeSource>(
+    tree: &Tree<'m, T, S>,
+    plan: &mut Plan<'m, T>,
+    (leaf, spot): (Leaf<'m, T>, Spot),
+    bounds: Range<u64>,
+    range: &Range<u64>,
+    what: Store,
+) -> Result<Chain, NoMemory> {
+    let memory = tree.rcu().allocate().ok_or(NoMemory)?;
+    let mut prepared = Chain::new();
+    let new = match what {
+        Store::Entry => leaf.with_entry(memory, &mut prepared, &spot, range),
+        Store::Erase => leaf.without_entry(memory, &mut prepared, &spot),
+    };
+    let gap = if plan.path.height == 0 {
+        0
+    } else {
+        let old = plan.path.node(1).gap(plan.path.index(1));
+        let free = saturate(spot.after.min(bounds.end) - spot.before.max(bounds.start));
+        match what {
+            Store::Erase => old.max(free),
+            // The gap that shrinks was not the largest.
+            Store::Entry if free < old => old,
+            Store::Entry => new.gap(bounds.start, bounds.end),
+        }
+    };
+    let len = match what {
+        Store::Entry => tree.len() + 1,
+        Store::Erase => tree.len() - 1,
+    };
+    plan.change = Change::Leaf { new, old: leaf, place: spot.at, gap, raise: 0, len };
+    Ok(prepared)
+}
+
+/// The stores that are not frequent.
+#[inline(never)]
+fn prepare_other<'m, T, S: NodeSource>(
+    tree: &Tree<'m, T, S>,
+    plan: &mut Plan<'m, T>,
+    bounds: Range<u64>,
+    range: &Range<u64>,
+    what: Store,
+) -> Result<Chain, NoMemory> {
     if let Some(leaf) = plan.path.leaf {
         if range.end <= bounds.end {
             if let Some(met) = leaf.meet(range) {
@@ -61,11 +124,10 @@ pub(crate) fn prepare<'m, T, S: NodeSource>(
         plan.change = Change::Nothing;
         return Ok(Chain::new());
     }
-    rebuild(tree, &mut plan.path, range, what, &mut plan.change)
+    rebuild(tree, plan, bounds, range, what)
 }
 
 /// Copies the leaf with the change in it.
-#[inline(always)]
 fn splice<'m, T, S: NodeSource>(
     tree: &Tree<'m, T, S>,
     plan: &mut Plan<'m, T>,

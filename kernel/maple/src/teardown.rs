@@ -34,6 +34,10 @@ pub(crate) fn for_each_node<'m, T>(link: Link<'m, T>, mut visit: impl FnMut(Kind
 
 /// Puts every node at and below `link` on `doomed`; gives the number of entries there.
 pub(crate) fn doom_subtree<T>(link: Link<'_, T>, doomed: &mut Chain) -> usize {
+    if let Kind::Leaf(leaf) = link.kind() {
+        doomed.doom(link);
+        return leaf.count();
+    }
     let mut entries = 0;
     for_each_node(link, |node| match node {
         Kind::Inner(inner) => doomed.doom(inner.link()),

@@ -171,8 +171,24 @@ impl<'m, T> Inner<'m, T> {
     pub(crate) fn gap_from(self, index: usize, need: u32) -> Option<usize> {
         let gaps = &self.body().gaps;
         stats::touch(gaps);
-        let fit = |gap: &AtomicU32| gap.load(Ordering::Relaxed) >= need;
-        gaps.get(index..)?.iter().position(fit).map(|at| index + at)
+        let fits = |gap: &AtomicU32| gap.load(Ordering::Relaxed) >= need;
+        if index == 0 {
+            // The most frequent: a loop of known length is unrolled.
+            for (at, gap) in gaps.iter().enumerate() {
+                if fits(gap) {
+                    return Some(at);
+                }
+            }
+            return None;
+        }
+        let mut at = index;
+        while at < FANOUT {
+            if fits(&gaps[at]) {
+                return Some(at);
+            }
+            at += 1;
+        }
+        None
     }
 
     /// Last child below `index` with a gap of at least `need`.

@@ -8,18 +8,17 @@ use core::{
 use super::{Chain, Head, Link, NARROW as NARROW_TAG, Node, WIDE as WIDE_TAG, count_le, visited};
 use crate::{
     geometry::{BASE_ROUND, NARROW, SPAN, WIDE},
-    reserve::Store,
     stats,
 };
 
 #[repr(C, align(256))]
 pub(super) struct Narrow<'m, T> {
-    head: Head,
+    pub(super) head: Head,
     /// Page that the bounds are relative to, a multiple of `BASE_ROUND`.
-    base: u64,
+    pub(super) base: u64,
     /// Start in the upper half, exclusive end in the lower; `u64::MAX` when unused.
-    bounds: [u64; NARROW],
-    entries: [Option<&'m T>; NARROW],
+    pub(super) bounds: [u64; NARROW],
+    pub(super) entries: [Option<&'m T>; NARROW],
 }
 
 #[repr(C, align(256))]
@@ -49,30 +48,8 @@ impl<T> Item<'_, T> {
     pub(crate) const EMPTY: Self = Self { start: 0, end: 0, entry: None };
 }
 
-/// What a range meets in a narrow leaf.
-pub(crate) struct Met {
-    /// The entries that it meets.
-    pub(crate) lo: usize,
-    pub(crate) hi: usize,
-    /// Entries of the leaf.
-    pub(crate) count: usize,
-    /// The first of them keeps its pages below the range.
-    pub(crate) keeps_before: bool,
-    /// The last of them keeps its pages above the range.
-    pub(crate) keeps_after: bool,
-}
-
-impl Met {
-    /// Entries of the leaf after the store.
-    #[inline(always)]
-    pub(crate) fn count_after(&self, what: Store) -> usize {
-        let kept = usize::from(self.keeps_before) + usize::from(self.keeps_after);
-        self.count - (self.hi - self.lo) + kept + usize::from(what == Store::Entry)
-    }
-}
-
 /// The lower half of a narrow leaf's bounds.
-const END: u64 = 0xffff_ffff;
+pub(super) const END: u64 = 0xffff_ffff;
 
 /// Base of a narrow leaf that begins at `start`.
 fn base_for(start: u64) -> u64 {
@@ -122,7 +99,7 @@ impl<'m, T> Leaf<'m, T> {
     }
 
     #[inline(always)]
-    fn narrow(&self) -> &Narrow<'m, T> {
+    pub(super) fn narrow(&self) -> &Narrow<'m, T> {
         // SAFETY: the node is in use (contract of the module) and the tag says narrow. It is not written once linked.
         let body = unsafe { &*self.0.into_raw().wrapping_byte_sub(NARROW_TAG).cast::<Narrow<'m, T>>() };
         visited(&body.head);
@@ -186,18 +163,28 @@ impl<'m, T> Leaf<'m, T> {
             return done.unwrap_or(count) - index;
         }
         let body = self.narrow();
-        for (done, at) in (index..count).enumerate() {
-            // SAFETY: the count is at most NARROW.
-            let (bounds, entry) = unsafe { (body.bounds.get_unchecked(at), body.entries.get_unchecked(at)) };
+        let stop = match limit.checked_sub(body.base) {
+            None | Some(0) => 0,
+            // SAFETY: a leaf has an entry, and at most NARROW.
+            Some(limit) if unsafe { *body.bounds.get_unchecked(count - 1) } >> 32 < limit => {
+                count.min(NARROW)
+            }
+            Some(limit) => body.search_near((limit - 1).min(END - 1)),
+        };
+        let (Some(bounds), Some(entries)) = (body.bounds.get(index..stop), body.entries.get(index..stop))
+        else {
+            return 0;
+        };
+        for (done, (bounds, entry)) in bounds.iter().zip(entries).enumerate() {
             stats::touch(bounds);
             stats::touch(entry);
             let (start, end) = (body.base + (bounds >> 32), body.base + (bounds & END));
             let Some(entry) = *entry else { return done };
-            if start >= limit || visit(start..end, entry).is_break() {
+            if visit(start..end, entry).is_break() {
                 return done;
             }
         }
-        count - index
+        bounds.len()
     }
 
     /// Number of entries that start at or below `page`.
@@ -226,6 +213,34 @@ impl<'m, T> Leaf<'m, T> {
             end = range.end;
         }
         saturate(max.max(high.saturating_sub(end)))
+    }
+
+    /// Lowest `pages` free pages from `free` on, between the entries from `index` on or behind the last, up to `high`.
+    #[inline(always)]
+    pub(crate) fn lowest_free(self, index: usize, mut free: u64, high: u64, pages: u64) -> Option<u64> {
+        let count = self.count();
+        if self.is_narrow() {
+            let body = self.narrow();
+            stats::touch(&body.bounds);
+            // Wraps if `free` is below the base: the sums below are right all the same.
+            let mut near = free.wrapping_sub(body.base);
+            for bounds in body.bounds.get(index..count).unwrap_or(&[]) {
+                if (bounds >> 32) as i64 >= near.wrapping_add(pages) as i64 {
+                    return Some(near.wrapping_add(body.base));
+                }
+                near = bounds & END;
+            }
+            free = near.wrapping_add(body.base);
+        } else {
+            for index in index..count {
+                let entry = self.range(index);
+                if entry.start >= free + pages {
+                    return Some(free);
+                }
+                free = entry.end;
+            }
+        }
+        (high >= free + pages).then_some(free)
     }
 
     /// Builds a leaf of `items` (which [`fits`] accepts) in `memory`, put in front of `chain`. Only the writer links it.
@@ -274,92 +289,6 @@ impl<'m, T> Leaf<'m, T> {
         before && (below == self.count() || self.range(below).start >= range.end)
     }
 
-    /// What a store over `range` (inside the leaf's bounds) meets in a narrow leaf that reaches so far; `None` elsewhere.
-    #[inline(always)]
-    pub(crate) fn meet(self, range: &Range<u64>) -> Option<Met> {
-        if !self.is_narrow() {
-            return None;
-        }
-        let body = self.narrow();
-        let (start, end) = (range.start.checked_sub(body.base)?, range.end - body.base);
-        if end > SPAN {
-            return None;
-        }
-        stats::visit();
-        let count = body.head.count();
-        // SAFETY: indexes are below the count, which is at most NARROW.
-        let bounds = |index: usize| unsafe { *body.bounds.get_unchecked(index) };
-        let below = body.search(range.start);
-        let (mut lo, mut hi) = (below, below);
-        if below > 0 && bounds(below - 1) & END > start {
-            lo = below - 1;
-        }
-        while hi < count && bounds(hi) >> 32 < end {
-            hi += 1;
-        }
-        let keeps_before = lo < below && bounds(lo) >> 32 < start;
-        let keeps_after = lo < hi && bounds(hi - 1) & END > end;
-        Some(Met { lo, hi, count, keeps_before, keeps_after })
-    }
-
-    /// Copies a narrow leaf into `memory`, put in front of `chain`, with one entry or nothing over the `range` that met
-    /// `met`. The result holds at most `NARROW` entries. Gives the index of the new entry, too.
-    #[inline(always)]
-    pub(crate) fn splice(
-        self,
-        memory: &'static mut Node,
-        chain: &mut Chain,
-        met: &Met,
-        range: &Range<u64>,
-        what: Store,
-    ) -> (Self, usize) {
-        let node = NonNull::from(memory);
-        let old = self.narrow();
-        let (start, end) = (range.start - old.base, range.end - old.base);
-        let new_count = met.count_after(what);
-        debug_assert!(new_count <= NARROW);
-        let head = Head::on_chain(new_count, chain, node);
-        let new = node.cast::<Narrow<'m, T>>().as_ptr();
-        // SAFETY: the memory is exclusively ours, large enough and aligned. Both leaves have at most NARROW entries, so that
-        // all indexes are below NARROW. Every field is written before anyone reads it.
-        unsafe {
-            (&raw mut (*new).head).write(head);
-            (&raw mut (*new).base).write(old.base);
-            (&raw mut (*new).bounds).write(old.bounds);
-            (&raw mut (*new).entries).write(old.entries);
-            let bounds = (&raw mut (*new).bounds).cast::<u64>();
-            let entries = (&raw mut (*new).entries).cast::<Option<&'m T>>();
-            let mut at = met.lo;
-            if met.keeps_before {
-                *bounds.add(at) = (*bounds.add(at) & !END) | start;
-                at += 1;
-            }
-            let place = at;
-            if what == Store::Entry {
-                *bounds.add(at) = (start << 32) | end;
-                *entries.add(at) = None;
-                at += 1;
-            }
-            if met.keeps_after {
-                *bounds.add(at) = (end << 32) | (old.bounds.get_unchecked(met.hi - 1) & END);
-                *entries.add(at) = *old.entries.get_unchecked(met.hi - 1);
-                at += 1;
-            }
-            if at != met.hi {
-                // Volatile, or the compiler makes a vector loop of it, which costs more for so few.
-                for from in met.hi..met.count {
-                    bounds.add(at).write_volatile(*old.bounds.get_unchecked(from));
-                    entries.add(at).write_volatile(*old.entries.get_unchecked(from));
-                    at += 1;
-                }
-                for unused in at..met.count {
-                    bounds.add(unused).write_volatile(u64::MAX);
-                }
-            }
-            (Self(Link::new(node, NARROW_TAG)), place)
-        }
-    }
-
     /// Brings the value for the place that a prepared leaf has left open.
     pub(crate) fn fill(self, index: usize, entry: &'m T) {
         let raw = self.0.into_raw();
@@ -392,10 +321,15 @@ impl<T> Narrow<'_, T> {
     }
 
     #[inline(always)]
-    fn search(&self, page: u64) -> usize {
+    pub(super) fn search(&self, page: u64) -> usize {
         // Below the base nothing starts; an end is at most SPAN, so a page beyond it is behind every entry.
         let Some(relative) = page.checked_sub(self.base) else { return 0 };
-        let key = relative.min(END - 1);
+        self.search_near(relative.min(END - 1))
+    }
+
+    /// Number of entries that start at or below `key`, relative to the base and below `END`.
+    #[inline(always)]
+    pub(super) fn search_near(&self, key: u64) -> usize {
         count_le::<NARROW>(
             |i| {
                 // SAFETY: `count_le` asks for indexes below its `N` only.

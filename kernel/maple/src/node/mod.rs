@@ -17,9 +17,11 @@
 //! **a handle is used only while its node is linked, prepared by the reservation at hand, or retired within
 //! the grace period of the user's read section.** Cursors keep it by their witness (see `tree.rs`), the writer by the version.
 
+mod buffer;
 mod free_list;
 mod inner;
 mod leaf;
+mod splice;
 
 use core::{
     hint::select_unpredictable,
@@ -30,9 +32,11 @@ use core::{
 
 use crate::sync::{AtomicPtr, Ordering, Touch};
 
+pub(crate) use buffer::Buffer;
 pub use free_list::FreeList;
 pub(crate) use inner::{Child, Inner};
-pub(crate) use leaf::{Item, Leaf, Met, fits, saturate};
+pub(crate) use leaf::{Item, Leaf, fits, saturate};
+pub(crate) use splice::{Met, Spot};
 
 /// Memory of one node.
 #[repr(C, align(256))]
@@ -231,13 +235,19 @@ impl Chain {
         self.head = node;
     }
 
-    /// A chain of one node, marked dead.
+    /// Marks one node dead and moves it onto the stack `arrivals`.
     #[inline]
-    pub(crate) fn of_dead<T>(link: Link<'_, T>) -> Self {
+    pub(crate) fn push_dead<T>(link: Link<'_, T>, arrivals: &AtomicPtr<Node>) {
         let head = link.head();
-        let mark = ptr::null_mut::<Node>().map_addr(|_| head.count() | DEAD);
-        head.meta.store(mark, Ordering::Release);
-        Self { head: link.node(), tail: link.node() }
+        let marks = head.count() | DEAD;
+        let mut old = arrivals.load(Ordering::Relaxed);
+        loop {
+            head.meta.store(old.map_addr(|a| a | marks), Ordering::Release);
+            match arrivals.compare_exchange_weak(old, link.node(), Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => old = now,
+            }
+        }
     }
 
     /// Marks every node dead; from now on reader cursors leave them at their next step. Gives the number of nodes.

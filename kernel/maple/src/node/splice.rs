@@ -1,0 +1,299 @@
+//! Copies of a narrow leaf with one store in it.
+
+use core::{ops::Range, ptr::NonNull};
+
+use super::{
+    Chain, Head, Leaf, Link, NARROW as NARROW_TAG, Node,
+    leaf::{END, Narrow},
+    visited,
+};
+use crate::{
+    geometry::{NARROW, SPAN},
+    reserve::Store,
+    stats,
+};
+
+/// What a range meets in a narrow leaf.
+pub(crate) struct Met {
+    /// The entries that it meets.
+    pub(crate) lo: usize,
+    pub(crate) hi: usize,
+    /// Entries of the leaf.
+    pub(crate) count: usize,
+    /// The first of them keeps its pages below the range.
+    pub(crate) keeps_before: bool,
+    /// The last of them keeps its pages above the range.
+    pub(crate) keeps_after: bool,
+}
+
+impl Met {
+    /// Entries of the leaf after the store.
+    #[inline(always)]
+    pub(crate) fn count_after(&self, what: Store) -> usize {
+        let kept = usize::from(self.keeps_before) + usize::from(self.keeps_after);
+        self.count - (self.hi - self.lo) + kept + usize::from(what == Store::Entry)
+    }
+}
+
+/// Where one entry goes into or out of a narrow leaf.
+pub(crate) struct Spot {
+    /// Its index.
+    pub(crate) at: usize,
+    /// Entries of the leaf.
+    pub(crate) count: usize,
+    /// End of the entry below; 0 if there is none.
+    pub(crate) before: u64,
+    /// Start of the entry above; `u64::MAX` if there is none.
+    pub(crate) after: u64,
+}
+
+impl<'m, T> Leaf<'m, T> {
+    /// The body of a narrow leaf, with the right to read the whole node.
+    #[inline(always)]
+    fn narrow_raw(self) -> *const Narrow<'m, T> {
+        visited(&self.narrow().head);
+        self.link().into_raw().wrapping_byte_sub(NARROW_TAG).cast()
+    }
+
+    /// The place of an entry over `range` (inside the leaf's bounds) in a narrow leaf that reaches so far, if all of it is
+    /// free and the leaf has room.
+    #[inline(always)]
+    pub(crate) fn free_spot(self, range: &Range<u64>) -> Option<Spot> {
+        if !self.is_narrow() {
+            return None;
+        }
+        let body = self.narrow();
+        let count = body.head.count();
+        let (start, end) = (range.start.checked_sub(body.base)?, range.end - body.base);
+        if end > SPAN || count >= NARROW {
+            return None;
+        }
+        stats::visit();
+        let at = body.search_near(start);
+        // SAFETY: the index is at most the count, which is below NARROW.
+        let next = unsafe { *body.bounds.get_unchecked(at) } >> 32;
+        // Unused bounds are above every end.
+        if next < end {
+            return None;
+        }
+        let mut before = 0;
+        if at > 0 {
+            // SAFETY: as above.
+            let below = unsafe { *body.bounds.get_unchecked(at - 1) } & END;
+            if below > start {
+                return None;
+            }
+            before = body.base + below;
+        }
+        let after = if at < count { body.base + next } else { u64::MAX };
+        Some(Spot { at, count, before, after })
+    }
+
+    /// The place of the entry that covers exactly `range`, in a narrow leaf.
+    #[inline(always)]
+    pub(crate) fn spot_of(self, range: &Range<u64>) -> Option<Spot> {
+        if !self.is_narrow() {
+            return None;
+        }
+        let body = self.narrow();
+        let count = body.head.count();
+        let (start, end) = (range.start.checked_sub(body.base)?, range.end - body.base);
+        if end > SPAN {
+            return None;
+        }
+        stats::visit();
+        let above = body.search_near(start);
+        let at = above.checked_sub(1)?;
+        // SAFETY: indexes are below the count, which is at most NARROW.
+        let bounds = |index: usize| unsafe { *body.bounds.get_unchecked(index) };
+        if bounds(at) != (start << 32) | end {
+            return None;
+        }
+        let before = if at > 0 { body.base + (bounds(at - 1) & END) } else { 0 };
+        let after = if above < count { body.base + (bounds(above) >> 32) } else { u64::MAX };
+        Some(Spot { at, count, before, after })
+    }
+
+    /// Copies a narrow leaf into `memory`, put in front of `chain`, with a place for an entry over `range` at its free `spot`.
+    #[inline(always)]
+    pub(crate) fn with_entry(
+        self,
+        memory: &'static mut Node,
+        chain: &mut Chain,
+        spot: &Spot,
+        range: &Range<u64>,
+    ) -> Self {
+        let node = NonNull::from(memory);
+        let old = self.narrow_raw();
+        let new = node.cast::<Narrow<'m, T>>().as_ptr();
+        debug_assert!(spot.count < NARROW && spot.at <= spot.count);
+        // SAFETY: the memory is exclusively ours, large enough and aligned; the old leaf is in use. A pair is written at
+        // indexes from `at` to the count, which is below NARROW, and read one lower: index -1 is still inside the node, and
+        // what comes from there is overwritten. Every field is written before anyone reads it.
+        unsafe {
+            (&raw mut (*new).head).write(Head::on_chain(spot.count + 1, chain, node));
+            copy_body(old, new);
+            let (from, to) = (bounds_of(old), bounds_of(new));
+            let (from_entries, to_entries) = (entries_of(old), entries_of(new));
+            let mut last = spot.count;
+            while last > spot.at {
+                from.add(last).sub(2).copy_to_nonoverlapping(to.add(last - 1), 2);
+                from_entries.add(last).sub(2).copy_to_nonoverlapping(to_entries.add(last - 1), 2);
+                last = last.saturating_sub(2);
+            }
+            let base = (*old).base;
+            to.add(spot.at).write(((range.start - base) << 32) | (range.end - base));
+            to_entries.add(spot.at).write(None);
+        }
+        Self::at(Link::new(node, NARROW_TAG))
+    }
+
+    /// Copies a narrow leaf into `memory`, put in front of `chain`, without the entry at `spot`.
+    #[inline(always)]
+    pub(crate) fn without_entry(self, memory: &'static mut Node, chain: &mut Chain, spot: &Spot) -> Self {
+        let node = NonNull::from(memory);
+        let old = self.narrow_raw();
+        let new = node.cast::<Narrow<'m, T>>().as_ptr();
+        debug_assert!(spot.count <= NARROW && spot.at < spot.count);
+        // SAFETY: the memory is exclusively ours, large enough and aligned; the old leaf is in use. All indexes are below the
+        // old count, which is at most NARROW. Every field is written before anyone reads it.
+        unsafe {
+            (&raw mut (*new).head).write(Head::on_chain(spot.count - 1, chain, node));
+            copy_body(old, new);
+            let (from, to) = (bounds_of(old), bounds_of(new));
+            let (from_entries, to_entries) = (entries_of(old), entries_of(new));
+            let mut at = spot.at;
+            while at + 2 < spot.count {
+                from.add(at + 1).copy_to_nonoverlapping(to.add(at), 2);
+                from_entries.add(at + 1).copy_to_nonoverlapping(to_entries.add(at), 2);
+                at += 2;
+            }
+            if at + 1 < spot.count {
+                to.add(at).write(*from.add(at + 1));
+                to_entries.add(at).write(*from_entries.add(at + 1));
+            }
+            to.add(spot.count - 1).write(u64::MAX);
+        }
+        Self::at(Link::new(node, NARROW_TAG))
+    }
+
+    /// What a store over `range` (inside the leaf's bounds) meets in a narrow leaf that reaches so far; `None` elsewhere.
+    #[inline(always)]
+    pub(crate) fn meet(self, range: &Range<u64>) -> Option<Met> {
+        if !self.is_narrow() {
+            return None;
+        }
+        let body = self.narrow();
+        let (start, end) = (range.start.checked_sub(body.base)?, range.end - body.base);
+        if end > SPAN {
+            return None;
+        }
+        stats::visit();
+        let count = body.head.count();
+        // SAFETY: indexes are below the count, which is at most NARROW.
+        let bounds = |index: usize| unsafe { *body.bounds.get_unchecked(index) };
+        let below = body.search(range.start);
+        let (mut lo, mut hi) = (below, below);
+        if below > 0 && bounds(below - 1) & END > start {
+            lo = below - 1;
+        }
+        while hi < count && bounds(hi) >> 32 < end {
+            hi += 1;
+        }
+        let keeps_before = lo < below && bounds(lo) >> 32 < start;
+        let keeps_after = lo < hi && bounds(hi - 1) & END > end;
+        Some(Met { lo, hi, count, keeps_before, keeps_after })
+    }
+
+    /// Copies a narrow leaf into `memory`, put in front of `chain`, with one entry or nothing over the `range` that met
+    /// `met`. The result holds at most `NARROW` entries. Gives the index of the new entry, too.
+    #[inline(always)]
+    pub(crate) fn splice(
+        self,
+        memory: &'static mut Node,
+        chain: &mut Chain,
+        met: &Met,
+        range: &Range<u64>,
+        what: Store,
+    ) -> (Self, usize) {
+        let node = NonNull::from(memory);
+        let old = self.narrow();
+        let (start, end) = (range.start - old.base, range.end - old.base);
+        let new_count = met.count_after(what);
+        debug_assert!(new_count <= NARROW);
+        let head = Head::on_chain(new_count, chain, node);
+        let new = node.cast::<Narrow<'m, T>>().as_ptr();
+        // SAFETY: the memory is exclusively ours, large enough and aligned. Both leaves have at most NARROW entries, so that
+        // all indexes are below NARROW. Every field is written before anyone reads it.
+        unsafe {
+            (&raw mut (*new).head).write(head);
+            (&raw mut (*new).base).write(old.base);
+            (&raw mut (*new).bounds).write(old.bounds);
+            (&raw mut (*new).entries).write(old.entries);
+            let bounds = (&raw mut (*new).bounds).cast::<u64>();
+            let entries = (&raw mut (*new).entries).cast::<Option<&'m T>>();
+            let mut at = met.lo;
+            if met.keeps_before {
+                *bounds.add(at) = (*bounds.add(at) & !END) | start;
+                at += 1;
+            }
+            let place = at;
+            if what == Store::Entry {
+                *bounds.add(at) = (start << 32) | end;
+                *entries.add(at) = None;
+                at += 1;
+            }
+            if met.keeps_after {
+                *bounds.add(at) = (end << 32) | (old.bounds.get_unchecked(met.hi - 1) & END);
+                *entries.add(at) = *old.entries.get_unchecked(met.hi - 1);
+                at += 1;
+            }
+            if at != met.hi {
+                // Volatile, or the compiler makes a vector loop of it, which costs more for so few.
+                for from in met.hi..met.count {
+                    bounds.add(at).write_volatile(*old.bounds.get_unchecked(from));
+                    entries.add(at).write_volatile(*old.entries.get_unchecked(from));
+                    at += 1;
+                }
+                for unused in at..met.count {
+                    bounds.add(unused).write_volatile(u64::MAX);
+                }
+            }
+            (Self::at(Link::new(node, NARROW_TAG)), place)
+        }
+    }
+}
+
+/// Copies base, bounds and entries.
+///
+/// # Safety
+/// `old` is a narrow leaf in use, `new` is memory of a node that nobody else uses.
+#[inline(always)]
+unsafe fn copy_body<'m, T>(old: *const Narrow<'m, T>, new: *mut Narrow<'m, T>) {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        (&raw mut (*new).base).write((*old).base);
+        (&raw mut (*new).bounds).write((*old).bounds);
+        (&raw mut (*new).entries).write((*old).entries);
+    }
+}
+
+/// The first bounds of a narrow leaf, with the right to all of the node.
+///
+/// # Safety
+/// `body` points to a node.
+#[inline(always)]
+unsafe fn bounds_of<T>(body: *const Narrow<'_, T>) -> *mut u64 {
+    // SAFETY: by the caller's promise.
+    unsafe { (&raw const (*body).bounds).cast_mut().cast() }
+}
+
+/// The first entry, as [`bounds_of`].
+///
+/// # Safety
+/// `body` points to a node.
+#[inline(always)]
+unsafe fn entries_of<'m, T>(body: *const Narrow<'m, T>) -> *mut Option<&'m T> {
+    // SAFETY: by the caller's promise.
+    unsafe { (&raw const (*body).entries).cast_mut().cast() }
+}
