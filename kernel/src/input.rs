@@ -29,6 +29,12 @@ struct Input {
     length: usize,
 }
 
+/// Sets both lines up. What arrives while that is done can be lost, so it comes before anybody is told to send.
+pub(crate) fn open() {
+    USER.read(&mut []);
+    HOST.read(&mut []);
+}
+
 /// Reads what has arrived into `buffer` (not empty), and waits for the first byte. Returns how many bytes; 0 at the
 /// end of the input. Interrupts are on.
 pub(crate) fn read(buffer: &mut [u8]) -> usize {

@@ -17,6 +17,7 @@ use crate::fs::Tree;
 use crate::fs::path::LastLink;
 use crate::fs::tree::{Kind, NodeId};
 use crate::host::message;
+use crate::input;
 use crate::memory::KERNEL;
 
 /// The environment of every program.
@@ -78,6 +79,8 @@ impl fmt::Display for Damage {
 pub(crate) fn run_init(tree: &'static Tree, arguments: &[&[u8]], config: Config) -> Ending {
     let path = arguments.first().copied().unwrap_or_default();
     let result = run_program(tree, path, arguments, config, |process| {
+        // The host tool holds the input back until it reads this.
+        input::open();
         message!("user");
         run(process)
     });
