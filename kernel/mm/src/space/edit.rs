@@ -6,7 +6,7 @@ use maple::Store;
 use crate::error::MmError;
 use crate::platform::{Fallible, Platform};
 use crate::range::{Page, PageRange};
-use crate::space::map::{Change, Map, Totals, VmaCursor, VmaTree};
+use crate::space::map::{Change, Map, Totals, VmaCursor, VmaReservation, VmaTree};
 use crate::trace::Step;
 use crate::vma::{Reach, Vma, VmaFlags, VmaInfo, WriteSection};
 
@@ -63,29 +63,17 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
             NewHalf::Lower => (lower, upper),
             NewHalf::Upper => (upper, lower),
         };
-        let fresh = self.allocate()?;
-        let reservation = match self.cursor.reserve(self.machine, new_range, Store::Entry) {
-            Ok(reservation) => reservation,
-            Err(error) => {
-                self.machine.vmas().free(fresh);
-                return Err(error);
-            }
-        };
-        let kept = vma.start_write(self.section);
-        let fresh = fresh.start_write(self.section);
-        fresh.describe(&whole.part(new_range));
-        kept.set_range(kept_range);
-        self.cursor.store(reservation, fresh);
-        fresh.attach();
-        self.totals.vmas += 1;
+        let (fresh, reservation) = self.prepare(new_range)?;
+        vma.start_write(self.section).set_range(kept_range);
+        self.enter(fresh, reservation, &whole.part(new_range));
         if new == NewHalf::Lower {
             self.cursor.next(Page::USER_END);
         }
-        Ok(fresh.vma())
+        Ok(fresh)
     }
 
     /// Maps `info`: merges it with its neighbours where possible, otherwise makes a new VMA. What the tree holds in
-    /// the range is overwritten in one store, so that no reader ever sees it empty; `overwritten` says what that is.
+    /// the range is overwritten in one store, so that no reader ever sees it empty.
     /// Neighbours that may not take part are passed as `None`. On return the totals include the new pages.
     ///
     /// # Errors
@@ -106,20 +94,30 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
     }
 
     fn insert_alone(&mut self, info: &VmaInfo) -> Result<&'m Vma, MmError> {
+        let (fresh, reservation) = self.prepare(info.range)?;
+        self.enter(fresh, reservation, info);
+        Ok(fresh)
+    }
+
+    /// All that a new VMA over `range` can fail at: the object, and the node memory for its store (E7, E8).
+    fn prepare(&mut self, range: PageRange) -> Result<(&'m Vma, VmaReservation<'t, 'm, P>), MmError> {
         let fresh = self.allocate()?;
-        let reservation = match self.cursor.reserve(self.machine, info.range, Store::Entry) {
-            Ok(reservation) => reservation,
+        match self.cursor.reserve(self.machine, range, Store::Entry) {
+            Ok(reservation) => Ok((fresh, reservation)),
             Err(error) => {
                 self.machine.vmas().free(fresh);
-                return Err(error);
+                Err(error)
             }
-        };
+        }
+    }
+
+    /// Lets `fresh`, which was prepared over the range of `info`, enter the tree as `info` says; locked first (I12).
+    fn enter(&mut self, fresh: &'m Vma, reservation: VmaReservation<'t, 'm, P>, info: &VmaInfo) {
         let fresh = fresh.start_write(self.section);
         fresh.describe(info);
         self.cursor.store(reservation, fresh);
         fresh.attach();
         self.totals.vmas += 1;
-        Ok(fresh.vma())
     }
 
     /// Gives `part` new `flags`. `part` is (part of) the range of `vma`, with the properties it has now. Merges with
