@@ -36,6 +36,11 @@ impl<'t, 'm, T, S: NodeSource, W: Witness<'m, T, S>> Cursor<'t, '_, 'm, T, S, W>
         Self { tree, place, witness: PhantomData }
     }
 
+    #[inline]
+    pub(crate) fn at(tree: &'t Tree<'m, T, S>, page: u64) -> Self {
+        Self::new(tree, Place::walk::<S, W>(tree, page))
+    }
+
     /// Bounds of the slot here, in pages.
     #[inline]
     pub fn range(&self) -> Range<u64> {
@@ -57,7 +62,7 @@ impl<'t, 'm, T, S: NodeSource, W: Witness<'m, T, S>> Cursor<'t, '_, 'm, T, S, W>
     /// Walks from the root to the slot that covers `page` (below [`LIMIT`]).
     #[inline]
     pub fn walk(&mut self, page: u64) {
-        self.place = Place::walk(self.tree, page);
+        self.place = Place::walk::<S, W>(self.tree, page);
     }
 
     /// Goes to the slot that covers `page` (below [`LIMIT`]), inside the leaf at hand if that holds it.
@@ -76,21 +81,13 @@ impl<'t, 'm, T, S: NodeSource, W: Witness<'m, T, S>> Cursor<'t, '_, 'm, T, S, W>
     /// Steps to the next slot, entry or gap, and gives its bounds. `None` at the tree's end; the cursor stays.
     #[inline]
     pub fn next_range(&mut self) -> Option<Range<u64>> {
-        if W::CONCURRENT {
-            self.place.next_range::<true, S>(self.tree)
-        } else {
-            self.place.next_range::<false, S>(self.tree)
-        }
+        self.place.next_range::<S, W>(self.tree)
     }
 
     /// Steps to the slot before, entry or gap, and gives its bounds. `None` at page 0; the cursor stays.
     #[inline]
     pub fn prev_range(&mut self) -> Option<Range<u64>> {
-        if W::CONCURRENT {
-            self.place.prev_range::<true, S>(self.tree)
-        } else {
-            self.place.prev_range::<false, S>(self.tree)
-        }
+        self.place.prev_range::<S, W>(self.tree)
     }
 
     /// Steps to the next entry. `None` if there is none; the cursor stays.
@@ -103,21 +100,13 @@ impl<'t, 'm, T, S: NodeSource, W: Witness<'m, T, S>> Cursor<'t, '_, 'm, T, S, W>
     /// Steps to the next entry if that starts below `limit`. Else `None`, and the cursor stays.
     #[inline]
     pub fn next_below(&mut self, limit: u64) -> Option<(Range<u64>, &'m T)> {
-        outward(if W::CONCURRENT {
-            self.place.next_below::<true, S>(self.tree, limit)?
-        } else {
-            self.place.next_below::<false, S>(self.tree, limit)?
-        })
+        outward(self.place.next_below::<S, W>(self.tree, limit)?)
     }
 
     /// Steps to the entry before. `None` if there is none; the cursor stays.
     #[inline]
     pub fn prev(&mut self) -> Option<(Range<u64>, &'m T)> {
-        outward(if W::CONCURRENT {
-            self.place.prev::<true, S>(self.tree)?
-        } else {
-            self.place.prev::<false, S>(self.tree)?
-        })
+        outward(self.place.prev::<S, W>(self.tree)?)
     }
 
     /// The entry here, or else the next, if it starts below `limit`. The cursor stands on it; or stays.
@@ -175,7 +164,7 @@ impl<'m, T, S: NodeSource> Position<'_, 'm, T, S> {
     #[inline]
     pub(crate) fn place_in(&self, tree: &Tree<'m, T, S>) -> Place<'m, T> {
         let unchanged = core::ptr::eq(self.tree, tree) && self.version == tree.version();
-        if unchanged { self.place } else { Place::walk(tree, self.page) }
+        if unchanged { self.place } else { Place::walk::<S, Token<'m, T, S>>(tree, self.page) }
     }
 }
 
@@ -333,7 +322,7 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
             let (parent, index) = (path.node(1), path.index(1));
             parent.set_child(index, new.link());
             if raise > 0 {
-                raise_front(path, raise);
+                raise_front(tree, path, raise);
             }
             let known = parent.gap(index);
             if known != gap {
@@ -344,7 +333,7 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
                 if larger_above {
                     parent.set_gap(index, gap);
                 } else {
-                    path.settle_gap(1, index, gap);
+                    path.settle_gap(tree.rcu().source(), 1, index, gap);
                 }
             }
         }
@@ -377,7 +366,7 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
         } else if let Some(new) = new {
             let (parent, index) = (path.node(level + 1), path.index(level + 1));
             parent.set_child(index, new);
-            path.settle_gap(level + 1, index, gap);
+            path.settle_gap(tree.rcu().source(), level + 1, index, gap);
         }
         tree.changed(len);
         tree.rcu().retire(doomed.take());
@@ -400,7 +389,7 @@ fn walk_path<'m, T, S: NodeSource>(
 
 /// The leaf of `path` begins at `start` from now on: the free space before it now belongs to the leaf before, which exists.
 #[inline(never)]
-fn raise_front<T>(path: &Path<'_, T>, start: u64) {
+fn raise_front<'m, T, S: NodeSource>(tree: &Tree<'m, T, S>, path: &Path<'m, T>, start: u64) {
     let Some(level) = (1..=path.height).find(|level| path.index(*level) > 0) else { return };
     let (node, before) = (path.node(level), path.index(level) - 1);
     node.raise_separator(before, start);
@@ -419,5 +408,5 @@ fn raise_front<T>(path: &Path<'_, T>, start: u64) {
         inner.set_gap(last, inner.gap(last).max(gap));
         link = inner.child(last);
     }
-    path.settle_gap(level, before, node.gap(before).max(gap));
+    path.settle_gap(tree.rcu().source(), level, before, node.gap(before).max(gap));
 }

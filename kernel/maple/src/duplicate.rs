@@ -143,10 +143,10 @@ fn erase_left_out<'m, T, S: NodeSource>(
 ) -> Result<(), NoMemory> {
     let mut page = 0;
     for _ in 0..left_out {
-        let mut at = Place::walk(tree, page);
+        let mut at = Place::walk::<S, Token<'m, T, S>>(tree, page);
         let mut item = at.entry();
         while item.is_none_or(|item| item.entry.is_some()) {
-            item = at.next_below::<false, S>(tree, LIMIT);
+            item = at.next_below::<S, Token<'m, T, S>>(tree, LIMIT);
             if item.is_none() {
                 return Ok(());
             }

@@ -50,5 +50,5 @@ pub use node::{FreeList, Node};
 pub use rcu::{Rcu, ReadGuard, Reader};
 pub use render::Dump;
 pub use reserve::{NoMemory, Store};
-pub use source::NodeSource;
+pub use source::{Bug, NodeSource};
 pub use tree::{Token, Tree, Witness};

@@ -5,7 +5,7 @@ use crate::{
     node::{Chain, Inner, Kind, Leaf, Link},
     place::Place,
     reserve::Store,
-    source::NodeSource,
+    source::{Bug, NodeSource},
     tree::Tree,
 };
 
@@ -95,7 +95,7 @@ impl<'m, T> Path<'m, T> {
 
     /// Writes `gap` for child `index` of the node at `level`, and what follows from it into the nodes above.
     #[inline(never)]
-    pub(crate) fn settle_gap(&self, level: usize, index: usize, gap: u32) {
+    pub(crate) fn settle_gap<S: NodeSource>(&self, source: &S, level: usize, index: usize, gap: u32) {
         let (mut index, mut gap) = (index, gap);
         for level in level..=self.height {
             let node = self.node(level);
@@ -104,7 +104,7 @@ impl<'m, T> Path<'m, T> {
                 return;
             }
             node.set_gap(index, gap);
-            if level == self.height {
+            if level == self.height || source.has(Bug::GapNotPropagated) {
                 return;
             }
             index = self.index(level + 1);

@@ -6,7 +6,7 @@ use crate::{
     geometry::LIMIT,
     node::{Inner, Item, Kind, Leaf},
     source::NodeSource,
-    tree::Tree,
+    tree::{Tree, Witness},
 };
 
 /// A slot of a leaf, with the bounds of the leaf and of its parent as the walk found them.
@@ -60,11 +60,12 @@ impl<'m, T> Place<'m, T> {
 
     /// The slot that covers `page`, found from the root.
     #[inline]
-    pub(crate) fn walk<S: NodeSource>(tree: &Tree<'m, T, S>, page: u64) -> Self {
+    pub(crate) fn walk<S: NodeSource, W: Witness<'m, T, S>>(tree: &Tree<'m, T, S>, page: u64) -> Self {
         assert!(page < LIMIT, "page beyond the tree's limit");
         let Some(mut link) = tree.root() else { return Self::EMPTY };
         let (mut bounds, mut around, mut parent, mut index) = (0..LIMIT, 0..LIMIT, None, 0);
         loop {
+            tree.pause::<W>();
             match link.kind() {
                 Kind::Inner(inner) => {
                     index = inner.search(page);
@@ -179,14 +180,15 @@ impl<'m, T> Place<'m, T> {
         start..end.max(start)
     }
 
+    /// Whether a store has replaced the leaf at hand.
     #[inline(always)]
-    pub(crate) fn is_dead(&self) -> bool {
-        self.leaf.is_some_and(|leaf| leaf.link().is_dead())
+    pub(crate) fn is_stale<S: NodeSource, W: Witness<'m, T, S>>(&self, tree: &Tree<'m, T, S>) -> bool {
+        self.leaf.is_some_and(|leaf| tree.is_stale::<W>(leaf.link()))
     }
 
     /// Where the leaf at hand ends; its bounds may be older than the leaf.
     #[inline]
-    pub(crate) fn end<const CONCURRENT: bool>(&self) -> u64 {
-        if CONCURRENT { self.range_of(2 * self.count).end } else { self.high }
+    pub(crate) fn end<S: NodeSource, W: Witness<'m, T, S>>(&self) -> u64 {
+        if W::CONCURRENT { self.range_of(2 * self.count).end } else { self.high }
     }
 }

@@ -20,7 +20,7 @@ use core::cell::Cell;
 use crate::{
     geometry::{BATCH, MAX_CPUS},
     node::{Chain, Link, Node},
-    source::NodeSource,
+    source::{Bug, NodeSource},
     sync::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
@@ -116,6 +116,9 @@ impl<S: NodeSource> Rcu<S> {
             return;
         }
         let nodes = chain.mark_dead();
+        if self.source.has(Bug::NodeFreedWithoutGracePeriod) {
+            return self.give_back(chain);
+        }
         chain.push_onto(&self.arrivals);
         self.count_retired(nodes);
     }
@@ -123,6 +126,11 @@ impl<S: NodeSource> Rcu<S> {
     /// Retires one node.
     #[inline]
     pub(crate) fn retire_one<T>(&self, link: Link<'_, T>) {
+        if self.source.has(Bug::NodeFreedWithoutGracePeriod) {
+            let mut chain = Chain::new();
+            chain.doom(link);
+            return self.retire(chain);
+        }
         Chain::push_dead(link, &self.arrivals);
         self.count_retired(1);
     }

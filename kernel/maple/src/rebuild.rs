@@ -20,7 +20,7 @@ use crate::{
     node::{Buffer, Chain, Child, Inner, Item, Leaf, Link, fits},
     path::{Change, Path, Plan},
     reserve::{NoMemory, Store},
-    source::NodeSource,
+    source::{Bug, NodeSource},
     teardown::doom_subtree,
     tree::Tree,
 };
@@ -193,6 +193,9 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
             let above = above.filter(|item| item.end > range.end);
             items.extend(above.map(|item| Item { start: item.start.max(range.end), ..item }));
         }
+        if self.tree.rcu().source().has(Bug::SpanningStoreDuplicate) {
+            self.keep_duplicate(place, range, items);
+        }
         self.packing = match (place, items.as_slice().len()) {
             (Some(at), len) if at + 1 == len => Packing::Lower,
             (Some(0), _) => Packing::Upper,
@@ -227,6 +230,21 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
             }
         }
         place
+    }
+
+    /// Puts a bug back: of a right leaf that keeps nothing, the last entry stays all the same.
+    #[cold]
+    fn keep_duplicate(&self, place: Option<usize>, range: &Range<u64>, items: &mut Items<'m, T>) {
+        let keeps_nothing = items.as_slice().last().is_none_or(|last| last.end <= range.end);
+        let Some(right) = self.right.leaf.filter(|right| keeps_nothing && self.left.leaf != Some(*right))
+        else {
+            return;
+        };
+        let last = right.item(right.count() - 1);
+        if let (Some(_), Some(new)) = (place, items.last_mut()) {
+            new.end = last.start;
+        }
+        items.push(last);
     }
 
     /// Collects the children for the new nodes of `level`; gives whether they replace one node. Dooms the nodes they come from.

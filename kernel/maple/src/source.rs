@@ -12,6 +12,31 @@ pub trait NodeSource {
 
     /// Takes back memory that [`allocate`](NodeSource::allocate) handed out.
     fn free(&self, node: &'static mut Node);
+
+    /// Called by readers without a lock, and by nobody else, between the nodes of a descent or of an iteration: an explorer of
+    /// schedules can let the writer go on there.
+    #[inline(always)]
+    fn pause(&self) {}
+
+    /// Whether the trees of this source shall behave as if `bug` had never been fixed. For tests of tests.
+    #[inline(always)]
+    fn has(&self, _bug: Bug) -> bool {
+        false
+    }
+}
+
+/// Bugs that trees like this one have had, each of which a test can put back: it must then fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// A store that spans leaves and ends with the last entry of one leaves a second copy of that entry behind
+    /// (CVE-2024-50200).
+    SpanningStoreDuplicate,
+    /// A replaced node goes back to the source at once (CVE-2023-3269, "StackRot").
+    NodeFreedWithoutGracePeriod,
+    /// A cursor without a lock steps on in a node that a store has replaced.
+    DeadNodeNotChecked,
+    /// A leaf's new largest gap is written into its parent only.
+    GapNotPropagated,
 }
 
 impl<S: NodeSource> NodeSource for &S {
@@ -21,5 +46,15 @@ impl<S: NodeSource> NodeSource for &S {
 
     fn free(&self, node: &'static mut Node) {
         (**self).free(node);
+    }
+
+    #[inline(always)]
+    fn pause(&self) {
+        (**self).pause();
+    }
+
+    #[inline(always)]
+    fn has(&self, bug: Bug) -> bool {
+        (**self).has(bug)
     }
 }

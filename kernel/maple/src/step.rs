@@ -7,20 +7,20 @@ use crate::{
     node::{Item, Kind, Leaf},
     place::{Place, UNSETTLED},
     source::NodeSource,
-    tree::Tree,
+    tree::{Token, Tree, Witness},
 };
 
 impl<'m, T> Place<'m, T> {
     /// Steps to the next slot. At the tree's end `None`, and the cursor stays.
     #[inline]
-    pub(crate) fn next_range<const CONCURRENT: bool, S: NodeSource>(
+    pub(crate) fn next_range<S: NodeSource, W: Witness<'m, T, S>>(
         &mut self,
         tree: &Tree<'m, T, S>,
     ) -> Option<Range<u64>> {
         self.settle();
-        if CONCURRENT && self.is_dead() {
+        if self.is_stale::<S, W>(tree) {
             let end = self.range().end;
-            return self.walk_to(tree, end);
+            return self.walk_to::<S, W>(tree, end);
         }
         let mut slot = self.slot + 1;
         if slot.is_multiple_of(2) {
@@ -36,19 +36,19 @@ impl<'m, T> Place<'m, T> {
             self.slot = slot;
             return Some(self.leaf?.range(slot as usize / 2));
         }
-        self.step_after::<CONCURRENT, S>(tree, self.end::<CONCURRENT>()).then(|| self.range())
+        self.step_after::<S, W>(tree, self.end::<S, W>()).then(|| self.range())
     }
 
     /// Steps to the slot before. At the tree's start `None`, and the cursor stays.
     #[inline]
-    pub(crate) fn prev_range<const CONCURRENT: bool, S: NodeSource>(
+    pub(crate) fn prev_range<S: NodeSource, W: Witness<'m, T, S>>(
         &mut self,
         tree: &Tree<'m, T, S>,
     ) -> Option<Range<u64>> {
         self.settle();
-        if CONCURRENT && self.is_dead() {
+        if self.is_stale::<S, W>(tree) {
             let start = self.range().start;
-            return self.walk_to(tree, start.checked_sub(1)?);
+            return self.walk_to::<S, W>(tree, start.checked_sub(1)?);
         }
         let mut left = self.slot;
         if left % 2 == 1 {
@@ -64,18 +64,18 @@ impl<'m, T> Place<'m, T> {
             self.slot = left - 1;
             return Some(self.leaf?.range(left as usize / 2 - 1));
         }
-        self.step_before::<CONCURRENT, S>(tree).then(|| self.range())
+        self.step_before::<S, W>(tree).then(|| self.range())
     }
 
     /// Steps to the next entry that starts below `limit`. Without one the cursor stays.
     #[inline]
-    pub(crate) fn next_below<const CONCURRENT: bool, S: NodeSource>(
+    pub(crate) fn next_below<S: NodeSource, W: Witness<'m, T, S>>(
         &mut self,
         tree: &Tree<'m, T, S>,
         limit: u64,
     ) -> Option<Item<'m, T>> {
         if let Some(leaf) = self.leaf
-            && !(CONCURRENT && leaf.link().is_dead())
+            && !tree.is_stale::<W>(leaf.link())
         {
             let index = self.slot.div_ceil(2);
             if index < self.count {
@@ -87,36 +87,36 @@ impl<'m, T> Place<'m, T> {
                 return Some(item);
             }
         }
-        self.next_elsewhere::<CONCURRENT, S>(tree, limit)
+        self.next_elsewhere::<S, W>(tree, limit)
     }
 
     #[inline(never)]
-    fn next_elsewhere<const CONCURRENT: bool, S: NodeSource>(
+    fn next_elsewhere<S: NodeSource, W: Witness<'m, T, S>>(
         &mut self,
         tree: &Tree<'m, T, S>,
         limit: u64,
     ) -> Option<Item<'m, T>> {
         if self.slot == UNSETTLED {
             self.settle();
-            return self.next_below::<CONCURRENT, S>(tree, limit);
+            return self.next_below::<S, W>(tree, limit);
         }
-        if !CONCURRENT {
+        if !W::CONCURRENT {
             // The next leaf begins with an entry.
-            if self.high >= limit || !self.step_after::<CONCURRENT, S>(tree, self.high) {
+            if self.high >= limit || !self.step_after::<S, W>(tree, self.high) {
                 return None;
             }
             self.settle();
             return self.entry();
         }
         if let Some(leaf) = self.leaf
-            && !leaf.link().is_dead()
+            && !tree.is_stale::<W>(leaf.link())
         {
             let last = leaf.item((self.count as usize).wrapping_sub(1)).end;
             let end = self.high.max(last);
             if end >= limit {
                 return None;
             }
-            if let Some(item) = self.first_of_next(end)
+            if let Some(item) = self.first_of_next::<S, W>(tree, end)
                 && item.start < limit
             {
                 return Some(item);
@@ -124,15 +124,15 @@ impl<'m, T> Place<'m, T> {
         }
         let mut at = *self;
         loop {
-            if at.is_dead() {
+            if at.is_stale::<S, W>(tree) {
                 let end = at.range().end;
                 if end >= limit {
                     return None;
                 }
-                at.walk_to(tree, end)?;
+                at.walk_to::<S, W>(tree, end)?;
             } else {
-                let end = at.end::<true>();
-                if end >= limit || !at.step_after::<CONCURRENT, S>(tree, end) {
+                let end = at.end::<S, W>();
+                if end >= limit || !at.step_after::<S, W>(tree, end) {
                     return None;
                 }
             }
@@ -153,7 +153,11 @@ impl<'m, T> Place<'m, T> {
     /// Steps to the first entry of the next child of the same parent, if that begins at or behind `page`, where the leaf at
     /// hand ends: what [`step_after`](Self::step_after) and a search find, for the most frequent step under a guard.
     #[inline]
-    fn first_of_next(&mut self, page: u64) -> Option<Item<'m, T>> {
+    fn first_of_next<S: NodeSource, W: Witness<'m, T, S>>(
+        &mut self,
+        tree: &Tree<'m, T, S>,
+        page: u64,
+    ) -> Option<Item<'m, T>> {
         let parent = self.parent?;
         let index = self.index as usize + 1;
         if index >= parent.count() {
@@ -161,8 +165,9 @@ impl<'m, T> Place<'m, T> {
         }
         let link = parent.child(index);
         let high = parent.end_of(index, self.parent_high);
+        tree.pause::<W>();
         let Kind::Leaf(leaf) = link.kind() else { return None };
-        if parent.is_dead() {
+        if tree.is_stale::<W>(parent.link()) {
             return None;
         }
         crate::stats::visit();
@@ -180,31 +185,31 @@ impl<'m, T> Place<'m, T> {
 
     /// Steps to the entry before. Without one the cursor stays.
     #[inline]
-    pub(crate) fn prev<const CONCURRENT: bool, S: NodeSource>(
+    pub(crate) fn prev<S: NodeSource, W: Witness<'m, T, S>>(
         &mut self,
         tree: &Tree<'m, T, S>,
     ) -> Option<Item<'m, T>> {
-        if !(CONCURRENT && self.is_dead()) {
+        if !self.is_stale::<S, W>(tree) {
             let index = self.slot / 2;
             if index.wrapping_sub(1) < self.count {
                 self.slot = 2 * index - 1;
                 return Some(self.leaf?.item(index as usize - 1));
             }
         }
-        self.prev_elsewhere::<CONCURRENT, S>(tree)
+        self.prev_elsewhere::<S, W>(tree)
     }
 
     #[inline(never)]
-    fn prev_elsewhere<const CONCURRENT: bool, S: NodeSource>(
+    fn prev_elsewhere<S: NodeSource, W: Witness<'m, T, S>>(
         &mut self,
         tree: &Tree<'m, T, S>,
     ) -> Option<Item<'m, T>> {
         if self.slot == UNSETTLED {
             self.settle();
-            return self.prev::<CONCURRENT, S>(tree);
+            return self.prev::<S, W>(tree);
         }
-        if !CONCURRENT {
-            if !self.has_entry_before() || !self.step_before::<CONCURRENT, S>(tree) {
+        if !W::CONCURRENT {
+            if !self.has_entry_before() || !self.step_before::<S, W>(tree) {
                 return None;
             }
             // The leaf ends with an entry and perhaps a gap.
@@ -213,10 +218,10 @@ impl<'m, T> Place<'m, T> {
         }
         let mut at = *self;
         loop {
-            if at.is_dead() {
+            if at.is_stale::<S, W>(tree) {
                 let start = at.range().start;
-                at.walk_to(tree, start.checked_sub(1)?)?;
-            } else if !at.step_before::<CONCURRENT, S>(tree) {
+                at.walk_to::<S, W>(tree, start.checked_sub(1)?)?;
+            } else if !at.step_before::<S, W>(tree) {
                 return None;
             }
             at.settle();
@@ -262,7 +267,7 @@ impl<'m, T> Place<'m, T> {
                 self.slot = 2 * index as u32 - 1;
             }
             let done = index < self.count as usize || self.high >= limit;
-            if done || !self.step_after::<false, S>(tree, self.high) {
+            if done || !self.step_after::<S, Token<'m, T, S>>(tree, self.high) {
                 return ControlFlow::Continue(());
             }
             index = 0;
@@ -270,20 +275,20 @@ impl<'m, T> Place<'m, T> {
     }
 
     /// Walks again from the root.
-    fn walk_to<S: NodeSource>(&mut self, tree: &Tree<'m, T, S>, page: u64) -> Option<Range<u64>> {
+    fn walk_to<S: NodeSource, W: Witness<'m, T, S>>(
+        &mut self,
+        tree: &Tree<'m, T, S>,
+        page: u64,
+    ) -> Option<Range<u64>> {
         if page >= LIMIT {
             return None;
         }
-        *self = Self::walk(tree, page);
+        *self = Self::walk::<S, W>(tree, page);
         Some(self.range())
     }
 
     /// Steps to the slot at `page`, where the leaf at hand ends: into the next child of the same parent if there is one.
-    fn step_after<const CONCURRENT: bool, S: NodeSource>(
-        &mut self,
-        tree: &Tree<'m, T, S>,
-        page: u64,
-    ) -> bool {
+    fn step_after<S: NodeSource, W: Witness<'m, T, S>>(&mut self, tree: &Tree<'m, T, S>, page: u64) -> bool {
         if page >= LIMIT {
             return false;
         }
@@ -292,23 +297,24 @@ impl<'m, T> Place<'m, T> {
             if index < parent.count() {
                 let link = parent.child(index);
                 let high = parent.end_of(index, self.parent_high);
+                tree.pause::<W>();
                 if let Kind::Leaf(leaf) = link.kind()
-                    && !(CONCURRENT && parent.is_dead())
+                    && !tree.is_stale::<W>(parent.link())
                 {
                     (self.low, self.high) = (page, high.max(page));
                     self.index += 1;
-                    self.land_at_start::<CONCURRENT>(leaf, page);
+                    self.land_at_start::<S, W>(leaf, page);
                     return true;
                 }
             }
         }
-        *self = Self::walk(tree, page);
+        *self = Self::walk::<S, W>(tree, page);
         true
     }
 
     /// Lands in a leaf whose first entry, unless a writer moved it, starts at `page`.
-    fn land_at_start<const CONCURRENT: bool>(&mut self, leaf: Leaf<'m, T>, page: u64) {
-        if CONCURRENT {
+    fn land_at_start<S: NodeSource, W: Witness<'m, T, S>>(&mut self, leaf: Leaf<'m, T>, page: u64) {
+        if W::CONCURRENT {
             return self.land(leaf, page);
         }
         crate::stats::visit();
@@ -319,15 +325,16 @@ impl<'m, T> Place<'m, T> {
     }
 
     /// Steps to the last slot before the leaf at hand.
-    fn step_before<const CONCURRENT: bool, S: NodeSource>(&mut self, tree: &Tree<'m, T, S>) -> bool {
+    fn step_before<S: NodeSource, W: Witness<'m, T, S>>(&mut self, tree: &Tree<'m, T, S>) -> bool {
         let Some(page) = self.low.checked_sub(1) else { return false };
         if let Some(parent) = self.parent
             && let Some(index) = (self.index as usize).checked_sub(1)
         {
             let link = parent.child(index);
             let low = if index > 0 { parent.separator(index - 1).min(page) } else { self.parent_low };
+            tree.pause::<W>();
             if let Kind::Leaf(leaf) = link.kind()
-                && !(CONCURRENT && parent.is_dead())
+                && !tree.is_stale::<W>(parent.link())
             {
                 (self.low, self.high) = (low, self.low);
                 self.index = index as u32;
@@ -335,7 +342,7 @@ impl<'m, T> Place<'m, T> {
                 return true;
             }
         }
-        *self = Self::walk(tree, page);
+        *self = Self::walk::<S, W>(tree, page);
         true
     }
 }

@@ -8,9 +8,8 @@ use crate::{
     geometry::LIMIT,
     node::{Chain, Kind, Link, Node},
     path::Plan,
-    place::Place,
     rcu::{Rcu, ReadGuard},
-    source::NodeSource,
+    source::{Bug, NodeSource},
     sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering},
     teardown,
 };
@@ -133,6 +132,7 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
         }
         let mut link = self.root()?;
         loop {
+            self.pause::<W>();
             match link.kind() {
                 Kind::Inner(inner) => link = inner.child(inner.search(page)),
                 Kind::Leaf(leaf) => return leaf.get(page),
@@ -148,7 +148,7 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
         page: u64,
     ) -> Cursor<'t, 'k, 'm, T, S, W> {
         self.admit(witness);
-        Cursor::new(self, Place::walk(self, page))
+        Cursor::at(self, page)
     }
 
     /// A cursor that can store.
@@ -185,6 +185,11 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
         area::highest(self, window, pages)
     }
 
+    /// Tells this tree from all others of its domain, for as long as the domain lives.
+    pub fn name(&self) -> u64 {
+        self.name
+    }
+
     /// Number of entries.
     pub fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
@@ -212,6 +217,20 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
     #[inline(always)]
     pub(crate) fn root(&self) -> Option<Link<'m, T>> {
         Link::from_raw(self.root.load(Ordering::Acquire))
+    }
+
+    /// Lets an explorer of schedules in, if the witness is a lock-free reader's.
+    #[inline(always)]
+    pub(crate) fn pause<W: Witness<'m, T, S>>(&self) {
+        if W::CONCURRENT {
+            self.rcu.source().pause();
+        }
+    }
+
+    /// The dead check: whether a writer beside the witness has replaced the node of `link`.
+    #[inline(always)]
+    pub(crate) fn is_stale<W: Witness<'m, T, S>>(&self, link: Link<'m, T>) -> bool {
+        W::CONCURRENT && link.is_dead() && !self.rcu.source().has(Bug::DeadNodeNotChecked)
     }
 
     #[inline]

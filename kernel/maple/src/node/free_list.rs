@@ -2,12 +2,13 @@
 
 use core::ptr::{self, NonNull};
 
-use super::Node;
+use super::{FREED, Node};
 
 /// A stack of free nodes. The owner guards it by a lock.
 #[derive(Debug)]
 pub struct FreeList {
-    /// Begins with the pointer to the next; null at the end.
+    /// Begins with the pointer to the next (null at the end) and the mark of freed nodes, so that a reader which still comes
+    /// here is noticed.
     first: *mut Node,
 }
 
@@ -25,7 +26,7 @@ impl FreeList {
     pub fn push(&mut self, node: &'static mut Node) {
         let node = ptr::from_mut(node);
         // SAFETY: the node is ours alone, and larger and more aligned than a pointer.
-        unsafe { node.cast::<*mut Node>().write(self.first) };
+        unsafe { node.cast::<*mut Node>().write(self.first.map_addr(|a| a | FREED)) };
         self.first = node;
     }
 
@@ -34,7 +35,7 @@ impl FreeList {
     pub fn pop(&mut self) -> Option<&'static mut Node> {
         let node = NonNull::new(self.first)?;
         // SAFETY: it came in by `push`, which wrote the link, and nobody else has it.
-        self.first = unsafe { node.cast::<*mut Node>().read() };
+        self.first = unsafe { node.cast::<*mut Node>().read() }.map_addr(|a| a & !FREED);
         // SAFETY: as above; it is off the list now, so this is the only reference.
         Some(unsafe { &mut *node.as_ptr() })
     }

@@ -109,10 +109,6 @@ impl<'m, T> Inner<'m, T> {
         Link::new(self.body.cast(), INNER)
     }
 
-    pub(crate) fn is_dead(self) -> bool {
-        self.link().is_dead()
-    }
-
     #[inline(always)]
     pub(crate) fn count(self) -> usize {
         self.body().head.count()
