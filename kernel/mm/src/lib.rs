@@ -7,6 +7,8 @@
 //! | --- | --- |
 //! | [`range`] | pages and page ranges |
 //! | [`platform`] | the seam |
+//! | [`schedule`] | named points at which another thread may run |
+//! | [`museum`] | historical bugs that tests put back |
 //! | [`sync`] | locks with ranks, the mmap lock, type-stable pools |
 //! | [`frame`] | physical frames: buddy allocator, metadata |
 //! | [`pgtable`] | page tables: traverse, install, zap, free |
@@ -18,10 +20,13 @@
 extern crate alloc;
 
 pub mod error;
+pub mod event;
 pub mod frame;
+pub mod museum;
 pub mod pgtable;
 pub mod platform;
 pub mod range;
+pub mod schedule;
 pub mod space;
 pub mod sync;
 #[cfg(test)]

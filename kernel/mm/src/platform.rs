@@ -7,10 +7,14 @@ use alloc::boxed::Box;
 use core::mem::MaybeUninit;
 use core::ops::Deref;
 
-use maple::{NodeSource, Rcu};
+use maple::{NodeSource, Rcu, ReadGuard};
 
+use crate::event::Event;
 use crate::frame::{Frame, FrameAllocator, FrameMeta};
+use crate::museum::Bug;
 use crate::pgtable::Table;
+use crate::schedule::{Point, Wait, Wake};
+use crate::sync::spin_loop;
 use crate::tlb::{Flush, TlbState};
 use crate::trace::Step;
 use crate::vma::VmaPool;
@@ -58,6 +62,8 @@ pub enum Fallible {
     TreeNodes,
     /// A killable wait for the mmap lock (E1).
     MmapLock,
+    /// A killable wait for the readers of a VMA (E15).
+    VmaLock,
 }
 
 /// The machine, as the memory manager sees it.
@@ -76,6 +82,10 @@ pub trait Platform {
 
     /// The grace periods of all VMA trees of this machine.
     fn rcu(&self) -> &Rcu<Self::Nodes>;
+
+    /// Runs `section` as an RCU read section of the CPU that runs it: what it finds in a tree stays valid until it is over.
+    /// It does not sleep.
+    fn rcu_read<R>(&self, section: impl FnOnce(&ReadGuard<'_, Self::Nodes>) -> R) -> R;
 
     /// A page of memory for objects, or `None` when memory is short.
     fn slab_page(&self) -> Option<Slab>;
@@ -113,6 +123,33 @@ pub trait Platform {
     /// Whether a panic is unwinding this thread, so that a drop must not panic once more. Only hosts unwind.
     #[inline]
     fn unwinding(&self) -> bool {
+        false
+    }
+
+    /// Another thread may run here; schedule explorers switch. No spin lock is held.
+    #[inline]
+    fn pause(&self, point: Point) {
+        let _ = point;
+    }
+
+    /// Called in every round of a wait, with no spin lock held.
+    #[inline]
+    fn wait(&self, wait: Wait) -> Wake {
+        let _ = wait;
+        spin_loop();
+        Wake::Again
+    }
+
+    /// Counts an event. Writes nothing that another CPU writes.
+    #[inline]
+    fn count(&self, event: Event) {
+        let _ = event;
+    }
+
+    /// Whether a bug of the museum is put back. Only tests have any; in the kernel nothing of them is compiled in.
+    #[inline]
+    fn has(&self, bug: Bug) -> bool {
+        let _ = bug;
         false
     }
 

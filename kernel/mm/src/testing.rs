@@ -5,13 +5,15 @@
 
 use std::sync::Mutex;
 
-use maple::{HostNodes, Rcu};
+use maple::{HostNodes, Rcu, ReadGuard};
 
+use crate::event::Event;
 use crate::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use crate::pgtable::{LEVELS, Protection, PteView, Table, index_of};
 use crate::platform::{Cpu, Fallible, Platform, Slab};
 use crate::range::Page;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::schedule::{Wait, Wake};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::tlb::{Flush, FlushScope, TlbState};
 use crate::trace::Step;
 use crate::vma::VmaPool;
@@ -27,6 +29,8 @@ pub(crate) struct Machine {
     zero_frame: Frame,
     /// Fallible points that are still admitted.
     admitted: AtomicU64,
+    /// Whether a fatal signal has come for all who wait.
+    killed: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -36,6 +40,7 @@ struct State {
     flushes: Vec<Flush>,
     steps: Vec<Step>,
     refused: Vec<Fallible>,
+    events: Vec<Event>,
 }
 
 /// What a TLB knows of a page.
@@ -73,6 +78,7 @@ impl Machine {
             kernel_half: std::array::from_fn(|index| index as u64 * 0x1000 + 1),
             zero_frame,
             admitted: AtomicU64::new(u64::MAX),
+            killed: AtomicBool::new(false),
             state: Mutex::default(),
         }
     }
@@ -157,6 +163,16 @@ impl Machine {
         std::mem::take(&mut self.state.lock().unwrap().refused)
     }
 
+    /// All events since the last call.
+    pub(crate) fn take_events(&self) -> Vec<Event> {
+        std::mem::take(&mut self.state.lock().unwrap().events)
+    }
+
+    /// From now on a fatal signal ends every killable wait.
+    pub(crate) fn kill_waiters(&self) {
+        self.killed.store(true, Ordering::Relaxed);
+    }
+
     /// Frames allocated for `kind`.
     pub(crate) fn allocated(&self, kind: FrameKind) -> u64 {
         self.frames.statistics().allocated(kind)
@@ -200,6 +216,11 @@ impl Platform for Machine {
 
     fn rcu(&self) -> &Rcu<HostNodes> {
         &self.rcu
+    }
+
+    fn rcu_read<R>(&self, section: impl FnOnce(&ReadGuard<'_, HostNodes>) -> R) -> R {
+        let reader = self.rcu.reader(0).expect("read sections do not nest");
+        section(&reader.read())
     }
 
     fn slab_page(&self) -> Option<Slab> {
@@ -256,6 +277,15 @@ impl Platform for Machine {
         }
         self.admitted.store(left - 1, Ordering::Relaxed);
         true
+    }
+
+    fn wait(&self, _wait: Wait) -> Wake {
+        std::thread::yield_now();
+        if self.killed.load(Ordering::Relaxed) { Wake::Killed } else { Wake::Again }
+    }
+
+    fn count(&self, event: Event) {
+        self.state.lock().unwrap().events.push(event);
     }
 
     fn unwinding(&self) -> bool {

@@ -132,8 +132,14 @@ fn every_refused_step_leaves_everything_as_it_was(order: MunmapOrder) {
             }
         }
     }
-    let points =
-        [Fallible::DataFrame, Fallible::TableFrame, Fallible::Vma, Fallible::TreeNodes, Fallible::MmapLock];
+    let points = [
+        Fallible::DataFrame,
+        Fallible::TableFrame,
+        Fallible::Vma,
+        Fallible::TreeNodes,
+        Fallible::MmapLock,
+        Fallible::VmaLock,
+    ];
     let expected: BTreeSet<_> = points.iter().map(|point| format!("{point:?}")).collect();
     assert_eq!(refused, expected, "the sweep must reach every kind of fallible step");
 }
@@ -163,23 +169,28 @@ fn a_munmap_that_fails_says_so_whatever_step_fails() {
     for order in MunmapOrder::ALL {
         let mut steps = 0;
         for step in 0.. {
-            let mut answer = None;
+            let (mut answer, mut point) = (None, None);
             let result = World::run(Setup::new(order), |world| {
                 map_and_write(world, 0, 12);
                 world.apply(mprotect(page(4), 4 * PAGE, Prot::READ));
                 answer = Some(world.attempt(munmap(page(2), 8 * PAGE), step));
+                point = world.machine().points().get(step).copied();
             });
             assert_eq!(result, Ok(()), "{order}, step {step}");
             match answer {
                 Some(Attempt::Refused(Answer::Failed(errno))) => {
-                    assert_eq!(errno, if step == 0 { Errno::EINTR } else { Errno::ENOMEM });
+                    let expected = match point {
+                        Some(Fallible::MmapLock | Fallible::VmaLock) => Errno::EINTR,
+                        _ => Errno::ENOMEM,
+                    };
+                    assert_eq!(errno, expected, "{order}, step {step}: {point:?}");
                     steps += 1;
                 }
                 Some(Attempt::Completed(Answer::Returned(0))) => break,
                 other => panic!("{order}, step {step}: {other:?}"),
             }
         }
-        // The lock, two splits with a VMA and tree nodes each, and the clear.
-        assert_eq!(steps, 6, "{order}");
+        // The mmap lock, two splits with a VMA, tree nodes and a VMA lock each, the VMA between, and the clear.
+        assert_eq!(steps, 9, "{order}");
     }
 }

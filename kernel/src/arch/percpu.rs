@@ -5,7 +5,7 @@
 //! element so that more can follow.
 
 use core::arch::asm;
-use core::cell::Cell;
+use core::cell::{Cell, OnceCell};
 use core::ptr;
 
 use x86_64::VirtAddr;
@@ -107,4 +107,25 @@ pub(super) fn bases() -> u64 {
 #[inline]
 pub(crate) fn cpu_number() -> u32 {
     current().number
+}
+
+/// A value of each CPU's own, made when that CPU first uses it.
+pub(crate) struct Local<T>([OnceCell<T>; MAX_CPUS]);
+
+// SAFETY: each element is made and used by its own CPU only: `with` is the only way to one.
+unsafe impl<T: Send> Sync for Local<T> {}
+
+impl<T> Local<T> {
+    /// No CPU has a value yet.
+    pub(crate) const fn new() -> Self {
+        Local([const { OnceCell::new() }; MAX_CPUS])
+    }
+
+    /// Runs `user` with the running CPU's value; `make` makes it for the CPU with this number. No interrupt handler uses
+    /// the same value, and the kernel does not move between CPUs meanwhile.
+    #[inline]
+    pub(crate) fn with<R>(&self, make: impl FnOnce(u32) -> T, user: impl FnOnce(&T) -> R) -> R {
+        let cpu = cpu_number();
+        user(self.0[cpu as usize].get_or_init(|| make(cpu)))
+    }
 }

@@ -1,6 +1,6 @@
 //! The machine as the memory manager sees it.
 
-use maple::Rcu;
+use maple::{Rcu, ReadGuard, Reader};
 use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use mm::pgtable::Table;
 use mm::platform::Slab;
@@ -11,7 +11,7 @@ use mm::{Cpu, Platform};
 use spin::Once;
 
 use super::nodes::KernelNodes;
-use crate::arch::{self, direct_map, paging, tlb, user};
+use crate::arch::{self, Local, direct_map, paging, tlb, user};
 
 /// The real machine: a value without content.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,7 @@ pub(crate) static KERNEL: Kernel = Kernel;
 
 static VMAS: VmaPool = VmaPool::new();
 static GRACE_PERIODS: Once<Rcu<KernelNodes>> = Once::new();
+static READERS: Local<Reader<'static, KernelNodes>> = Local::new();
 static ZERO_FRAME: Once<Frame> = Once::new();
 
 /// Takes what the platform needs of memory.
@@ -32,6 +33,11 @@ pub(super) fn init() {
         direct_map::zero(frame.address().as_u64());
         frame
     });
+}
+
+#[inline]
+fn grace_periods() -> &'static Rcu<KernelNodes> {
+    GRACE_PERIODS.get().expect("memory is set up")
 }
 
 impl Platform for Kernel {
@@ -50,7 +56,18 @@ impl Platform for Kernel {
 
     #[inline]
     fn rcu(&self) -> &Rcu<KernelNodes> {
-        GRACE_PERIODS.get().expect("memory is set up")
+        grace_periods()
+    }
+
+    #[inline]
+    fn rcu_read<R>(&self, section: impl FnOnce(&ReadGuard<'_, KernelNodes>) -> R) -> R {
+        let make = |cpu| grace_periods().reader(cpu as usize).expect("the CPU's own place");
+        READERS.with(make, |reader| {
+            let result = section(&reader.read());
+            // A CPU that runs a program or idles makes nobody wait.
+            reader.offline();
+            result
+        })
     }
 
     fn slab_page(&self) -> Option<Slab> {

@@ -13,14 +13,14 @@ use crate::vma::{Backing, VmaFlags, VmaInfo};
 impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Lets the heap begin, empty, at `address` (bytes, page aligned).
     pub fn set_brk_start(&self, address: u64) {
-        let mut map = self.map.write();
+        let mut map = self.write_unconditionally();
         map.brk_start = address;
         map.brk = address;
     }
 
     /// Moves the end of the heap to `address` (bytes). The result is the end then; the old one if that cannot be.
     pub fn brk(&self, address: u64) -> u64 {
-        let Ok(mut guard) = self.write() else { return self.map.read().brk };
+        let Ok(mut guard) = self.write() else { return self.read().brk };
         let old = guard.brk;
         if address < guard.brk_start || address > USER_END {
             return old;
@@ -36,7 +36,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             }
             guard.brk = address;
             if in_order!(self.order, self.unmap_range(guard, less)).is_err() {
-                self.map.write().brk = old;
+                self.write_unconditionally().brk = old;
                 return old;
             }
             return address;

@@ -57,7 +57,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// # Errors
     /// The first thing that does not hold.
     pub fn check(&self) -> Result<(), CheckError> {
-        let map = self.map.write();
+        let map = self.write_unconditionally();
         self.check_vmas(&map)?;
         self.check_pages(&map)?;
         let (kept, counted) = (self.tables.tables(), self.tables.count_tables());

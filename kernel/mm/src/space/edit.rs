@@ -4,16 +4,19 @@
 use maple::Store;
 
 use crate::error::MmError;
+use crate::museum::{self, Bug};
 use crate::platform::{Fallible, Platform};
 use crate::range::{Page, PageRange};
+use crate::schedule::Point;
 use crate::space::map::{Change, Map, Totals, VmaCursor, VmaReservation, VmaTree};
 use crate::trace::Step;
-use crate::vma::{Reach, Vma, VmaFlags, VmaInfo, WriteSection};
+use crate::vma::{Locked, Owner, Reach, Vma, VmaFlags, VmaInfo, WriteSection};
 
 /// An open mmap write section of an address space, with a cursor in its tree.
 pub(super) struct Edit<'t, 'g, 'm, P: Platform> {
     pub(super) machine: &'m P,
     pub(super) section: WriteSection<'g>,
+    pub(super) owner: Owner,
     pub(super) cursor: VmaCursor<'t, 'g, 'm, P>,
     pub(super) totals: &'g mut Totals,
     pub(super) max_map_count: usize,
@@ -38,7 +41,8 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         page: Page,
     ) -> Self {
         let cursor = VmaCursor::new(tree, &mut map.token, page);
-        Edit { machine, section, cursor, totals: &mut map.totals, max_map_count: map.max_map_count }
+        let owner = Owner(tree.name());
+        Edit { machine, section, owner, cursor, totals: &mut map.totals, max_map_count: map.max_map_count }
     }
 
     /// Whether one more VMA would pass `max_map_count` (E4).
@@ -46,11 +50,27 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         self.totals.vmas >= self.max_map_count
     }
 
+    /// Write-locks `vma`, which is attached, until the write section ends; waits for its readers.
+    pub(super) fn lock(&self, vma: &'m Vma) -> Locked<'g, 'm> {
+        vma.start_write(self.section, self.machine)
+    }
+
+    /// As [`lock`](Self::lock), unless a fatal signal comes while it waits.
+    ///
+    /// # Errors
+    /// [`MmError::Interrupted`] (E15): nothing has changed.
+    pub(super) fn lock_killable(&self, vma: &'m Vma) -> Result<Locked<'g, 'm>, MmError> {
+        if !vma.is_write_locked(self.section) && !self.machine.admit(Fallible::VmaLock) {
+            return Err(MmError::Interrupted);
+        }
+        vma.start_write_killable(self.section, self.machine)
+    }
+
     /// Splits `vma` at `at`, a page inside it. Both halves are write-locked before the new one enters the
     /// tree (I12, I13); nothing changes before the last allocation (I15). The cursor stands on the upper half then.
     ///
     /// # Errors
-    /// [`MmError::NoMemory`] (E7, E8): nothing has changed.
+    /// [`MmError::NoMemory`] (E7, E8) or [`MmError::Interrupted`] (E15): nothing has changed.
     pub(super) fn split(&mut self, vma: &'m Vma, at: Page, new: NewHalf) -> Result<&'m Vma, MmError> {
         let whole = vma.info();
         let (Some(lower), Some(upper)) =
@@ -64,7 +84,18 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
             NewHalf::Upper => (upper, lower),
         };
         let (fresh, reservation) = self.prepare(new_range)?;
-        vma.start_write(self.section).set_range(kept_range);
+        let locked = if self.machine.has(Bug::SplitWithoutLock) {
+            Ok(vma.pretend_locked())
+        } else {
+            self.lock_killable(vma)
+        };
+        match locked {
+            Ok(locked) => locked.set_range(kept_range),
+            Err(error) => {
+                self.machine.vmas().free(fresh);
+                return Err(error);
+            }
+        }
         self.enter(fresh, reservation, &whole.part(new_range));
         if new == NewHalf::Lower {
             self.cursor.next(Page::USER_END);
@@ -113,10 +144,16 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
 
     /// Lets `fresh`, which was prepared over the range of `info`, enter the tree as `info` says; locked first (I12).
     fn enter(&mut self, fresh: &'m Vma, reservation: VmaReservation<'t, 'm, P>, info: &VmaInfo) {
-        let fresh = fresh.start_write(self.section);
-        fresh.describe(info);
-        self.cursor.store(reservation, fresh);
-        fresh.attach();
+        let section = museum::section_of_new_vma(self.machine, self.section);
+        let locked = fresh.start_write_detached(section, self.owner);
+        locked.describe(info);
+        self.machine.pause(Point::StoreVma(info.range));
+        self.cursor.store(reservation, locked);
+        self.machine.pause(Point::AttachVma(info.range));
+        locked.attach();
+        if self.machine.has(Bug::NewVmaLockedAfterStore) {
+            self.lock(fresh);
+        }
         self.totals.vmas += 1;
     }
 
@@ -133,7 +170,9 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         let prev = if at_start { self.neighbour_below(range.start()) } else { None };
         let next = if at_end { self.neighbour_above(range.start(), range.end()) } else { None };
         let whole = if at_start && at_end { Some(vma) } else { None };
-        vma.start_write(self.section);
+        if !self.machine.has(Bug::ProtectWithoutLock) {
+            self.lock(vma);
+        }
         match target.reach(prev, next) {
             Reach::Alone => self.isolate(vma, range, flags)?,
             Reach::Both(into, beyond) => {
@@ -167,7 +206,9 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
             }
             self.split(vma, range.end(), NewHalf::Upper)?;
         }
-        vma.start_write(self.section).set_flags(flags);
+        let locked =
+            if self.machine.has(Bug::ProtectWithoutLock) { vma.pretend_locked() } else { self.lock(vma) };
+        locked.set_flags(flags);
         Ok(())
     }
 
@@ -184,14 +225,15 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         let end = into.end().max(part.range.end()).max(beyond.map_or(Page::ZERO, Vma::end));
         let Some(range) = PageRange::new(start, end) else { return Err(MmError::Invalid) };
         let reservation = self.cursor.reserve(self.machine, range, Store::Entry)?;
-        let locked = into.start_write(self.section);
+        let locked = self.lock(into);
         for vma in covered.into_iter().chain(beyond) {
-            vma.start_write(self.section).detach();
+            self.lock(vma).detach(self.machine);
         }
         if let Some(id) = part.anon.or(beyond.and_then(Vma::anon)) {
             into.set_anon_once(id);
         }
         locked.set_range(range);
+        self.machine.pause(Point::StoreVma(range));
         self.cursor.store(reservation, locked);
         for vma in covered.into_iter().chain(beyond) {
             self.totals.vmas -= 1;
@@ -203,7 +245,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
     /// After a neighbour took a part of `vma`: the rest is `[start, end)`. Nothing to do if the whole of it went.
     fn shrink(&mut self, vma: &'m Vma, whole: Option<&'m Vma>, start: Page, end: Page) {
         if let (None, Some(rest)) = (whole, PageRange::new(start, end)) {
-            vma.start_write(self.section).set_range(rest);
+            self.lock(vma).set_range(rest);
         }
     }
 
@@ -230,8 +272,9 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
     pub(super) fn extend(&mut self, vma: &'m Vma, range: PageRange) -> Result<(), MmError> {
         let reservation = self.cursor.reserve(self.machine, range, Store::Entry)?;
         let more = range.pages() - vma.pages();
-        let locked = vma.start_write(self.section);
+        let locked = self.lock(vma);
         locked.set_range(range);
+        self.machine.pause(Point::StoreVma(range));
         self.cursor.store(reservation, locked);
         self.totals.account(vma.flags(), more, Change::Add);
         Ok(())

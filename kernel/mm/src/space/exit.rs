@@ -15,11 +15,11 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Unmaps and frees everything, all VMAs at once. The address space can be used again afterwards.
     pub fn clear(&self) {
         // Not through `write`: the end of a process cannot fail.
-        let mut guard = self.map.write();
+        let mut guard = self.write_unconditionally();
         let mut removed = Removed { vmas: List::new(), count: 0 };
         let section = WriteSection::new(guard.sequence());
         self.each_vma(&guard, |_, vma| {
-            vma.start_write(section).detach();
+            vma.start_write(section, self.machine).detach(self.machine);
             removed.vmas.push(vma);
             removed.count += 1;
         });

@@ -9,15 +9,18 @@
 use core::fmt;
 
 use crate::error::MmError;
+use crate::event::Event;
 use crate::frame::{Frame, FrameKind};
+use crate::museum::Bug;
 use crate::pgtable::{Installed, Protection, Pte, PteView};
 use crate::platform::{Fallible, Platform};
 use crate::range::{Page, USER_END};
+use crate::schedule::Point;
 use crate::space::AddressSpace;
 use crate::space::map::Map;
 use crate::space::stack::Growth;
 use crate::tlb::Gather;
-use crate::vma::{Access, Vma, VmaFlags};
+use crate::vma::{Access, NotLocked, Owner, ReadLocked, Vma, VmaFlags};
 
 /// Why a fault ends in SIGSEGV.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,14 +60,59 @@ impl FaultOutcome {
 }
 
 impl<'m, P: Platform> AddressSpace<'m, P> {
-    /// Handles a page fault at `address` (bytes, any value). Takes the mmap lock for reading, and for writing to let a
-    /// stack grow.
+    /// Handles a page fault at `address` (bytes, any value): under the VMA lock alone where that is possible, else under the
+    /// mmap lock for reading. To let a stack grow, it takes that for writing.
     pub fn fault(&self, address: u64, access: Access) -> FaultOutcome {
+        self.machine.count(Event::Fault);
         if address >= USER_END {
             return FaultOutcome::Signal(Segv::NotMapped);
         }
         let page = Page::containing(address);
-        let mut map = self.map.read();
+        self.fault_under_vma_lock(page, access).unwrap_or_else(|| self.fault_under_mmap_lock(page, access))
+    }
+
+    /// Handles a fault without the mmap lock; `None` if it takes that.
+    fn fault_under_vma_lock(&self, page: Page, access: Access) -> Option<FaultOutcome> {
+        let vma = self.lock_vma_under_rcu(page)?;
+        if lacks_identity(&vma, access) {
+            // It depends on the neighbours, which only the mmap lock keeps in place.
+            self.machine.count(Event::VmaLockRetry);
+            return None;
+        }
+        let outcome = self.fault_in_vma(&vma, page, access);
+        self.machine.count(Event::VmaLockSuccess);
+        Some(outcome)
+    }
+
+    /// The VMA that contains `page`, locked for reading, found without the mmap lock. `None` if there is none, or a writer
+    /// is at work on it.
+    pub(super) fn lock_vma_under_rcu(&self, page: Page) -> Option<ReadLocked<'m>> {
+        let owner = Owner(self.vmas.name());
+        let vma = loop {
+            self.machine.pause(Point::FindVma(page));
+            let found = self.machine.rcu_read(|section| {
+                let (_, vma) = self.vmas.get(section, page.number())?;
+                Some(vma.start_read(owner, || self.map.sequence(), self.machine, page))
+            });
+            match found {
+                Some(Ok(vma)) => break Some(vma),
+                Some(Err(NotLocked::Detached)) => self.machine.count(Event::VmaLockMiss),
+                Some(Err(NotLocked::Busy)) | None => break None,
+            }
+        };
+        // A VMA that was recycled, or has shrunk, lies elsewhere.
+        let here =
+            |vma: &ReadLocked<'m>| vma.range().contains(page) || self.machine.has(Bug::RangeNotChecked);
+        let vma = vma.filter(here);
+        if vma.is_none() {
+            self.machine.count(Event::VmaLockAbort);
+        }
+        vma
+    }
+
+    /// Handles a fault under the mmap lock.
+    fn fault_under_mmap_lock(&self, page: Page, access: Access) -> FaultOutcome {
+        let mut map = self.read();
         let vma = match self.vma_at(&map, page) {
             Some(vma) => vma,
             None => {
@@ -75,42 +123,50 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 if !stack_above || self.grow_stack(page) == Growth::Refused {
                     return FaultOutcome::Signal(Segv::NotMapped);
                 }
-                map = self.map.read();
+                map = self.read();
                 let Some(vma) = self.vma_at(&map, page) else { return FaultOutcome::Signal(Segv::NotMapped) };
                 vma
             }
         };
+        if lacks_identity(vma, access) {
+            self.prepare_anon(&map, vma);
+        }
+        self.fault_in_vma(vma, page, access)
+    }
+
+    /// Handles a fault in `vma`, which is stable and has an identity if the access needs one.
+    fn fault_in_vma(&self, vma: &Vma, page: Page, access: Access) -> FaultOutcome {
         if !vma.flags().permits(access) {
             return FaultOutcome::Signal(Segv::NotPermitted);
         }
-        match self.fault_in(&map, vma, page, access) {
+        match self.make_present(vma, page, access) {
             Ok(()) => FaultOutcome::Resolved,
             Err(_) => FaultOutcome::OutOfMemory,
         }
     }
 
-    /// Makes `page` of `vma` present for a permitted access. Caller holds the mmap lock.
-    fn fault_in(&self, map: &Map<'m, P>, vma: &Vma, page: Page, access: Access) -> Result<(), MmError> {
+    /// Makes `page` of `vma` present for a permitted access.
+    fn make_present(&self, vma: &Vma, page: Page, access: Access) -> Result<(), MmError> {
+        self.machine.pause(Point::LookAtEntry(page));
         let flags = vma.flags();
         let pte = self.tables.traverse(page);
         match pte.view() {
             PteView::Leaf { protection, .. } if access != Access::Write || protection.is_writable() => Ok(()),
-            PteView::Leaf { frame, .. } => self.make_writable(map, vma, page, pte, frame),
+            PteView::Leaf { frame, .. } => self.make_writable(vma, page, pte, frame),
             _ if access != Access::Write && !flags.contains(VmaFlags::SHARED) => {
                 self.install(page, self.machine.zero_frame(), flags.protection().without_write())
             }
-            _ if flags.contains(VmaFlags::SHARED) => {
-                self.install(page, self.zeroed_frame(FrameKind::Shared)?, flags.protection())
-            }
             _ => {
-                self.prepare_anon(map, vma);
-                self.install(page, self.zeroed_frame(FrameKind::Anonymous)?, flags.protection())
+                let shared = flags.contains(VmaFlags::SHARED);
+                let kind = if shared { FrameKind::Shared } else { FrameKind::Anonymous };
+                self.install(page, self.zeroed_frame(kind)?, flags.protection())
             }
         }
     }
 
     /// Maps `page` to `frame`, whose reference is ours, unless another fault was first.
     fn install(&self, page: Page, frame: Frame, protection: Protection) -> Result<(), MmError> {
+        self.machine.pause(Point::Install(page));
         match self.tables.install(page, frame, protection) {
             Ok(Installed::New) => Ok(()),
             Ok(Installed::Occupied(_)) => {
@@ -125,29 +181,23 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// Resolves a write to a leaf without the right to write: in place if the frame is ours alone, else with a copy.
-    fn make_writable(
-        &self,
-        map: &Map<'m, P>,
-        vma: &Vma,
-        page: Page,
-        pte: Pte,
-        frame: Frame,
-    ) -> Result<(), MmError> {
+    fn make_writable(&self, vma: &Vma, page: Page, pte: Pte, frame: Frame) -> Result<(), MmError> {
         let frames = self.machine.frames();
         let protection = vma.flags().protection();
         let ours = vma.flags().contains(VmaFlags::SHARED)
             || (frames.kind(frame) == FrameKind::Anonymous && frames.reference_count(frame) == 1);
         if ours {
+            self.machine.pause(Point::Replace(page));
             // Rights only grow: a stale translation faults once more. If the entry changed, so does the access.
             self.tables.replace(page, pte, frame, protection);
             return Ok(());
         }
-        self.prepare_anon(map, vma);
         // Pinned, so that nobody frees it while it is copied.
         let Some(pinned) = self.tables.pin(page, pte) else { return Ok(()) };
         let fresh = self.frame_for_copy(pinned);
         frames.put(pinned);
         let fresh = fresh?;
+        self.machine.pause(Point::Replace(page));
         if !self.tables.replace(page, pte, fresh, protection) {
             frames.put(fresh);
             return Ok(());
@@ -192,4 +242,11 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let id = reusable(above).or_else(|| reusable(below)).unwrap_or_else(|| self.new_anon_id());
         vma.set_anon_once(id);
     }
+}
+
+/// Whether the access is to give `vma` its first anonymous page, for which it needs an identity.
+fn lacks_identity(vma: &Vma, access: Access) -> bool {
+    access == Access::Write
+        && vma.anon().is_none()
+        && vma.flags() & (VmaFlags::WRITE | VmaFlags::SHARED) == VmaFlags::WRITE
 }

@@ -5,8 +5,10 @@ use core::mem;
 use maple::Store;
 
 use crate::error::MmError;
+use crate::museum::Bug;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange};
+use crate::schedule::Point;
 use crate::space::edit::{Edit, NewHalf};
 use crate::space::map::{Change, Totals};
 use crate::space::order::{NeighboursRead, Order, Return};
@@ -16,23 +18,30 @@ use crate::vma::{Locked, Vma, WriteSection};
 
 /// VMAs on their way out: write-locked and detached, but still in the tree. Dropped before the clear, it attaches
 /// them again (the unwinding of E6-E14).
-pub(super) struct Gathered<'g, 'm> {
+pub(super) struct Gathered<'g, 'm, P: Platform> {
+    machine: &'m P,
     section: WriteSection<'g>,
     vmas: List<'m, Vma>,
     totals: Totals,
 }
 
-impl<'g, 'm> Gathered<'g, 'm> {
+impl<'g, 'm, P: Platform> Gathered<'g, 'm, P> {
     /// No VMAs yet.
-    pub(super) fn new(section: WriteSection<'g>) -> Self {
-        Gathered { section, vmas: List::new(), totals: Totals::default() }
+    pub(super) fn new(machine: &'m P, section: WriteSection<'g>) -> Self {
+        Gathered { machine, section, vmas: List::new(), totals: Totals::default() }
     }
 
     /// Takes one more. It is write-locked before it is detached (I10).
     fn take(&mut self, vma: Locked<'g, 'm>) {
-        vma.detach();
+        if !self.machine.has(Bug::DetachBeforeLock) {
+            vma.detach(self.machine);
+        }
+        let counted = match self.vmas.first() {
+            Some(other) if self.machine.has(Bug::LockedPagesOfWrongVma) => other.flags(),
+            _ => vma.flags(),
+        };
         self.vmas.push(vma.vma());
-        self.totals.account(vma.flags(), vma.pages(), Change::Add);
+        self.totals.account(counted, vma.pages(), Change::Add);
         self.totals.vmas += 1;
     }
 
@@ -47,10 +56,12 @@ impl<'g, 'm> Gathered<'g, 'm> {
     }
 }
 
-impl Drop for Gathered<'_, '_> {
+impl<P: Platform> Drop for Gathered<'_, '_, P> {
     fn drop(&mut self) {
         while let Some(vma) = self.vmas.pop() {
-            vma.start_write(self.section).attach();
+            if !self.machine.has(Bug::UnwindLeavesDetached) {
+                vma.still_locked(self.section).attach();
+            }
         }
     }
 }
@@ -103,16 +114,25 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
     /// each (I10). The cursor stands on the last one, or behind it.
     ///
     /// # Errors
-    /// E7, E8 from the end split. All are attached again then; splits remain.
-    pub(super) fn gather(&mut self, first: &'m Vma, range: PageRange) -> Result<Gathered<'g, 'm>, MmError> {
-        let mut gathered = Gathered::new(self.section);
+    /// E7, E8 from the end split, E15. All are attached again then; splits remain.
+    pub(super) fn gather(
+        &mut self,
+        first: &'m Vma,
+        range: PageRange,
+    ) -> Result<Gathered<'g, 'm, P>, MmError> {
+        let mut gathered = Gathered::new(self.machine, self.section);
         let mut next = Some(first);
         while let Some(vma) = next {
             if vma.end() > range.end() {
                 let new = self.split(vma, range.end(), NewHalf::Upper)?;
                 self.trace(Step::SplitEnd(new.range()));
             }
-            gathered.take(vma.start_write(self.section));
+            if self.machine.has(Bug::DetachBeforeLock) {
+                vma.pretend_locked().detach(self.machine);
+                gathered.take(vma.start_write_detached(self.section, self.owner));
+            } else {
+                gathered.take(self.lock_killable(vma)?);
+            }
             self.trace(Step::Gather(vma.range()));
             next = self.cursor.next(range.end());
         }
@@ -161,10 +181,11 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
     /// E14: all are attached again; splits remain.
     pub(super) fn clear(
         &mut self,
-        gathered: Gathered<'g, 'm>,
+        gathered: Gathered<'g, 'm, P>,
         range: PageRange,
     ) -> Result<Removed<'m>, MmError> {
         let reservation = self.cursor.reserve(self.machine, range, Store::Erase)?;
+        self.machine.pause(Point::ClearTree(range));
         self.cursor.clear(reservation);
         self.totals.subtract(gathered.totals());
         let pages = gathered.totals().pages;

@@ -89,7 +89,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
         self.machine.trace(Step::Begin(range));
         let first = edit.split_start::<O>(first, range)?;
-        let gathered: Gathered<'_, 'm> = edit.gather(first, range)?;
+        let gathered: Gathered<'_, 'm, P> = edit.gather(first, range)?;
         if !may_expand(gathered.totals().pages) {
             return Err(MmError::NoMemory);
         }
@@ -110,7 +110,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// as Linux does.
     fn populate(&self, range: PageRange) {
         for page in range.iter() {
-            let access = match self.vma_at(&self.map.read(), page).map(|vma| vma.flags()) {
+            let access = match self.vma_at(&self.read(), page).map(|vma| vma.flags()) {
                 Some(flags) if flags.contains(VmaFlags::WRITE | VmaFlags::SHARED) => Access::Read,
                 Some(flags) if flags.contains(VmaFlags::WRITE) => Access::Write,
                 _ => Access::Read,

@@ -34,10 +34,11 @@ use crate::frame::Frame;
 use crate::pgtable::PageTables;
 use crate::platform::{Fallible, Platform};
 use crate::range::{PAGE_SHIFT, PAGE_SIZE, Page};
+use crate::schedule::{Point, Wait};
 use crate::space::edit::Edit;
 use crate::space::map::{Map, VmaTree};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{RwSem, WriteGuard};
+use crate::sync::{ReadGuard, RwSem, WriteGuard};
 use crate::tlb::TlbState;
 use crate::vma::{AnonId, WriteSection};
 
@@ -149,7 +150,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
     /// Sums over the VMAs.
     pub fn totals(&self) -> Totals {
-        self.map.read().totals
+        self.read().totals
     }
 
     /// Number of page tables, the root included.
@@ -159,38 +160,54 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
     /// The resource limits.
     pub fn limits(&self) -> Limits {
-        self.map.read().limits
+        self.read().limits
     }
 
     /// Sets the resource limits. What is over a limit already stays.
     pub fn set_limits(&self, limits: Limits) {
-        self.map.write().limits = limits;
+        self.write_unconditionally().limits = limits;
     }
 
     /// Notes where the stack begins, an address just inside or at the end of the stack VMA; maps shows it so.
     pub fn set_stack_top(&self, address: u64) {
-        self.map.write().stack_top = address;
+        self.write_unconditionally().stack_top = address;
     }
 
     /// Visits all VMAs in ascending order, under the mmap lock (read).
     pub fn for_each_vma(&self, mut visit: impl FnMut(&VmaView)) {
-        let map = self.map.read();
+        let map = self.read();
         self.each_vma(&map, |_, vma| visit(&map.view(vma)));
     }
 
     /// The VMA that contains `page`, if any, and the ones below and above it: for messages about faults.
     pub fn vmas_around(&self, page: Page) -> [Option<VmaView>; 3] {
-        let map = self.map.read();
+        let map = self.read();
         let (below, above) = self.around(&map, page);
         [below, self.vma_at(&map, page), above].map(|vma| vma.map(|vma| map.view(vma)))
     }
 
-    /// The mmap lock for writing (E1).
+    /// The mmap lock for writing, unless a fatal signal comes while it is waited for (E1).
     fn write(&self) -> Result<WriteGuard<'_, Map<'m, P>>, MmError> {
         if !self.machine.admit(Fallible::MmapLock) {
             return Err(MmError::Interrupted);
         }
-        Ok(self.map.write())
+        Ok(self.write_unconditionally())
+    }
+
+    /// The mmap lock for writing.
+    fn write_unconditionally(&self) -> WriteGuard<'_, Map<'m, P>> {
+        self.machine.pause(Point::WriteLockMmap);
+        self.map.write_waiting(|| {
+            self.machine.wait(Wait::WriteLockMmap);
+        })
+    }
+
+    /// The mmap lock for reading.
+    fn read(&self) -> ReadGuard<'_, Map<'m, P>> {
+        self.machine.pause(Point::ReadLockMmap);
+        self.map.read_waiting(|| {
+            self.machine.wait(Wait::ReadLockMmap);
+        })
     }
 
     /// Opens the map behind `guard` for changes, with the cursor on the slot of `page`.

@@ -6,6 +6,7 @@ use crate::error::MmError;
 use crate::pgtable::Writable;
 use crate::platform::Platform;
 use crate::range::{PAGE_SHIFT, Page, PageRange};
+use crate::schedule::Point;
 use crate::space::map::Map;
 use crate::space::{AddressSpace, pages_for};
 use crate::sync::WriteGuard;
@@ -67,6 +68,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 if let Err(error) = self.edit(&mut guard, at).modify(vma, part, flags) {
                     break Err(error);
                 }
+                self.machine.pause(Point::ChangeEntries(part));
                 self.tables.protect(part, flags.protection(), writable(flags), &mut gather);
             }
             if at >= range.end() {

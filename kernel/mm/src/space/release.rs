@@ -1,7 +1,9 @@
 //! The steps of munmap after the point of no return: unmap, free tables, flush, free. Nothing here can fail.
 
+use crate::museum::Bug;
 use crate::platform::Platform;
-use crate::range::PageRange;
+use crate::range::{Page, PageRange};
+use crate::schedule::Point;
 use crate::space::AddressSpace;
 use crate::space::gather::Removed;
 use crate::space::map::Neighbours;
@@ -17,12 +19,16 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             floor: neighbours.floor.address(),
             ceiling: neighbours.ceiling.address(),
         });
+        let ceiling =
+            if self.machine.has(Bug::TablesFreedBeyondNext) { Page::USER_END } else { neighbours.ceiling };
         let mut gather = Gather::new(self.machine, &self.tlb);
+        self.machine.pause(Point::ChangeEntries(range));
         let pages = self.tables.zap(range, &mut gather);
         self.machine.trace(Step::Unmap { pages });
-        let tables = self.tables.free(range, neighbours.floor, neighbours.ceiling, &mut gather);
+        let tables = self.tables.free(range, neighbours.floor, ceiling, &mut gather);
         self.machine.trace(Step::FreeTables { tables });
         let freed = gather.finish();
+        self.machine.pause(Point::FreeVmas);
         while let Some(vma) = removed.vmas.pop() {
             self.machine.vmas().free(vma);
         }

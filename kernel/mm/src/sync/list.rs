@@ -73,6 +73,12 @@ impl<'m, T: Linked> List<'m, T> {
         self.first = Some(object);
     }
 
+    /// The first object.
+    #[inline]
+    pub fn first(&self) -> Option<&'m T> {
+        self.first
+    }
+
     /// Takes the first object.
     #[inline]
     pub fn pop(&mut self) -> Option<&'m T> {

@@ -59,11 +59,17 @@ impl<T> RwSem<T> {
     /// Takes the lock for reading; waits while a writer holds it or waits for it.
     #[inline]
     pub fn read(&self) -> ReadGuard<'_, T> {
+        self.read_waiting(spin_loop)
+    }
+
+    /// As [`read`](Self::read); `wait` is called in every round of the wait.
+    #[inline]
+    pub fn read_waiting(&self, mut wait: impl FnMut()) -> ReadGuard<'_, T> {
         loop {
             if let Some(guard) = self.try_read() {
                 return guard;
             }
-            spin_loop();
+            wait();
         }
     }
 
@@ -84,9 +90,15 @@ impl<T> RwSem<T> {
     /// Takes the lock for writing; waits until all other holders are gone.
     #[inline]
     pub fn write(&self) -> WriteGuard<'_, T> {
+        self.write_waiting(spin_loop)
+    }
+
+    /// As [`write`](Self::write); `wait` is called in every round of the wait.
+    #[inline]
+    pub fn write_waiting(&self, wait: impl FnMut()) -> WriteGuard<'_, T> {
         match self.try_write() {
             Some(guard) => guard,
-            None => self.write_contended(),
+            None => self.write_contended(wait),
         }
     }
 
@@ -100,7 +112,7 @@ impl<T> RwSem<T> {
     }
 
     #[cold]
-    fn write_contended(&self) -> WriteGuard<'_, T> {
+    fn write_contended(&self, mut wait: impl FnMut()) -> WriteGuard<'_, T> {
         loop {
             let state = self.state.load(Ordering::Relaxed);
             if state & !WAITING == 0 {
@@ -115,7 +127,7 @@ impl<T> RwSem<T> {
             } else if state & WAITING == 0 {
                 self.state.fetch_or(WAITING, Ordering::Relaxed);
             }
-            spin_loop();
+            wait();
         }
     }
 

@@ -5,8 +5,10 @@ use core::mem;
 
 use super::{Flush, FlushScope, SINGLE_PAGES, TlbState};
 use crate::frame::{Frame, FrameBatch};
+use crate::museum::Bug;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange};
+use crate::schedule::Point;
 use crate::trace::Step;
 
 /// What a gather has freed: references to frames of data, and tables.
@@ -114,7 +116,7 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
     /// While another gather of the address space is under way, everything is flushed: the other may have cleared
     /// entries of this range that this one found absent, and not flushed them yet.
     pub fn finish(mut self) -> Freed {
-        if self.tlb.is_nested() {
+        if self.tlb.is_nested() && !self.machine.has(Bug::NestedFlushForgotten) {
             (self.low, self.high) = EVERYTHING;
         }
         if self.low < self.high {
@@ -133,11 +135,16 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
             Some(range) if range.pages() <= SINGLE_PAGES => FlushScope::Range(range),
             _ => FlushScope::All,
         };
+        self.freed.pages += self.batch.len() - self.tables;
+        self.freed.tables += self.tables;
+        if self.machine.has(Bug::FreeBeforeFlush) {
+            self.machine.frames().put_batch(&mut self.batch);
+        }
+        self.machine.pause(Point::Flush);
         self.tlb.advance();
         self.machine.flush(self.tlb, Flush { scope, tables: self.tables != 0 });
         self.machine.trace(Step::Flush { pages: scope.single_pages() });
-        self.freed.pages += self.batch.len() - self.tables;
-        self.freed.tables += self.tables;
+        self.machine.pause(Point::FreeFrames);
         self.machine.frames().put_batch(&mut self.batch);
         (self.low, self.high) = NOTHING;
         self.tables = 0;

@@ -74,7 +74,7 @@ impl Vma {
 pub(super) mod tests_support {
     use super::*;
     use crate::range::{Page, PageRange};
-    use crate::vma::{Backing, WriteSection};
+    use crate::vma::{Backing, Owner, WriteSection};
 
     /// Anonymous memory over pages `start..end`.
     pub(in crate::vma) fn part(start: u64, end: u64) -> VmaInfo {
@@ -91,7 +91,7 @@ pub(super) mod tests_support {
     pub(in crate::vma) fn reach(prev: VmaInfo, candidate: VmaInfo, next: VmaInfo) -> &'static str {
         let [below, above] = [prev, next].map(|info| {
             let vma = Vma::default();
-            vma.start_write(WriteSection::new(1)).describe(&info);
+            vma.start_write_detached(WriteSection::new(1), Owner(1)).describe(&info);
             vma
         });
         match candidate.reach(Some(&below), Some(&above)) {

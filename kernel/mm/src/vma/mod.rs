@@ -19,6 +19,7 @@ use core::fmt;
 
 pub use flags::{Access, VmaFlags};
 pub use lock::{Locked, WriteSection};
+pub(crate) use lock::{NotLocked, ReadLocked};
 pub(crate) use merge::Reach;
 
 use crate::range::{Page, PageRange};
@@ -69,6 +70,10 @@ impl Backing {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AnonId(pub u64);
 
+/// The address space that a VMA belongs to, by a number that no two address spaces of a machine ever have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Owner(pub(crate) u64);
+
 /// Everything that describes a VMA, by value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct VmaInfo {
@@ -88,10 +93,13 @@ pub struct VmaInfo {
 /// A virtual memory area.
 ///
 /// Fields are written under the mmap write lock and the VMA write lock, read under either lock for reading;
-/// except `anon`, which goes from 0 to a value once, under the mmap read lock, by compare-and-exchange.
+/// except `anon`, which goes from 0 to a value once, under the mmap read lock, by compare-and-exchange, and `owner`, which
+/// is written while the VMA is detached and read by anybody who has a reference.
 #[derive(Default)]
 pub struct Vma {
     lock: lock::VmaLock,
+    /// The address space that it is or was attached to last ([`Owner`]).
+    owner: AtomicU64,
     /// Place in the list of VMAs that an unmap took out; owned by that unmap.
     link: Link<Vma>,
     /// First page.

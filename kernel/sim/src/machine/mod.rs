@@ -19,7 +19,7 @@ mod walker;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use maple::{HostNodes, Rcu};
+use maple::{HostNodes, MAX_CPUS, Rcu, ReadGuard};
 use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use mm::pgtable::Table;
 use mm::platform::{Cpu, Fallible, Platform, Slab, SlabPage};
@@ -189,6 +189,13 @@ impl Platform for Machine {
 
     fn rcu(&self) -> &Rcu<HostNodes> {
         &self.rcu
+    }
+
+    fn rcu_read<R>(&self, section: impl FnOnce(&ReadGuard<'_, HostNodes>) -> R) -> R {
+        // Threads come and go, so each takes a place for one section.
+        let reader =
+            (0..MAX_CPUS).find_map(|place| self.rcu.reader(place)).expect("few threads read at once");
+        section(&reader.read())
     }
 
     fn slab_page(&self) -> Option<Slab> {

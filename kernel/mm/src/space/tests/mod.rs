@@ -3,6 +3,7 @@
 
 mod munmap;
 mod operations;
+mod vma_lock;
 
 use abi::mman::{Map as Flags, Prot};
 

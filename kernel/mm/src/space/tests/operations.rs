@@ -71,7 +71,7 @@ fn a_failed_fixed_mapping_leaves_the_old_one() {
             assert_eq!(world.space.totals().pages, 10);
             failures += 1;
         }
-        assert_eq!(failures, 7, "{order}: E1, two splits and the new vma with two points each");
+        assert_eq!(failures, 8, "{order}: E1, the lock, two splits and the new vma with two points each");
     }
 }
 

@@ -1,0 +1,55 @@
+//! Historical bugs that tests put back, to show that the checkers find them. A machine without bugs answers `false`
+//! to every question ([`Platform::has`]), and nothing of this module is left in its code.
+//!
+//! The code with a bug stays as near as possible to the right one. What takes more than a condition is here.
+
+use crate::platform::Platform;
+use crate::vma::WriteSection;
+
+/// A bug that can be put back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bug {
+    /// A new VMA is write-locked only after it is in the tree and attached.
+    NewVmaLockedAfterStore,
+    /// A split changes the old VMA without its write lock.
+    SplitWithoutLock,
+    /// An unmap detaches a VMA that is not write-locked yet.
+    DetachBeforeLock,
+    /// What an unmap has gathered stays detached when a later step fails.
+    UnwindLeavesDetached,
+    /// A munmap that fails for want of memory says that it succeeded.
+    ErrnoLost,
+    /// Locked pages are counted by the flags of another VMA than the one that goes.
+    LockedPagesOfWrongVma,
+    /// A stack grows while the mmap lock is held for reading only.
+    StackGrowsUnderReadLock,
+    /// What was unhooked is freed before the TLBs have forgotten it.
+    FreeBeforeFlush,
+    /// A gather that ends beside another one flushes only what it has unhooked itself.
+    NestedFlushForgotten,
+    /// Tables are freed without regard to the VMA above.
+    TablesFreedBeyondNext,
+    /// A reader does not look whose VMA it has locked.
+    OwnerNotChecked,
+    /// A reader does not look whether its VMA is write-locked, after it has taken its reference.
+    SequenceNotChecked,
+    /// A reader does not look which range its VMA has.
+    RangeNotChecked,
+    /// The mmap lock is downgraded before the tree is cleared.
+    EarlyDowngrade,
+    /// mprotect changes a VMA and its pages without the VMA's write lock.
+    ProtectWithoutLock,
+    /// A fixed mapping takes the old VMAs out and puts the new one in, in two stores.
+    FixedLeavesGap,
+    /// Pages are unmapped only after the VMA that replaces theirs can be faulted on.
+    FixedUnmapsLate,
+}
+
+/// The section in which a new VMA is write-locked before it enters the tree.
+#[inline]
+pub(crate) fn section_of_new_vma<'g, P: Platform>(
+    machine: &P,
+    section: WriteSection<'g>,
+) -> WriteSection<'g> {
+    if machine.has(Bug::NewVmaLockedAfterStore) { section.ended() } else { section }
+}

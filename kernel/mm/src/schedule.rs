@@ -1,0 +1,106 @@
+//! Where threads meet: named points at which another thread may run, and what a thread waits for.
+//!
+//! The kernel does nothing at a [`Point`]: there, the hardware interleaves. A schedule explorer switches threads
+//! there and nowhere else, so there is a point before every step that another thread can see or spoil. No point
+//! lies under a spin lock: what happens under one is a single step to all others.
+
+use core::fmt;
+
+use crate::range::{Page, PageRange};
+
+/// A point at which another thread may run; see [`Platform::pause`](crate::Platform::pause). Each is named after what
+/// comes next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Point {
+    /// The mmap lock will be taken for reading.
+    ReadLockMmap,
+    /// The mmap lock will be taken for writing.
+    WriteLockMmap,
+    /// A page fault will look for its VMA, without a lock.
+    FindVma(Page),
+    /// The VMA was found; a reference to it will be taken.
+    ReferenceVma(Page),
+    /// The reference was taken; owner, sequence and range will be looked at.
+    ValidateVma(Page),
+    /// The VMA is locked for reading (or the mmap lock is held); the page-table entry will be looked at.
+    LookAtEntry(Page),
+    /// A frame is ready; it will be installed if the entry is still absent.
+    Install(Page),
+    /// The entry will be given more rights, or another frame.
+    Replace(Page),
+    /// The VMA over this range will be write-locked.
+    WriteLockVma(PageRange),
+    /// The VMA is write-locked; its fields will be changed.
+    ChangeVma(PageRange),
+    /// The tree will have a VMA over this range.
+    StoreVma(PageRange),
+    /// The tree has it; the VMA will be marked as attached.
+    AttachVma(PageRange),
+    /// The VMA will be marked as detached.
+    DetachVma(PageRange),
+    /// The entries of this range will be cleared in the tree.
+    ClearTree(PageRange),
+    /// Page-table entries of this range will be changed.
+    ChangeEntries(PageRange),
+    /// Translations will be flushed; what was unhooked is still allocated.
+    Flush,
+    /// The flush is over; what was unhooked will be freed.
+    FreeFrames,
+    /// VMA objects will go back to their pool.
+    FreeVmas,
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Point::ReadLockMmap => f.write_str("mmap lock, read"),
+            Point::WriteLockMmap => f.write_str("mmap lock, write"),
+            Point::FindVma(page) => write!(f, "find vma at {page:?}"),
+            Point::ReferenceVma(page) => write!(f, "take reference at {page:?}"),
+            Point::ValidateVma(page) => write!(f, "validate vma at {page:?}"),
+            Point::LookAtEntry(page) => write!(f, "look at pte of {page:?}"),
+            Point::Install(page) => write!(f, "install {page:?}"),
+            Point::Replace(page) => write!(f, "replace pte of {page:?}"),
+            Point::WriteLockVma(range) => write!(f, "write-lock {range}"),
+            Point::ChangeVma(range) => write!(f, "change vma {range}"),
+            Point::StoreVma(range) => write!(f, "store {range}"),
+            Point::AttachVma(range) => write!(f, "attach {range}"),
+            Point::DetachVma(range) => write!(f, "detach {range}"),
+            Point::ClearTree(range) => write!(f, "clear {range}"),
+            Point::ChangeEntries(range) => write!(f, "change ptes of {range}"),
+            Point::Flush => f.write_str("flush"),
+            Point::FreeFrames => f.write_str("free frames"),
+            Point::FreeVmas => f.write_str("free vmas"),
+        }
+    }
+}
+
+/// What a thread waits for; see [`Platform::wait`](crate::Platform::wait).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wait {
+    /// The mmap lock, for reading.
+    ReadLockMmap,
+    /// The mmap lock, for writing.
+    WriteLockMmap,
+    /// The readers of a VMA that is to be write-locked or detached.
+    VmaReaders,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Wait::ReadLockMmap => "wait for the mmap lock, read",
+            Wait::WriteLockMmap => "wait for the mmap lock, write",
+            Wait::VmaReaders => "wait for readers of the vma",
+        })
+    }
+}
+
+/// How a wait went on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wake {
+    /// Look again.
+    Again,
+    /// A fatal signal has come: a killable wait ends (E1, E15), any other looks again.
+    Killed,
+}
