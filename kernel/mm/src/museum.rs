@@ -3,7 +3,9 @@
 //!
 //! The code with a bug stays as near as possible to the right one. What takes more than a condition is here.
 
+use crate::error::MmError;
 use crate::platform::Platform;
+use crate::sync::RwSem;
 use crate::vma::WriteSection;
 
 /// A bug that can be put back.
@@ -52,4 +54,29 @@ pub(crate) fn section_of_new_vma<'g, P: Platform>(
     section: WriteSection<'g>,
 ) -> WriteSection<'g> {
     if machine.has(Bug::NewVmaLockedAfterStore) { section.ended() } else { section }
+}
+
+/// Does `step`, a step of the holder of `sem`'s write lock; with the bug, as if the lock had been downgraded before.
+#[inline]
+pub(crate) fn downgraded_if<P: Platform, T, R>(
+    machine: &P,
+    bug: Bug,
+    sem: &RwSem<T>,
+    step: impl FnOnce() -> R,
+) -> R {
+    if !machine.has(bug) {
+        return step();
+    }
+    sem.admit_readers();
+    let result = step();
+    sem.exclude_readers();
+    result
+}
+
+/// The result of a munmap.
+#[inline]
+pub(crate) fn result_of_munmap<P: Platform>(machine: &P, result: Result<(), MmError>) -> Result<(), MmError> {
+    result.or_else(|error| {
+        if error == MmError::NoMemory && machine.has(Bug::ErrnoLost) { Ok(()) } else { Err(error) }
+    })
 }

@@ -5,10 +5,11 @@ use core::mem;
 use maple::Store;
 
 use crate::error::MmError;
-use crate::museum::Bug;
+use crate::museum::{self, Bug};
 use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::schedule::Point;
+use crate::space::AddressSpace;
 use crate::space::edit::{Edit, NewHalf};
 use crate::space::map::{Change, Totals};
 use crate::space::order::{NeighboursRead, Order, Return};
@@ -175,6 +176,14 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
         self.trace(Step::WalkBack { steps });
     }
 
+    /// Clears `range` in the tree although another VMA will be stored there. For the museum.
+    pub(super) fn clear_for_replacement(&mut self, range: PageRange) -> Result<(), MmError> {
+        let reservation = self.cursor.reserve(self.machine, range, Store::Erase)?;
+        self.cursor.clear(reservation);
+        self.machine.pause(Point::ClearTree(range));
+        Ok(())
+    }
+
     /// Clears `range` in the tree: the last step that may fail, and the point of no return. Counts only then (I19).
     ///
     /// # Errors
@@ -192,5 +201,17 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
         let removed = gathered.commit();
         self.trace(Step::Clear { vmas: removed.count, pages });
         Ok(removed)
+    }
+}
+
+impl<'m, P: Platform> AddressSpace<'m, P> {
+    /// As [`Edit::clear`]: in this space, whose mmap lock has not been downgraded yet.
+    pub(super) fn clear_tree<'g>(
+        &self,
+        edit: &mut Edit<'_, 'g, 'm, P>,
+        gathered: Gathered<'g, 'm, P>,
+        range: PageRange,
+    ) -> Result<Removed<'m>, MmError> {
+        museum::downgraded_if(self.machine, Bug::EarlyDowngrade, &self.map, || edit.clear(gathered, range))
     }
 }

@@ -1,6 +1,7 @@
 //! mmap of anonymous memory.
 
 use crate::error::MmError;
+use crate::museum::{self, Bug};
 use crate::platform::Platform;
 use crate::range::PageRange;
 use crate::space::AddressSpace;
@@ -98,11 +99,16 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let prev = edit.vma_below();
         // Before the store: a merge moves the bounds of the neighbours.
         let neighbours = Neighbours::between(prev, next);
+        if self.machine.has(Bug::FixedLeavesGap) {
+            edit.clear_for_replacement(range)?;
+        }
         edit.insert(info, prev, next)?;
         // The point of no return. The new VMA is write-locked, so nobody faults in it before its range is clean.
         edit.totals.subtract(gathered.totals());
         let removed = gathered.commit();
-        self.release(range, neighbours, removed);
+        museum::downgraded_if(self.machine, Bug::FixedUnmapsLate, &self.map, || {
+            self.release(range, neighbours, removed);
+        });
         Ok(())
     }
 

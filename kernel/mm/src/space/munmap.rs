@@ -7,6 +7,7 @@
 //! ```
 
 use crate::error::MmError;
+use crate::museum;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange, USER_END};
 use crate::space::map::{Map, Neighbours};
@@ -25,7 +26,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     pub fn munmap(&self, address: u64, length: u64) -> Result<(), MmError> {
         let range = range_to_unmap(address, length)?;
         let guard = self.write()?;
-        in_order!(self.order, self.unmap_range(guard, range))
+        let result = in_order!(self.order, self.unmap_range(guard, range));
+        museum::result_of_munmap(self.machine, result)
     }
 
     /// The sequence, in the order `O`.
@@ -43,7 +45,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let gathered = edit.gather(first, range)?;
         let next = edit.next_after_gather::<O>(range);
         edit.return_to::<O>(range.start());
-        let removed = edit.clear(gathered, range)?;
+        let removed = self.clear_tree(&mut edit, gathered, range)?;
         // The point of no return: from here on nothing fails (I18).
 
         let position = edit.cursor.position();

@@ -169,6 +169,27 @@ impl<T> RwSem<T> {
         self.state.load(Ordering::Relaxed) & !WAITING != 0
     }
 
+    /// Lets readers in although a write guard exists, and ends all VMA write locks. For the museum of bugs: wrong, and
+    /// unsound where the holder of the guard writes meanwhile.
+    pub(crate) fn admit_readers(&self) {
+        self.end_write();
+        self.state.fetch_sub(WRITER - 1, Ordering::Release);
+    }
+
+    /// Takes [`admit_readers`](Self::admit_readers) back. Readers that are in stay in.
+    pub(crate) fn exclude_readers(&self) {
+        self.state.fetch_add(WRITER - 1, Ordering::Acquire);
+        self.sequence.store(self.sequence() + 1, Ordering::Relaxed);
+    }
+
+    /// The value, to be written by somebody who holds the read lock only. For the museum of bugs: wrong and unsound.
+    #[expect(clippy::mut_from_ref, reason = "that is the bug")]
+    pub(crate) fn value_under_read_lock(&self, _guard: &ReadGuard<'_, T>) -> &mut T {
+        // SAFETY: none. Other readers may look at the value; the simulation runs one thread at a time, and switches
+        // only in functions that this one's caller does not see through.
+        unsafe { &mut *self.value.get() }
+    }
+
     /// The value, without locking: `&mut self` proves that nobody else is here.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
