@@ -132,10 +132,11 @@ pub trait Platform {
         let _ = point;
     }
 
-    /// Called in every round of a wait, with no spin lock held.
+    /// Called in every round of a wait, counted from 0, with no spin lock held. Later rounds than the first change nothing
+    /// that another thread waits for.
     #[inline]
-    fn wait(&self, wait: Wait) -> Wake {
-        let _ = wait;
+    fn wait(&self, wait: Wait, round: u32) -> Wake {
+        let _ = (wait, round);
         spin_loop();
         Wake::Again
     }

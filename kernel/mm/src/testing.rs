@@ -279,7 +279,7 @@ impl Platform for Machine {
         true
     }
 
-    fn wait(&self, _wait: Wait) -> Wake {
+    fn wait(&self, _wait: Wait, _round: u32) -> Wake {
         std::thread::yield_now();
         if self.killed.load(Ordering::Relaxed) { Wake::Killed } else { Wake::Again }
     }

@@ -197,16 +197,16 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// The mmap lock for writing.
     fn write_unconditionally(&self) -> WriteGuard<'_, Map<'m, P>> {
         self.machine.pause(Point::WriteLockMmap);
-        self.map.write_waiting(|| {
-            self.machine.wait(Wait::WriteLockMmap);
+        self.map.write_waiting(|round| {
+            self.machine.wait(Wait::WriteLockMmap, round);
         })
     }
 
     /// The mmap lock for reading.
     fn read(&self) -> ReadGuard<'_, Map<'m, P>> {
         self.machine.pause(Point::ReadLockMmap);
-        self.map.read_waiting(|| {
-            self.machine.wait(Wait::ReadLockMmap);
+        self.map.read_waiting(|round| {
+            self.machine.wait(Wait::ReadLockMmap, round);
         })
     }
 

@@ -59,17 +59,19 @@ impl<T> RwSem<T> {
     /// Takes the lock for reading; waits while a writer holds it or waits for it.
     #[inline]
     pub fn read(&self) -> ReadGuard<'_, T> {
-        self.read_waiting(spin_loop)
+        self.read_waiting(|_| spin_loop())
     }
 
-    /// As [`read`](Self::read); `wait` is called in every round of the wait.
+    /// As [`read`](Self::read); `wait` is called in every round of the wait, with its number from 0.
     #[inline]
-    pub fn read_waiting(&self, mut wait: impl FnMut()) -> ReadGuard<'_, T> {
+    pub fn read_waiting(&self, mut wait: impl FnMut(u32)) -> ReadGuard<'_, T> {
+        let mut round = 0;
         loop {
             if let Some(guard) = self.try_read() {
                 return guard;
             }
-            wait();
+            wait(round);
+            round += 1;
         }
     }
 
@@ -90,12 +92,12 @@ impl<T> RwSem<T> {
     /// Takes the lock for writing; waits until all other holders are gone.
     #[inline]
     pub fn write(&self) -> WriteGuard<'_, T> {
-        self.write_waiting(spin_loop)
+        self.write_waiting(|_| spin_loop())
     }
 
-    /// As [`write`](Self::write); `wait` is called in every round of the wait.
+    /// As [`write`](Self::write); `wait` is called in every round of the wait, with its number from 0.
     #[inline]
-    pub fn write_waiting(&self, wait: impl FnMut()) -> WriteGuard<'_, T> {
+    pub fn write_waiting(&self, wait: impl FnMut(u32)) -> WriteGuard<'_, T> {
         match self.try_write() {
             Some(guard) => guard,
             None => self.write_contended(wait),
@@ -112,7 +114,8 @@ impl<T> RwSem<T> {
     }
 
     #[cold]
-    fn write_contended(&self, mut wait: impl FnMut()) -> WriteGuard<'_, T> {
+    fn write_contended(&self, mut wait: impl FnMut(u32)) -> WriteGuard<'_, T> {
+        let mut round = 0;
         loop {
             let state = self.state.load(Ordering::Relaxed);
             if state & !WAITING == 0 {
@@ -127,7 +130,8 @@ impl<T> RwSem<T> {
             } else if state & WAITING == 0 {
                 self.state.fetch_or(WAITING, Ordering::Relaxed);
             }
-            wait();
+            wait(round);
+            round += 1;
         }
     }
 

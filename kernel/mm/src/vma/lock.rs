@@ -74,10 +74,12 @@ impl VmaLock {
     #[cold]
     fn wait_for_readers<P: Platform>(&self, machine: &P, alone: u32) -> Result<(), MmError> {
         machine.count(Event::VmaLockWait);
+        let mut round = 0;
         while self.references.load(Ordering::Acquire) != alone {
-            if machine.wait(Wait::VmaReaders) == Wake::Killed {
+            if machine.wait(Wait::VmaReaders, round) == Wake::Killed {
                 return Err(MmError::Interrupted);
             }
+            round += 1;
         }
         Ok(())
     }
