@@ -40,8 +40,16 @@ pub enum Point {
     DetachVma(PageRange),
     /// The entries of this range will be cleared in the tree.
     ClearTree(PageRange),
+    /// The mmap lock will be downgraded, which ends all VMA write locks.
+    Downgrade,
+    /// The neighbours of this range will be read.
+    ReadNeighbours(PageRange),
     /// Page-table entries of this range will be changed.
     ChangeEntries(PageRange),
+    /// Tables that lead to this page are missing; they will be made.
+    MakeTables(Page),
+    /// Page tables that only this range used will be unhooked.
+    FreeTables(PageRange),
     /// Translations will be flushed; what was unhooked is still allocated.
     Flush,
     /// The flush is over; what was unhooked will be freed.
@@ -67,6 +75,10 @@ impl fmt::Display for Point {
             Point::AttachVma(range) => write!(f, "attach {range}"),
             Point::DetachVma(range) => write!(f, "detach {range}"),
             Point::ClearTree(range) => write!(f, "clear {range}"),
+            Point::Downgrade => f.write_str("downgrade"),
+            Point::ReadNeighbours(range) => write!(f, "read neighbours of {range}"),
+            Point::MakeTables(page) => write!(f, "make tables for {page:?}"),
+            Point::FreeTables(range) => write!(f, "free tables of {range}"),
             Point::ChangeEntries(range) => write!(f, "change ptes of {range}"),
             Point::Flush => f.write_str("flush"),
             Point::FreeFrames => f.write_str("free frames"),

@@ -37,6 +37,7 @@ use crate::error::MmError;
 use crate::frame::{Frame, FrameKind};
 use crate::platform::{Fallible, Platform};
 use crate::range::{Page, PageRange};
+use crate::schedule::Point;
 use crate::sync::{Rank, SpinLock};
 use table::entry_end;
 
@@ -151,6 +152,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
         for slot in spare.frames.iter_mut().take(level as usize) {
             *slot = Some(new_table(self.machine)?);
         }
+        self.machine.pause(Point::MakeTables(page));
         let mut spares = spare.frames.iter_mut();
         let mut tables = self.lock.lock();
         let mut table = self.machine.table(self.root);

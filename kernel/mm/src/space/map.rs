@@ -5,6 +5,7 @@ use maple::{Cursor, CursorMut, Position, Reservation, Store, Token, Tree};
 use crate::error::MmError;
 use crate::platform::{Fallible, Platform};
 use crate::range::{Page, PageRange};
+use crate::schedule::Point;
 use crate::space::{AddressSpace, Limits};
 use crate::vma::{Backing, Locked, Vma, VmaFlags, VmaInfo};
 
@@ -155,6 +156,13 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// The VMA that contains `page`.
     pub(super) fn vma_at(&self, map: &Map<'m, P>, page: Page) -> Option<&'m Vma> {
         self.vmas.get(&map.token, page.number()).map(|(_, vma)| vma)
+    }
+
+    /// Whether the tree has a VMA over `page`, looked up under RCU without any lock. May be out of date on return; a page that
+    /// is mapped throughout, by whatever VMA, is always found (M1).
+    pub fn peek(&self, page: Page) -> bool {
+        self.machine.pause(Point::FindVma(page));
+        self.machine.rcu_read(|section| self.vmas.get(section, page.number()).is_some())
     }
 
     /// The first VMA that ends above `page`.

@@ -10,6 +10,7 @@ use crate::error::MmError;
 use crate::museum;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange, USER_END};
+use crate::schedule::Point;
 use crate::space::map::{Map, Neighbours};
 use crate::space::order::{NeighboursRead, Order, in_order};
 use crate::space::{AddressSpace, pages_for};
@@ -49,8 +50,10 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         // The point of no return: from here on nothing fails (I18).
 
         let position = edit.cursor.position();
+        self.machine.pause(Point::Downgrade);
         let guard = guard.downgrade();
         self.machine.trace(Step::Downgrade);
+        self.machine.pause(Point::ReadNeighbours(range));
         let neighbours = match O::NEIGHBOURS {
             NeighboursRead::BeforeClear => Neighbours::between(prev, next),
             NeighboursRead::AfterClear => {

@@ -25,6 +25,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         self.machine.pause(Point::ChangeEntries(range));
         let pages = self.tables.zap(range, &mut gather);
         self.machine.trace(Step::Unmap { pages });
+        self.machine.pause(Point::FreeTables(range));
         let tables = self.tables.free(range, neighbours.floor, ceiling, &mut gather);
         self.machine.trace(Step::FreeTables { tables });
         let freed = gather.finish();
