@@ -13,6 +13,7 @@
 mod check;
 pub use check::fail;
 pub mod io;
+pub mod limit;
 pub mod maps;
 pub mod pages;
 pub mod probe;

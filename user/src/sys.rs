@@ -51,6 +51,17 @@ pub fn write(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
     syscall3(nr::WRITE, fd as u64, bytes.as_ptr() as u64, bytes.len() as u64).map(|n| n as usize)
 }
 
+/// `pread64`: the number of bytes read.
+pub fn pread(fd: i32, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
+    let address = buffer.as_mut_ptr() as u64;
+    syscall4(nr::PREAD64, fd as u64, address, buffer.len() as u64, offset).map(|n| n as usize)
+}
+
+/// `pwrite64`: the number of bytes written.
+pub fn pwrite(fd: i32, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
+    syscall4(nr::PWRITE64, fd as u64, bytes.as_ptr() as u64, bytes.len() as u64, offset).map(|n| n as usize)
+}
+
 /// `writev`: the number of bytes written.
 pub fn writev(fd: i32, vectors: &[IoVec]) -> Result<usize, Errno> {
     syscall3(nr::WRITEV, fd as u64, vectors.as_ptr() as u64, vectors.len() as u64).map(|n| n as usize)

@@ -113,6 +113,10 @@ pub trait Platform {
     /// The CPU that runs this code.
     fn cpu(&self) -> Cpu;
 
+    /// Most VMAs an address space may have (`vm.max_map_count`). It may change at any time, so that a check asks once
+    /// and compares what it got.
+    fn max_map_count(&self) -> usize;
+
     /// Whether a fallible step may succeed. Tests refuse; the kernel always admits, at no cost.
     #[inline]
     fn admit(&self, point: Fallible) -> bool {

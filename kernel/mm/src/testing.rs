@@ -31,6 +31,7 @@ pub(crate) struct Machine {
     admitted: AtomicU64,
     /// Whether a fatal signal has come for all who wait.
     killed: AtomicBool,
+    max_map_count: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -79,6 +80,7 @@ impl Machine {
             zero_frame,
             admitted: AtomicU64::new(u64::MAX),
             killed: AtomicBool::new(false),
+            max_map_count: AtomicU64::new(65_530),
             state: Mutex::default(),
         }
     }
@@ -91,6 +93,11 @@ impl Machine {
     /// Admits everything again.
     pub(crate) fn admit_all(&self) {
         self.admit_only(u64::MAX);
+    }
+
+    /// Sets the most VMAs that an address space may have.
+    pub(crate) fn set_max_map_count(&self, count: u64) {
+        self.max_map_count.store(count, Ordering::Relaxed);
     }
 
     /// A frame of user data whose first word is `word`.
@@ -267,6 +274,10 @@ impl Platform for Machine {
 
     fn cpu(&self) -> Cpu {
         Cpu(0)
+    }
+
+    fn max_map_count(&self) -> usize {
+        self.max_map_count.load(Ordering::Relaxed) as usize
     }
 
     fn admit(&self, point: Fallible) -> bool {

@@ -69,9 +69,9 @@ impl Setup {
 
     /// The configuration of the address space.
     pub(crate) fn config(&self) -> Config {
-        let Settings { address_space, data, stack, memlock, max_map_count, mmap_min_addr } = self.settings;
+        let Settings { address_space, data, stack, memlock, mmap_min_addr, .. } = self.settings;
         let limits = Limits { address_space, data, stack, memlock };
-        Config { limits, order: self.order, max_map_count, mmap_min_addr }
+        Config { limits, order: self.order, mmap_min_addr }
     }
 }
 

@@ -56,6 +56,7 @@ impl<'m> World<'m> {
     /// What went wrong: a failed check, or a panic in `body` or in `mm`.
     pub fn run(setup: Setup, body: impl FnOnce(&mut World<'_>)) -> Result<(), String> {
         let machine = Machine::with_frames(setup.frames);
+        machine.set_max_map_count(setup.settings.max_map_count);
         let before = machine.free_frames();
         let space = AddressSpace::new(&machine, setup.config()).map_err(|error| format!("{error:?}"))?;
         space.set_brk_start(setup.brk_start);
@@ -94,6 +95,12 @@ impl<'m> World<'m> {
     /// The machine, for what a test wants to know besides.
     pub fn machine(&self) -> &'m Machine {
         self.machine
+    }
+
+    /// Sets `vm.max_map_count`: address spaces may have more VMAs already.
+    pub fn set_max_map_count(&mut self, count: usize) {
+        self.machine.set_max_map_count(count);
+        self.model.settings.max_map_count = count;
     }
 
     /// The address space.

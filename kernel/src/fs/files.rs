@@ -87,7 +87,7 @@ impl Files {
             Kind::Directory(_) => Ok(node),
             _ if flags & O_DIRECTORY != 0 => Err(Errno::ENOTDIR),
             Kind::File(_) if writes => Err(Errno::EROFS),
-            Kind::Proc(_) if writes => Err(Errno::EACCES),
+            _ if writes && self.tree.node(node).mode & 0o222 == 0 => Err(Errno::EACCES),
             _ => Ok(node),
         }
     }
@@ -200,6 +200,7 @@ impl Files {
         let (size, has_size) = match &self.tree.node(node).kind {
             Kind::File(content) => (content.len() as i64, true),
             Kind::Device(_) => return Ok(0),
+            Kind::Setting(_) => (0, true),
             _ => (0, false),
         };
         let new = match whence {

@@ -1,7 +1,7 @@
 //! Files: what a descriptor can stand for.
 //!
 //! ```text
-//! descriptor ──► open file ──► object: file or directory, console, device, pipe end, proc file
+//! descriptor ──► open file ──► object: file or directory, console, device, pipe end, proc file, setting
 //!   (per process)  (offset, flags, references)
 //! ```
 //!
@@ -13,6 +13,7 @@
 //! | [`open`] | open files and pipes, and the I/O on them |
 //! | [`descriptors`] | the descriptor table |
 //! | [`device`], [`pipe`] | devices, pipes |
+//! | [`setting`] | the files of `/proc/sys` |
 //! | [`transfer`] | where bytes go to and come from |
 //! | [`directory`] | records of `getdents64(2)` |
 //! | [`maps`] | the format of `/proc/self/maps` |
@@ -31,6 +32,7 @@ pub(crate) mod maps;
 pub(crate) mod open;
 pub(crate) mod path;
 pub(crate) mod pipe;
+mod setting;
 pub(crate) mod status;
 #[cfg(feature = "test")]
 mod tests;

@@ -74,6 +74,21 @@ impl OpenFile {
         matches!(self.object, Object::PipeReader(_) | Object::PipeWriter(_))
     }
 
+    /// Where a transfer at `position` begins, in bytes.
+    fn offset_of(&self, position: Position) -> u64 {
+        match position {
+            Position::Current => self.offset,
+            Position::At(offset) => offset,
+        }
+    }
+
+    /// A transfer at `position` has moved `done` bytes.
+    fn advance(&mut self, position: Position, done: usize) {
+        if position == Position::Current {
+            self.offset = self.offset.saturating_add(done as u64);
+        }
+    }
+
     fn blocking(&self) -> Blocking {
         if self.flags & O_NONBLOCK != 0 { Blocking::DoNotWait } else { Blocking::Wait }
     }
@@ -254,15 +269,13 @@ impl OpenFiles {
             }
             Object::Node(node) => node,
         };
-        let offset = match position {
-            Position::Current => file.offset,
-            Position::At(offset) => offset,
-        };
+        let offset = file.offset_of(position);
         let done = match &tree.node(node).kind {
             Kind::Directory(_) => return Err(Errno::EISDIR),
             Kind::Symlink(_) | Kind::ExeLink => return Err(Errno::EBADF),
             Kind::Device(device) => return device.read(sink),
             Kind::File(content) => copy_out(content, offset, sink)?,
+            Kind::Setting(setting) => setting.read(offset, sink)?,
             Kind::Proc(ProcFile::Maps) => {
                 if offset == 0 {
                     file.text = generate(ProcFile::Maps)?;
@@ -276,15 +289,14 @@ impl OpenFiles {
                 copy_out(&file.text, file.offset, sink)?
             }
         };
-        if position == Position::Current {
-            file.offset = file.offset.saturating_add(done as u64);
-        }
+        file.advance(position, done);
         Ok(done)
     }
 
     /// `write(2)`: moves bytes from `source` to the file; returns how many.
     ///
-    /// Errors: `EBADF`, `EFAULT`, `ESPIPE` for a position in a stream, those of pipes. Files are read only.
+    /// Errors: `EBADF`, `EFAULT`, `ESPIPE` for a position in a stream, those of pipes and settings. The files of the
+    /// initramfs are read only.
     pub(crate) fn write(
         &mut self,
         tree: &Tree,
@@ -292,7 +304,7 @@ impl OpenFiles {
         position: Position,
         source: &mut dyn Source,
     ) -> Result<usize, Errno> {
-        let file = self.get(id)?;
+        let file = self.get_mut(id)?;
         file.check_writable()?;
         if position != Position::Current && is_stream(tree, file.object) {
             return Err(Errno::ESPIPE);
@@ -304,8 +316,13 @@ impl OpenFiles {
                 let pipe = self.pipes.get_mut(pipe.0).and_then(Option::as_mut).ok_or(Errno::EBADF)?;
                 pipe.write(source, blocking)
             }
-            Object::Node(node) => match tree.node(node).kind {
+            Object::Node(node) => match &tree.node(node).kind {
                 Kind::Device(device) => device.write(source),
+                Kind::Setting(setting) => {
+                    let done = setting.write(file.offset_of(position), source)?;
+                    file.advance(position, done);
+                    Ok(done)
+                }
                 _ => Err(Errno::EBADF), // cannot be open for writing
             },
         }
@@ -337,7 +354,8 @@ pub(crate) fn is_stream(tree: &Tree, object: Object) -> bool {
     }
 }
 
-fn copy_out(content: &[u8], offset: u64, sink: &mut dyn Sink) -> Result<usize, Errno> {
+/// Moves what `content` has from `offset` on to `sink`; returns how many bytes. Errors: `EFAULT`.
+pub(super) fn copy_out(content: &[u8], offset: u64, sink: &mut dyn Sink) -> Result<usize, Errno> {
     let rest = usize::try_from(offset).ok().and_then(|offset| content.get(offset..)).unwrap_or_default();
     let wanted = rest.len().min(sink.room());
     let done = sink.put(&rest[..wanted]);

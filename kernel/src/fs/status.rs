@@ -8,6 +8,8 @@ use super::tree::{Kind, NodeId, Tree};
 
 /// Device number of the initramfs, as `st_dev`.
 pub(crate) const INITRAMFS_DEVICE: u64 = 2;
+/// Device number of the files of `/proc`, as `st_dev`.
+const PROC_DEVICE: u64 = 4;
 /// Device number of the pipes, as `st_dev`.
 const PIPE_DEVICE: u64 = 13;
 /// Preferred size of a transfer, and the unit in which files take space, in bytes.
@@ -24,10 +26,14 @@ pub(crate) fn of_node(tree: &Tree, id: NodeId, exe: &[u8]) -> Stat {
             (0, 2 + children.iter().filter(|&&child| tree.is_directory(child)).count(), 0)
         }
         Kind::Device(device) => (0, 1, number(*device)),
-        Kind::Proc(_) => (0, 1, 0),
+        Kind::Proc(_) | Kind::Setting(_) => (0, 1, 0),
+    };
+    let file_system = match &node.kind {
+        Kind::Proc(_) | Kind::Setting(_) | Kind::ExeLink => PROC_DEVICE,
+        Kind::File(_) | Kind::Symlink(_) | Kind::Directory(_) | Kind::Device(_) => INITRAMFS_DEVICE,
     };
     Stat {
-        st_dev: INITRAMFS_DEVICE,
+        st_dev: file_system,
         st_ino: id.inode(),
         st_nlink: links as u64,
         st_mode: node.mode,

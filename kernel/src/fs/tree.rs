@@ -10,6 +10,7 @@ use abi::fs::{S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
 
 use super::device::Device;
 use super::open::ProcFile;
+use super::setting::{SETTINGS, Setting};
 
 /// Longest name of a directory entry in bytes (`NAME_MAX`).
 pub(crate) const NAME_MAX: usize = 255;
@@ -43,6 +44,8 @@ pub(crate) enum Kind {
     Device(Device),
     /// A file that is written when it is read.
     Proc(ProcFile),
+    /// A number that can be read and written.
+    Setting(&'static Setting),
 }
 
 /// A file, directory or link.
@@ -117,6 +120,9 @@ impl Tree {
             (b"dev/urandom", Device::Random),
         ] {
             self.insert(path, S_IFCHR | 0o666, 0, Kind::Device(device))?;
+        }
+        for setting in &SETTINGS {
+            self.insert(setting.path, S_IFREG | 0o644, 0, Kind::Setting(setting))?;
         }
         self.insert(b"proc/self/exe", S_IFLNK | 0o777, 0, Kind::ExeLink)?;
         self.insert(b"proc/self/maps", S_IFREG | 0o444, 0, Kind::Proc(ProcFile::Maps))?;

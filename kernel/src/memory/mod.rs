@@ -19,7 +19,7 @@ use x86_64::PhysAddr;
 use crate::arch::{direct_map, machine, paging};
 use crate::ramdisk;
 use map::MemoryMap;
-pub(crate) use platform::{KERNEL, Kernel};
+pub(crate) use platform::{KERNEL, Kernel, MAX_MAP_COUNT};
 #[cfg(feature = "test")]
 pub(crate) use stack::KernelStack;
 

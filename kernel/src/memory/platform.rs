@@ -1,5 +1,7 @@
 //! The machine as the memory manager sees it.
 
+use core::sync::atomic::{AtomicU32, Ordering};
+
 use maple::{Rcu, ReadGuard, Reader};
 use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use mm::pgtable::Table;
@@ -19,6 +21,9 @@ pub(crate) struct Kernel;
 
 /// For address spaces, which borrow their platform.
 pub(crate) static KERNEL: Kernel = Kernel;
+
+/// Most VMAs an address space may have; at most `i32::MAX`. `/proc/sys/vm/max_map_count` is this.
+pub(crate) static MAX_MAP_COUNT: AtomicU32 = AtomicU32::new(65_530);
 
 static VMAS: VmaPool = VmaPool::new();
 static GRACE_PERIODS: Once<Rcu<KernelNodes>> = Once::new();
@@ -113,6 +118,11 @@ impl Platform for Kernel {
     #[inline]
     fn cpu(&self) -> Cpu {
         Cpu(arch::cpu_number())
+    }
+
+    #[inline]
+    fn max_map_count(&self) -> usize {
+        MAX_MAP_COUNT.load(Ordering::Relaxed) as usize
     }
 
     #[inline]

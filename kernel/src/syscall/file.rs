@@ -16,6 +16,7 @@ use super::user::{UserPtr, UserSlice};
 use crate::fs::descriptors::OnExec;
 use crate::fs::path::LastLink;
 use crate::fs::pipe;
+use crate::fs::status::INITRAMFS_DEVICE;
 use crate::process::{PID, Process};
 
 /// `open(2)`.
@@ -131,7 +132,12 @@ fn check_access(process: &Process, arguments: &Arguments, flags: u32) -> Result<
         return Err(Errno::EACCES);
     }
     if mode & WRITE != 0 && (kind == S_IFREG || kind == S_IFDIR) {
-        return Err(Errno::EROFS);
+        if status.st_dev == INITRAMFS_DEVICE {
+            return Err(Errno::EROFS);
+        }
+        if status.st_mode & 0o222 == 0 {
+            return Err(Errno::EACCES);
+        }
     }
     Ok(0)
 }

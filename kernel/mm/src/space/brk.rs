@@ -58,7 +58,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         let flags = VmaFlags::READ | VmaFlags::WRITE | VmaFlags::ACCOUNT;
         if !guard.totals.may_expand(&guard.limits, flags, more.pages(), 0)
-            || guard.totals.vmas > guard.max_map_count
+            || guard.totals.vmas > self.machine.max_map_count()
         {
             return Err(MmError::NoMemory);
         }

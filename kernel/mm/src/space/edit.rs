@@ -19,7 +19,6 @@ pub(super) struct Edit<'t, 'g, 'm, P: Platform> {
     pub(super) owner: Owner,
     pub(super) cursor: VmaCursor<'t, 'g, 'm, P>,
     pub(super) totals: &'g mut Totals,
-    pub(super) max_map_count: usize,
 }
 
 /// Which part of a split the new VMA object takes.
@@ -42,12 +41,12 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
     ) -> Self {
         let cursor = VmaCursor::new(tree, &mut map.token, page);
         let owner = Owner(tree.name());
-        Edit { machine, section, owner, cursor, totals: &mut map.totals, max_map_count: map.max_map_count }
+        Edit { machine, section, owner, cursor, totals: &mut map.totals }
     }
 
     /// Whether one more VMA would pass `max_map_count` (E4).
     pub(super) fn at_map_count_limit(&self) -> bool {
-        self.totals.vmas >= self.max_map_count
+        self.totals.vmas >= self.machine.max_map_count()
     }
 
     /// Write-locks `vma`, which is attached, until the write section ends; waits for its readers.

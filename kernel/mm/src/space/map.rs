@@ -28,8 +28,6 @@ pub(super) struct Map<'m, P: Platform> {
     pub(super) totals: Totals,
     /// Resource limits of the process.
     pub(super) limits: Limits,
-    /// Most VMAs an address space may have (`vm.max_map_count`).
-    pub(super) max_map_count: usize,
     /// First byte of the heap.
     pub(super) brk_start: u64,
     /// First byte above the heap.

@@ -22,7 +22,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// [`MmError::Again`] and [`MmError::NotPermitted`] over `RLIMIT_MEMLOCK`. What was mapped stays as it was.
     pub fn mmap(&self, request: MmapRequest) -> Result<u64, MmError> {
         let mut guard = self.write()?;
-        if guard.totals.vmas > guard.max_map_count {
+        if guard.totals.vmas > self.machine.max_map_count() {
             return Err(MmError::NoMemory);
         }
         let range = self.place(&guard, &request)?;

@@ -74,20 +74,13 @@ pub struct Config {
     pub limits: Limits,
     /// Order of the munmap steps.
     pub order: MunmapOrder,
-    /// Most VMAs (`vm.max_map_count`).
-    pub max_map_count: usize,
     /// Lowest address that can be mapped, in bytes, page aligned (`vm.mmap_min_addr`).
     pub mmap_min_addr: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config {
-            limits: Limits::default(),
-            order: MunmapOrder::default(),
-            max_map_count: 65_530,
-            mmap_min_addr: 65_536,
-        }
+        Config { limits: Limits::default(), order: MunmapOrder::default(), mmap_min_addr: 65_536 }
     }
 }
 
@@ -126,7 +119,6 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 token,
                 totals: Totals::default(),
                 limits: config.limits,
-                max_map_count: config.max_map_count,
                 brk_start: 0,
                 brk: 0,
                 stack_top: 0,

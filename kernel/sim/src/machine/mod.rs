@@ -17,7 +17,7 @@ mod tlb;
 mod walker;
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use maple::{HostNodes, MAX_CPUS, Rcu, ReadGuard};
 use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
@@ -51,6 +51,7 @@ pub struct Machine {
     /// Frames that somebody owned at the last look, by number.
     owned: Mutex<Vec<bool>>,
     admission: Mutex<Admission>,
+    max_map_count: AtomicUsize,
     /// Steps of the operation under way.
     steps: Mutex<Vec<Step>>,
     violations: Mutex<Vec<String>>,
@@ -95,12 +96,18 @@ impl Machine {
             current: AtomicU32::new(0),
             owned: Mutex::new(owned),
             admission: Mutex::default(),
+            max_map_count: AtomicUsize::new(65_530),
             steps: Mutex::default(),
             violations: Mutex::default(),
             rendezvous: Mutex::default(),
             recent: Mutex::default(),
             looks: AtomicU64::new(0),
         }
+    }
+
+    /// Sets the most VMAs that an address space may have (`vm.max_map_count`).
+    pub fn set_max_map_count(&self, count: usize) {
+        self.max_map_count.store(count, Ordering::Relaxed);
     }
 
     /// Lets the fallible point number `fail_at` from now on (from 0) be refused, or none; forgets points and steps
@@ -245,6 +252,10 @@ impl Platform for Machine {
 
     fn cpu(&self) -> Cpu {
         Cpu(self.current.load(Ordering::Relaxed))
+    }
+
+    fn max_map_count(&self) -> usize {
+        self.max_map_count.load(Ordering::Relaxed)
     }
 
     fn admit(&self, point: Fallible) -> bool {

@@ -1,7 +1,8 @@
-//! Tests of the name space, descriptors, open files and pipes.
+//! Tests of the name space, descriptors, open files, pipes and settings.
 
 mod files;
 mod pipes;
+mod settings;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

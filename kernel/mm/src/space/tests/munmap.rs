@@ -124,7 +124,8 @@ fn a_table_that_a_neighbour_uses_stays() {
 fn hole_in_one_vma_at_the_map_count_limit_is_enomem() {
     for order in MunmapOrder::ALL {
         let machine = Machine::with_frames(64);
-        let world = World::new(&machine, Config { order, max_map_count: 1, ..Config::default() });
+        machine.set_max_map_count(1);
+        let world = World::in_order(&machine, order);
         world.map(0, 10);
         assert_eq!(world.munmap(3, 5), Err(MmError::NoMemory));
         assert_eq!(world.vmas(), ["0..10 rw-p"], "untouched (E4)");
@@ -138,7 +139,8 @@ fn hole_in_one_vma_at_the_map_count_limit_is_enomem() {
 fn two_boundary_splits_may_pass_the_limit_for_a_moment() {
     for order in MunmapOrder::ALL {
         let machine = Machine::with_frames(64);
-        let world = World::new(&machine, Config { order, max_map_count: 3, ..Config::default() });
+        machine.set_max_map_count(3);
+        let world = World::in_order(&machine, order);
         three_vmas(&world);
         world.munmap(2, 10).unwrap();
         assert_eq!(world.vmas(), ["0..2 rw-p", "10..12 rw-p"]);

@@ -1,0 +1,112 @@
+//! Settings of the kernel: the files of `/proc/sys`, one number each (`proc_sys(5)`).
+//!
+//! ```text
+//! write: blanks, number (decimal, 0x hexadecimal, 0 octal), blanks; the rest is not taken
+//! ```
+//!
+//! As on Linux a number is read and written in one piece: away from offset 0 there is nothing to read, and what
+//! is written there is taken and ignored.
+
+use alloc::vec::Vec;
+use core::fmt::Write;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use abi::Errno;
+
+use super::open::copy_out;
+use super::text::Text;
+use super::transfer::{Sink, Source};
+use crate::memory::MAX_MAP_COUNT;
+
+/// Requests of this size in bytes and above are refused: Linux buffers them whole.
+const TOO_LARGE: usize = 4 << 20;
+/// What lies beyond so many bytes of a write is not looked at.
+const LOOKED_AT: usize = 4095;
+/// Longest number in bytes, with its sign and its base.
+const NUMBER_MAX: usize = 20;
+
+/// All settings.
+pub(crate) static SETTINGS: [Setting; 1] = [Setting::new(b"proc/sys/vm/max_map_count", &MAX_MAP_COUNT)];
+
+/// A number from 0 to `i32::MAX` that user programs may set.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// Its file, from the root, without the first slash.
+    pub(crate) path: &'static [u8],
+    value: &'static AtomicU32,
+}
+
+impl Setting {
+    /// The file `path` for `value`.
+    pub(crate) const fn new(path: &'static [u8], value: &'static AtomicU32) -> Setting {
+        Setting { path, value }
+    }
+
+    /// Moves the text of the number to `sink` if `offset` is 0; returns how many bytes, 0 at the end.
+    ///
+    /// Errors: `EFAULT`, `ENOMEM`.
+    pub(crate) fn read(&self, offset: u64, sink: &mut dyn Sink) -> Result<usize, Errno> {
+        if sink.room() >= TOO_LARGE {
+            return Err(Errno::ENOMEM);
+        }
+        if offset != 0 {
+            return Ok(0);
+        }
+        let mut text = Text::default();
+        writeln!(text, "{}", self.value.load(Ordering::Relaxed)).map_err(|_| Errno::ENOMEM)?;
+        copy_out(&text.into_bytes(), 0, sink)
+    }
+
+    /// Sets the number to the one that `source` begins with; returns how many bytes were taken.
+    ///
+    /// Errors: `EFAULT`, `ENOMEM`; `EINVAL` for what is no number, or one out of range. Nothing has changed then.
+    pub(crate) fn write(&self, offset: u64, source: &mut dyn Source) -> Result<usize, Errno> {
+        let bytes = take_all(source)?;
+        if offset != 0 || bytes.is_empty() {
+            return Ok(bytes.len());
+        }
+        let looked_at = &bytes[..bytes.len().min(LOOKED_AT)];
+        let (value, rest) = parse(looked_at).ok_or(Errno::EINVAL)?;
+        self.value.store(value, Ordering::Relaxed);
+        Ok(bytes.len() - rest.len())
+    }
+}
+
+fn take_all(source: &mut dyn Source) -> Result<Vec<u8>, Errno> {
+    let length = source.left();
+    let mut bytes = Vec::new();
+    if length >= TOO_LARGE {
+        return Err(Errno::ENOMEM);
+    }
+    bytes.try_reserve_exact(length).map_err(|_| Errno::ENOMEM)?;
+    bytes.resize(length, 0);
+    if source.take(&mut bytes) < length { Err(Errno::EFAULT) } else { Ok(bytes) }
+}
+
+/// The number that `text` begins with, and what follows it and the blanks behind it.
+fn parse(text: &[u8]) -> Option<(u32, &[u8])> {
+    let text = skip_blanks(text);
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    let (radix, digits) = match digits {
+        [b'0', b'x' | b'X', rest @ ..] if rest.first().is_some_and(u8::is_ascii_hexdigit) => (16, rest),
+        [b'0', ..] => (8, digits),
+        _ => (10, digits),
+    };
+    let length = digits.iter().take_while(|byte| (**byte as char).is_digit(radix)).count();
+    let (number, rest) = digits.split_at(length);
+    if text.len() - rest.len() > NUMBER_MAX || !matches!(rest, [] | [b' ' | b'\t' | b'\n', ..]) {
+        return None;
+    }
+    let value = u64::from_str_radix(str::from_utf8(number).ok()?, radix).ok()?;
+    let value = i32::try_from(value).ok().filter(|value| !negative || *value == 0)?;
+    Some((value.cast_unsigned(), skip_blanks(rest)))
+}
+
+/// Blanks are all that Linux's character table has for them, the no-break space of Latin-1 included.
+fn skip_blanks(text: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ' | 0xa0);
+    &text[text.iter().take_while(|byte| blank(byte)).count()..]
+}
