@@ -68,10 +68,16 @@ fn counts(line: &str) -> Option<(usize, usize, usize)> {
     Some((number(passed, "passed")?, number(parts.next()?, "failed")?, number(parts.next()?, "ignored")?))
 }
 
-/// Lines that say only that all is well.
+/// Lines that say only that all is well. What a test reports as a figure (`sim::figure`) is none.
 fn is_noise(line: &str) -> bool {
-    let test = line.starts_with("test ") && (line.ends_with(" ok") || line.contains(" ... ignored"));
-    line.is_empty() || line.starts_with("running ") || line.starts_with("test result: ok. 0 passed") || test
+    // A figure comes between the name and the result, if tests do not run side by side.
+    let test = line.starts_with("test ")
+        && (line.ends_with(" ok") || line.ends_with(" ... ") || line.contains(" ... ignored"));
+    line.is_empty()
+        || line == "ok"
+        || line.starts_with("running ")
+        || line.starts_with("test result: ok. 0 passed")
+        || test
 }
 
 #[cfg(test)]
@@ -93,6 +99,8 @@ mod tests {
     fn failures_are_shown_and_successes_are_not() {
         assert!(is_noise("test tests::a ... ok"));
         assert!(is_noise("test tests::a ... ignored"));
+        assert!(is_noise("test tests::a ... ") && is_noise("ok") && !is_noise("FAILED"));
+        assert!(!is_noise("figure: 12 points refused"));
         assert!(!is_noise("test tests::a ... FAILED"));
         assert!(!is_noise("thread 'tests::a' panicked at src/lib.rs:1:1:"));
         assert!(!is_noise("test result: FAILED. 0 passed; 1 failed; 0 ignored"));

@@ -9,10 +9,12 @@
 //! | [`setup`] | what a run begins with |
 //! | [`in_every_order`] | a scenario, in all orders of munmap |
 //! | [`strategy`] | random programs |
+//! | [`figure()`] | what a test has to tell |
 #![forbid(unsafe_code)]
 
 mod check;
 mod failure;
+mod figure;
 pub mod machine;
 pub mod model;
 pub mod op;
@@ -23,4 +25,5 @@ pub mod strategy;
 pub mod world;
 
 pub use failure::Attempt;
+pub use figure::figure;
 pub use scenario::{in_every_order, in_every_order_with};
