@@ -9,11 +9,9 @@ use crate::{
     tree::Tree,
 };
 
-/// An inner node on the way, its bounds, and the child that was visited last.
+/// An inner node on the way, and the child that was visited last.
 struct Level<'m, T> {
     inner: Inner<'m, T>,
-    low: u64,
-    high: u64,
     index: usize,
 }
 
@@ -23,14 +21,6 @@ impl<T> Clone for Level<'_, T> {
     }
 }
 impl<T> Copy for Level<'_, T> {}
-
-impl<T> Level<'_, T> {
-    /// Bounds of the child at hand.
-    fn child_bounds(&self) -> Range<u64> {
-        let start = if self.index == 0 { self.low } else { self.inner.separator(self.index - 1) };
-        start..self.inner.end_of(self.index, self.high)
-    }
-}
 
 /// See [`Tree::find_area`].
 pub(crate) fn lowest<T, S: NodeSource>(tree: &Tree<'_, T, S>, window: Range<u64>, pages: u64) -> Option<u64> {
@@ -49,12 +39,7 @@ pub(crate) fn lowest<T, S: NodeSource>(tree: &Tree<'_, T, S>, window: Range<u64>
             Kind::Inner(inner) => {
                 let index = if bounds.start < window.start { inner.search(window.start) } else { 0 };
                 // One below the first to look at.
-                stack.push(Level {
-                    inner,
-                    low: bounds.start,
-                    high: bounds.end,
-                    index: index.wrapping_sub(1),
-                });
+                stack.push(Level { inner, index: index.wrapping_sub(1) });
             }
         }
         loop {
@@ -63,7 +48,7 @@ pub(crate) fn lowest<T, S: NodeSource>(tree: &Tree<'_, T, S>, window: Range<u64>
             let next = level.inner.gap_from(first, need);
             if let Some(index) = next {
                 level.index = index;
-                bounds = level.child_bounds();
+                bounds = level.inner.bounds(index);
                 if bounds.start >= window.end {
                     return None;
                 }
@@ -96,7 +81,7 @@ pub(crate) fn highest<T, S: NodeSource>(
             Kind::Inner(inner) => {
                 let last = if window.end < bounds.end { inner.search(window.end) } else { inner.count() - 1 };
                 // One above the first to look at.
-                stack.push(Level { inner, low: bounds.start, high: bounds.end, index: last + 1 });
+                stack.push(Level { inner, index: last + 1 });
             }
         }
         loop {
@@ -104,7 +89,7 @@ pub(crate) fn highest<T, S: NodeSource>(
             let next = level.inner.gap_below(level.index, need);
             if let Some(index) = next {
                 level.index = index;
-                bounds = level.child_bounds();
+                bounds = level.inner.bounds(index);
                 if bounds.end <= window.start {
                     return None;
                 }

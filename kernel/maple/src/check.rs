@@ -68,7 +68,7 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
                     check_inner(inner, &bounds, depth == 0).or_else(fail)?;
                     stack[depth] = Some(Open { inner, bounds, checked: 0 });
                     depth += 1;
-                    at = stack[depth - 1].as_ref().map(|open| (inner.child(0), open.child_bounds(0)));
+                    at = stack[depth - 1].as_ref().map(|open| (inner.child(0), open.inner.bounds(0)));
                     continue;
                 }
             }
@@ -79,7 +79,7 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
                 }
                 open.checked += 1;
                 if open.checked < open.inner.count() {
-                    at = Some((open.inner.child(open.checked), open.child_bounds(open.checked)));
+                    at = Some((open.inner.child(open.checked), open.inner.bounds(open.checked)));
                     break;
                 }
                 gap = open.inner.max_gap();
@@ -90,13 +90,6 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
             return Err(Violation { what: "wrong number of entries", page: 0, level: height });
         }
         Ok(())
-    }
-}
-
-impl<T> Open<'_, T> {
-    fn child_bounds(&self, index: usize) -> Range<u64> {
-        let start = if index == 0 { self.bounds.start } else { self.inner.separator(index - 1) };
-        start..self.inner.end_of(index, self.bounds.end)
     }
 }
 
@@ -147,18 +140,14 @@ fn check_inner<T>(inner: Inner<'_, T>, bounds: &Range<u64>, is_root: bool) -> Re
     if count > FANOUT {
         return Err("too many children");
     }
-    let mut below = bounds.start;
-    for index in 0..FANOUT - 1 {
-        let separator = inner.separator(index);
-        if index + 1 >= count {
-            if separator != u64::MAX {
-                return Err("unused separator is not empty");
-            }
-        } else if separator <= below || separator >= bounds.end {
-            return Err("separators out of order or out of bounds");
-        } else {
-            below = separator;
-        }
+    if inner.bounds(0).start != bounds.start || inner.bounds(count - 1).end != bounds.end {
+        return Err("keys do not say where the node begins and ends");
+    }
+    if (0..count).any(|index| inner.bounds(index).is_empty()) {
+        return Err("keys out of order");
+    }
+    if !inner.ends_with_its_count() {
+        return Err("unused key is not empty");
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use core::{
 };
 
 use crate::{
-    geometry::LIMIT,
+    geometry::{LEVELS, LIMIT},
     node::{Chain, Inner, Item, Kind, saturate},
     path::{Change, Path},
     place::Place,
@@ -392,21 +392,26 @@ fn walk_path<'m, T, S: NodeSource>(
 fn raise_front<'m, T, S: NodeSource>(tree: &Tree<'m, T, S>, path: &Path<'m, T>, start: u64) {
     let Some(level) = (1..=path.height).find(|level| path.index(*level) > 0) else { return };
     let (node, before) = (path.node(level), path.index(level) - 1);
-    node.raise_separator(before, start);
-    let last_of = |inner: Inner<'_, T>| inner.count() - 1;
-    let mut link = node.child(before);
+    // From the leaf up, so that a reader which finds a raised key finds the ends below it raised.
+    let mut below: [Option<Inner<'m, T>>; LEVELS] = [None; LEVELS];
+    let (mut link, mut depth) = (node.child(before), 0);
     let end = loop {
         match link.kind() {
-            Kind::Inner(inner) => link = inner.child(last_of(inner)),
+            Kind::Inner(inner) => {
+                below[depth] = Some(inner);
+                depth += 1;
+                link = inner.child(inner.count() - 1);
+            }
             Kind::Leaf(leaf) => break leaf.range(leaf.count() - 1).end,
         }
     };
     let gap = saturate(start - end);
-    link = node.child(before);
-    while let Kind::Inner(inner) = link.kind() {
-        let last = last_of(inner);
+    for inner in below[..depth].iter().rev().flatten() {
+        let last = inner.count() - 1;
         inner.set_gap(last, inner.gap(last).max(gap));
-        link = inner.child(last);
+        inner.raise_key(last + 1, start);
     }
+    node.raise_key(before + 1, start);
+    (1..level).for_each(|level| path.node(level).raise_key(0, start));
     path.settle_gap(tree.rcu().source(), level, before, node.gap(before).max(gap));
 }

@@ -129,9 +129,10 @@ where
 
     fn inner(&mut self, inner: Inner<'m, T>) -> Result<Inner<'m, T>, DuplicateError<E>> {
         let children: [Child<'m, T>; FANOUT] =
-            core::array::from_fn(|index| inner.child_item(index.min(inner.count() - 1), 0));
+            core::array::from_fn(|index| inner.child_item(index.min(inner.count() - 1)));
         let memory = self.into.rcu().allocate().ok_or(NoMemory)?;
-        Ok(Inner::build(memory, &mut self.prepared, &children[..inner.count()]))
+        let high = inner.key(inner.count());
+        Ok(Inner::build(memory, &mut self.prepared, &children[..inner.count()], high))
     }
 }
 

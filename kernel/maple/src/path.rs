@@ -1,12 +1,14 @@
 //! The writer's notes: the path it walked and what its reservation has prepared.
 
+use core::ops::Range;
+
 use crate::{
     geometry::{LEVELS, LIMIT},
     node::{Chain, Inner, Kind, Leaf, Link},
     place::Place,
     reserve::Store,
     source::{Bug, NodeSource},
-    tree::Tree,
+    tree::{Token, Tree},
 };
 
 /// Levels 0 to `LEVELS`, rounded up so that an index needs no bounds check.
@@ -41,25 +43,20 @@ impl<'m, T> Path<'m, T> {
         self.height = level;
         self.leaf = None;
         let Some(mut link) = tree.root() else { return Place::EMPTY };
-        let (mut bounds, mut around, mut parent, mut index) = (0..LIMIT, 0..LIMIT, None, 0);
+        let (mut parent, mut index) = (None, 0);
         loop {
             match link.kind() {
                 Kind::Inner(inner) => {
                     index = inner.search(page);
                     self.nodes[level % PLACES] = Some(inner);
                     self.indexes[level % PLACES] = index as u8;
-                    around = bounds.clone();
-                    if index > 0 {
-                        bounds.start = inner.separator(index - 1);
-                    }
-                    bounds.end = inner.end_of(index, bounds.end);
                     parent = Some(inner);
                     link = inner.child(index);
                     level = level.wrapping_sub(1);
                 }
                 Kind::Leaf(leaf) => {
                     self.leaf = Some(leaf);
-                    return Place::in_leaf(leaf, parent, index, bounds, around, page);
+                    return Place::in_leaf::<S, Token<'m, T, S>>(leaf, parent, index, page);
                 }
             }
         }
@@ -83,14 +80,16 @@ impl<'m, T> Path<'m, T> {
 
     /// Where the node of `level` begins.
     pub(crate) fn low(&self, level: usize) -> u64 {
-        let above = (level + 1..=self.height).find(|l| self.index(*l) > 0);
-        above.map_or(0, |l| self.node(l).separator(self.index(l) - 1))
+        self.bounds(level).start
     }
 
     /// Where the node of `level` ends.
     pub(crate) fn high(&self, level: usize) -> u64 {
-        let above = (level + 1..=self.height).find(|l| self.index(*l) + 1 < self.node(*l).count());
-        above.map_or(LIMIT, |l| self.node(l).separator(self.index(l)))
+        self.bounds(level).end
+    }
+
+    fn bounds(&self, level: usize) -> Range<u64> {
+        if level == self.height { 0..LIMIT } else { self.node(level + 1).bounds(self.index(level + 1)) }
     }
 
     /// Writes `gap` for child `index` of the node at `level`, and what follows from it into the nodes above.

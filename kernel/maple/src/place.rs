@@ -9,7 +9,7 @@ use crate::{
     tree::{Tree, Witness},
 };
 
-/// A slot of a leaf, with the bounds of the leaf and of its parent as the walk found them.
+/// A slot of a leaf, with the bounds of the leaf as the walk found them.
 ///
 /// Slots of a leaf with entries 0 to n - 1: slot `2i` is the (perhaps empty) gap below entry `i`, slot `2i + 1` is entry
 /// `i`, slot `2n` the gap at the end. An empty tree is one gap.
@@ -22,8 +22,6 @@ pub(crate) struct Place<'m, T> {
     pub(crate) parent: Option<Inner<'m, T>>,
     pub(crate) low: u64,
     pub(crate) high: u64,
-    pub(crate) parent_low: u64,
-    pub(crate) parent_high: u64,
     /// Which child of the parent the leaf is.
     pub(crate) index: u32,
     /// The slot, or `UNSETTLED`: that of `page`.
@@ -45,61 +43,46 @@ impl<T> Clone for Place<'_, T> {
 impl<T> Copy for Place<'_, T> {}
 
 impl<'m, T> Place<'m, T> {
-    pub(crate) const EMPTY: Self = Self {
-        leaf: None,
-        parent: None,
-        low: 0,
-        high: LIMIT,
-        parent_low: 0,
-        parent_high: LIMIT,
-        index: 0,
-        slot: 0,
-        page: 0,
-        count: 0,
-    };
+    pub(crate) const EMPTY: Self =
+        Self { leaf: None, parent: None, low: 0, high: LIMIT, index: 0, slot: 0, page: 0, count: 0 };
 
     /// The slot that covers `page`, found from the root.
     #[inline]
     pub(crate) fn walk<S: NodeSource, W: Witness<'m, T, S>>(tree: &Tree<'m, T, S>, page: u64) -> Self {
         assert!(page < LIMIT, "page beyond the tree's limit");
         let Some(mut link) = tree.root() else { return Self::EMPTY };
-        let (mut bounds, mut around, mut parent, mut index) = (0..LIMIT, 0..LIMIT, None, 0);
+        let (mut parent, mut index) = (None, 0);
         loop {
             tree.pause::<W>();
             match link.kind() {
                 Kind::Inner(inner) => {
                     index = inner.search(page);
-                    around = bounds.clone();
-                    if index > 0 {
-                        // May have been raised since the search.
-                        bounds.start = inner.separator(index - 1).min(page);
-                    }
-                    bounds.end = inner.end_of(index, bounds.end);
                     parent = Some(inner);
                     link = inner.child(index);
                 }
-                Kind::Leaf(leaf) => return Self::in_leaf(leaf, parent, index, bounds, around, page),
+                Kind::Leaf(leaf) => return Self::in_leaf::<S, W>(leaf, parent, index, page),
             }
         }
     }
 
     /// The slot that covers `page` in `leaf`, child `index` of `parent`.
     #[inline(always)]
-    pub(crate) fn in_leaf(
+    pub(crate) fn in_leaf<S: NodeSource, W: Witness<'m, T, S>>(
         leaf: Leaf<'m, T>,
         parent: Option<Inner<'m, T>>,
         index: usize,
-        bounds: Range<u64>,
-        around: Range<u64>,
         page: u64,
     ) -> Self {
+        let Range { start: mut low, end: high } = parent.map_or(0..LIMIT, |parent| parent.bounds(index));
+        if W::CONCURRENT {
+            // May have been raised since the search.
+            low = low.min(page);
+        }
         Self {
             leaf: Some(leaf),
             parent,
-            low: bounds.start,
-            high: bounds.end,
-            parent_low: around.start,
-            parent_high: around.end,
+            low,
+            high,
             index: index as u32,
             slot: UNSETTLED,
             page,

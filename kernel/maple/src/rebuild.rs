@@ -160,7 +160,7 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
             }
             let least = if level == height { 2 } else { FANOUT_MIN };
             if one && (least..=FANOUT).contains(&children.len()) {
-                let node = self.build_inner(children)?;
+                let node = self.build_inner(children, self.high)?;
                 return Ok(Top { new: Some(node.link()), level, height, gap: node.max_gap() });
             }
             new = self.pack_inner(children)?;
@@ -171,7 +171,7 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
         if height == LEVELS {
             return Err(NoMemory);
         }
-        let root = self.build_inner(new.as_slice())?;
+        let root = self.build_inner(new.as_slice(), LIMIT)?;
         Ok(Top { new: Some(root.link()), level: height, height: height + 1, gap: 0 })
     }
 
@@ -256,11 +256,9 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
     ) -> bool {
         let (left, right) = (self.left.node(level), self.right.node(level));
         (self.low, self.high) = (self.left.low(level), self.right.high(level));
-        let low = self.low;
-        children.extend((0..self.left.index(level)).map(|index| left.child_item(index, low)));
+        children.extend((0..self.left.index(level)).map(|index| left.child_item(index)));
         children.extend(new.iter().copied());
-        let above = self.right.index(level) + 1..right.count();
-        children.extend(above.map(|index| right.child_item(index, low)));
+        children.extend((self.right.index(level) + 1..right.count()).map(|index| right.child_item(index)));
         let (kept_left, kept_right) = (self.left.index(level), right.count() - 1 - self.right.index(level));
         self.packing = match self.packing {
             Packing::Lower if kept_right == 0 => Packing::Lower,
@@ -279,15 +277,15 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
                 self.move_left(level, self.low - 1);
                 let node = self.left.node(level);
                 self.low = self.left.low(level);
-                children.prepend(node.count(), |index| node.child_item(index, self.low));
+                children.prepend(node.count(), |index| node.child_item(index));
                 self.doomed.doom(node.link());
                 false
             }
             Some(Neighbour::Right) => {
                 self.move_right(level, self.high);
-                let (node, low) = (self.right.node(level), self.high);
+                let node = self.right.node(level);
                 self.high = self.right.high(level);
-                (0..node.count()).for_each(|index| children.push(node.child_item(index, low)));
+                (0..node.count()).for_each(|index| children.push(node.child_item(index)));
                 self.doomed.doom(node.link());
                 false
             }
@@ -372,16 +370,17 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
         for part in 0..cut.parts {
             let chunk = cut.chunk(part);
             let key = children[chunk.start].key;
-            let node = self.build_inner(&children[chunk])?;
+            let high = children.get(chunk.end).map_or(self.high, |next| next.key);
+            let node = self.build_inner(&children[chunk], high)?;
             let child = Child { key, link: node.link(), gap: node.max_gap() };
             new.push(child);
         }
         Ok(new)
     }
 
-    fn build_inner(&mut self, children: &[Child<'m, T>]) -> Result<Inner<'m, T>, NoMemory> {
+    fn build_inner(&mut self, children: &[Child<'m, T>], high: u64) -> Result<Inner<'m, T>, NoMemory> {
         let memory = self.memory()?;
-        Ok(Inner::build(memory, &mut self.prepared, children))
+        Ok(Inner::build(memory, &mut self.prepared, children, high))
     }
 
     fn doom_leaf(&mut self, leaf: Option<Leaf<'m, T>>) {

@@ -164,7 +164,7 @@ impl<'m, T> Place<'m, T> {
             return None;
         }
         let link = parent.child(index);
-        let high = parent.end_of(index, self.parent_high);
+        let high = parent.key(index + 1);
         tree.pause::<W>();
         let Kind::Leaf(leaf) = link.kind() else { return None };
         if tree.is_stale::<W>(parent.link()) {
@@ -296,7 +296,7 @@ impl<'m, T> Place<'m, T> {
             let index = self.index as usize + 1;
             if index < parent.count() {
                 let link = parent.child(index);
-                let high = parent.end_of(index, self.parent_high);
+                let high = parent.key(index + 1);
                 tree.pause::<W>();
                 if let Kind::Leaf(leaf) = link.kind()
                     && !tree.is_stale::<W>(parent.link())
@@ -331,7 +331,7 @@ impl<'m, T> Place<'m, T> {
             && let Some(index) = (self.index as usize).checked_sub(1)
         {
             let link = parent.child(index);
-            let low = if index > 0 { parent.separator(index - 1).min(page) } else { self.parent_low };
+            let low = parent.key(index).min(page);
             tree.pause::<W>();
             if let Kind::Leaf(leaf) = link.kind()
                 && !tree.is_stale::<W>(parent.link())

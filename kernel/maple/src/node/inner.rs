@@ -1,6 +1,6 @@
 //! Inner nodes.
 
-use core::{marker::PhantomData, ptr::NonNull};
+use core::{marker::PhantomData, ops::Range, ptr::NonNull};
 
 use super::{Chain, Head, INNER, Link, Node, count_le, visited};
 use crate::{
@@ -12,8 +12,8 @@ use crate::{
 #[repr(C, align(256))]
 pub(super) struct Body<'m, T> {
     head: Head,
-    /// First start below each child but the first; `u64::MAX` when unused. Written by the writer, read by anyone.
-    separators: [AtomicU64; FANOUT - 1],
+    /// Where each child begins, and where the last one ends; `u64::MAX` when unused. Written by the writer, read by anyone.
+    keys: [AtomicU64; FANOUT + 1],
     /// Never null below the count. Written by the writer, read by anyone.
     children: [AtomicPtr<Node>; FANOUT],
     /// Largest free area below each child, in pages, `u32::MAX` for anything larger. Written by the writer, read
@@ -24,7 +24,7 @@ pub(super) struct Body<'m, T> {
 
 /// A child with what its parent knows of it.
 pub(crate) struct Child<'m, T> {
-    /// First start below the child (0 for the leftmost child of the tree).
+    /// Where the child begins: the first start below it (0 for the leftmost child of the tree).
     pub(crate) key: u64,
     pub(crate) link: Link<'m, T>,
     /// Largest free area below the child, saturating.
@@ -67,28 +67,32 @@ impl<'m, T> Inner<'m, T> {
         Self { body: link.tagged.cast() }
     }
 
-    /// Builds a node of `children` in `memory`, put in front of `chain`. Only the writer links it.
-    pub(crate) fn build(memory: &'static mut Node, chain: &mut Chain, children: &[Child<'m, T>]) -> Self {
+    /// Builds a node of `children` that ends at `high` in `memory`, put in front of `chain`. Only the writer links it.
+    pub(crate) fn build(
+        memory: &'static mut Node,
+        chain: &mut Chain,
+        children: &[Child<'m, T>],
+        high: u64,
+    ) -> Self {
         let node = NonNull::from(memory);
         let body = node.cast::<Body<'m, T>>();
         let children = &children[..children.len().min(FANOUT)];
         let new = body.as_ptr();
         // SAFETY: the memory is exclusively ours, large enough and aligned (`Node` is the union of the bodies). Indexes are
-        // below FANOUT, and those of separators below FANOUT - 1. Every field is written before anyone reads it.
+        // below FANOUT, and those of keys at most FANOUT. Every field is written before anyone reads it.
         unsafe {
             (&raw mut (*new).head).write(Head::on_chain(children.len(), chain, node));
-            let separators = (&raw mut (*new).separators).cast::<AtomicU64>();
+            let keys = (&raw mut (*new).keys).cast::<AtomicU64>();
             let links = (&raw mut (*new).children).cast::<AtomicPtr<Node>>();
             let gaps = (&raw mut (*new).gaps).cast::<AtomicU32>();
             for (index, child) in children.iter().enumerate() {
-                if index > 0 {
-                    separators.add(index - 1).write(AtomicU64::new(child.key));
-                }
+                keys.add(index).write(AtomicU64::new(child.key));
                 links.add(index).write(AtomicPtr::new(child.link.into_raw()));
                 gaps.add(index).write(AtomicU32::new(child.gap));
             }
+            keys.add(children.len()).write(AtomicU64::new(high));
             for unused in children.len()..FANOUT {
-                separators.add(unused - 1).write(AtomicU64::new(u64::MAX));
+                keys.add(unused + 1).write(AtomicU64::new(u64::MAX));
                 links.add(unused).write(AtomicPtr::new(core::ptr::null_mut()));
                 gaps.add(unused).write(AtomicU32::new(0));
             }
@@ -122,26 +126,28 @@ impl<'m, T> Inner<'m, T> {
         count_le::<{ FANOUT - 1 }>(
             |i| {
                 // SAFETY: `count_le` asks for indexes below its `N` only.
-                let separator = unsafe { body.separators.get_unchecked(i) };
-                stats::touch(separator);
-                separator.load(Ordering::Acquire)
+                let key = unsafe { body.keys.get_unchecked(i + 1) };
+                stats::touch(key);
+                key.load(Ordering::Acquire)
             },
             page,
         )
     }
 
-    /// First start below child `index + 1`; `u64::MAX` if there is no such child.
+    /// Where child `index` begins, which is where the one before ends.
     #[inline(always)]
-    pub(crate) fn separator(self, index: usize) -> u64 {
-        let separator = &self.body().separators[index];
-        stats::touch(separator);
-        separator.load(Ordering::Acquire)
+    pub(crate) fn key(self, index: usize) -> u64 {
+        debug_assert!(index <= self.count());
+        // SAFETY: the count is at most FANOUT.
+        let key = unsafe { self.body().keys.get_unchecked(index) };
+        stats::touch(key);
+        key.load(Ordering::Acquire)
     }
 
-    /// Exclusive end of child `index`, in a node that ends at `high`.
+    /// Bounds of child `index`.
     #[inline(always)]
-    pub(crate) fn end_of(self, index: usize, high: u64) -> u64 {
-        if index < FANOUT - 1 { self.separator(index).min(high) } else { high }
+    pub(crate) fn bounds(self, index: usize) -> Range<u64> {
+        self.key(index)..self.key(index + 1)
     }
 
     #[inline(always)]
@@ -151,8 +157,8 @@ impl<'m, T> Inner<'m, T> {
         let child = unsafe { self.body().children.get_unchecked(index) };
         stats::touch(child);
         let raw = child.load(Ordering::Acquire);
-        // SAFETY: children below the count are never null, and a search never leads beyond the count, because unused
-        // separators are above every page.
+        // SAFETY: children below the count are never null, and a search never leads beyond the count, because the node's end
+        // and unused keys are above every page that is searched here.
         Link { tagged: unsafe { NonNull::new_unchecked(raw) }, values: PhantomData }
     }
 
@@ -202,10 +208,9 @@ impl<'m, T> Inner<'m, T> {
         body.gaps.iter().fold(0, |max, gap| max.max(gap.load(Ordering::Relaxed)))
     }
 
-    /// Child `index` of a node that begins at `low`, with what this node knows of it.
-    pub(crate) fn child_item(self, index: usize, low: u64) -> Child<'m, T> {
-        let key = if index == 0 { low } else { self.separator(index - 1) };
-        Child { key, link: self.child(index), gap: self.gap(index) }
+    /// Child `index`, with what this node knows of it.
+    pub(crate) fn child_item(self, index: usize) -> Child<'m, T> {
+        Child { key: self.key(index), link: self.child(index), gap: self.gap(index) }
     }
 
     /// Replaces child `index` by one that covers the same range: the store becomes visible here.
@@ -214,9 +219,14 @@ impl<'m, T> Inner<'m, T> {
         self.body().children[index].store(link.into_raw(), Ordering::Release);
     }
 
-    /// Raises the separator below child `index + 1` over free space: a search on either side finds the same nothing.
-    pub(crate) fn raise_separator(self, index: usize, start: u64) {
-        self.body().separators[index].store(start, Ordering::Release);
+    /// Raises key `index` over free space: a search on either side finds the same nothing.
+    pub(crate) fn raise_key(self, index: usize, start: u64) {
+        self.body().keys[index].store(start, Ordering::Release);
+    }
+
+    /// For the check: whether all keys behind the node's end are unused.
+    pub(crate) fn ends_with_its_count(self) -> bool {
+        self.body().keys.iter().skip(self.count() + 1).all(|key| key.load(Ordering::Relaxed) == u64::MAX)
     }
 
     #[inline(always)]

@@ -2,15 +2,16 @@
 //!
 //! ```text
 //! 256 bytes, 256-aligned; the low bits of a link say what it leads to
-//!   inner   head | 11 separators | 12 children | 12 gaps
+//!   inner   head | 13 keys | 12 children | 12 gaps
 //!   narrow  head | base | 15 x (u32 start, u32 end, relative to base) | 15 entries
 //!   wide    head | 10 x u64 start | 10 x u64 end | 10 entries
 //! ```
 //!
 //! - A leaf holds entries in ascending order and is never changed once it is linked; gaps take no slot.
-//! - Separator `i` is the first start below child `i + 1`, so the free space between two leaves belongs to the lower one.
-//! - An inner node's children, separators and gaps may be replaced in place, one word at a time; their number never changes.
-//! - Unused separators and packed bounds are `u64::MAX`, so a search needs no count.
+//! - Key `i` is where child `i` begins: at the first start below it, so the free space between two leaves belongs to the
+//!   lower one. The key behind the last child is where the node ends.
+//! - An inner node's children, keys and gaps may be replaced in place, one word at a time; their number never changes.
+//! - Unused keys and packed bounds are `u64::MAX`, so a search needs no count.
 //!
 //! The rest of the crate is safe code over the handles [`Link`], [`Inner`] and [`Leaf`]. They are plain copies of an
 //! address; the crate keeps this contract, on which every `SAFETY` line here rests:
