@@ -13,6 +13,8 @@ use crate::vma::WriteSection;
 pub enum Bug {
     /// A new VMA is write-locked only after it is in the tree and attached.
     NewVmaLockedAfterStore,
+    /// The same, without the assertion that would notice: to see what comes of it.
+    NewVmaLockedUnnoticed,
     /// A split changes the old VMA without its write lock.
     SplitWithoutLock,
     /// An unmap detaches a VMA that is not write-locked yet.
@@ -27,8 +29,6 @@ pub enum Bug {
     StackGrowsUnderReadLock,
     /// What was unhooked is freed before the TLBs have forgotten it.
     FreeBeforeFlush,
-    /// A gather that ends beside another one flushes only what it has unhooked itself.
-    NestedFlushForgotten,
     /// Tables are freed without regard to the VMA above.
     TablesFreedBeyondNext,
     /// A reader does not look whose VMA it has locked.
@@ -53,7 +53,13 @@ pub(crate) fn section_of_new_vma<'g, P: Platform>(
     machine: &P,
     section: WriteSection<'g>,
 ) -> WriteSection<'g> {
-    if machine.has(Bug::NewVmaLockedAfterStore) { section.ended() } else { section }
+    if locks_new_vmas_late(machine) { section.ended() } else { section }
+}
+
+/// Whether a new VMA is write-locked only once it is in the tree.
+#[inline]
+pub(crate) fn locks_new_vmas_late<P: Platform>(machine: &P) -> bool {
+    machine.has(Bug::NewVmaLockedAfterStore) || machine.has(Bug::NewVmaLockedUnnoticed)
 }
 
 /// Does `step`, a step of the holder of `sem`'s write lock; with the bug, as if the lock had been downgraded before.

@@ -8,7 +8,7 @@ use mm::platform::Cpu;
 use mm::vma::{Backing as MmBacking, VmaFlags, VmaInfo};
 
 use crate::machine::{CPUS, Mapped};
-use crate::model::{Area, Attributes, Backing, Growth, Sharing, Sums, Touch};
+use crate::model::{Area, Attributes, Backing, Growth, Model, Sharing, Sums, Touch};
 use crate::op::PAGE;
 use crate::world::{Answer, World};
 
@@ -36,12 +36,7 @@ impl World<'_> {
         if let Err(error) = self.space.check() {
             panic!("after {after}: the address space finds itself broken: {error:?}");
         }
-        let mapped = self
-            .model
-            .areas()
-            .map(|area| Mapped { start: area.start, end: area.end, prot: area.attributes.prot })
-            .collect();
-        self.machine.inspect(&[(self.space.root(), mapped)]);
+        self.machine.inspect(&[(self.space.root(), mapped_of(&self.model))]);
         self.report(after);
     }
 
@@ -186,4 +181,10 @@ pub(crate) fn area_of(vma: &VmaInfo) -> Area {
 
 fn list(areas: &[Area]) -> String {
     areas.iter().map(|area| format!("\n    {area}")).collect()
+}
+
+/// What is mapped, as the oracles of the machine want to know it.
+pub(crate) fn mapped_of(model: &Model) -> Vec<Mapped> {
+    let mapped = |area: &Area| Mapped { start: area.start, end: area.end, prot: area.attributes.prot };
+    model.areas().map(mapped).collect()
 }

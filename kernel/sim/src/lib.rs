@@ -9,6 +9,7 @@
 //! | [`setup`] | what a run begins with |
 //! | [`in_every_order`] | a scenario, in all orders of munmap |
 //! | [`strategy`] | random programs |
+//! | [`race`] | threads at the same time, under all schedules |
 //! | [`figure()`] | what a test has to tell |
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@ pub mod machine;
 pub mod model;
 pub mod op;
 mod quiet;
+pub mod race;
 mod scenario;
 pub mod setup;
 pub mod strategy;

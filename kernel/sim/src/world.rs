@@ -172,35 +172,11 @@ impl<'m> World<'m> {
 
     /// What the model answers to `op`; changes the model.
     pub(crate) fn predict(&mut self, op: Op) -> Answer {
-        let returned = |result: Result<u64, Errno>| match result {
-            Ok(value) => Answer::Returned(value),
-            Err(errno) => Answer::Failed(errno),
-        };
-        match op {
-            Op::Mmap(Mmap { address, length, prot, flags }) => {
-                returned(self.model.mmap(address, length, prot, flags))
-            }
-            Op::Munmap { address, length } => returned(self.model.munmap(address, length).map(|()| 0)),
-            Op::Mprotect { address, length, prot } => {
-                returned(self.model.mprotect(address, length, prot).map(|()| 0))
-            }
-            Op::Image { page, pages, prot, first } => {
-                returned(self.model.map_image(page, pages, Prot::from_bits_retain(prot), first))
-            }
-            Op::Brk { address } => Answer::Returned(self.model.brk(address)),
-            Op::Touch { address, touch: Touch::Write, .. } => {
-                self.value += 1;
-                let value = self.value - 1;
-                match self.model.store(address, value) {
-                    Ok(()) => Answer::Word(value),
-                    Err(fault) => Answer::Killed(fault),
-                }
-            }
-            Op::Touch { address, touch, .. } => match self.model.load(address, touch) {
-                Ok(word) => Answer::Word(word),
-                Err(fault) => Answer::Killed(fault),
-            },
+        let value = self.value;
+        if let Op::Touch { touch: Touch::Write, .. } = op {
+            self.value += 1;
         }
+        predict(&mut self.model, op, value)
     }
 
     /// An access of the user program, as the machine does it.
@@ -228,7 +204,7 @@ impl<'m> World<'m> {
 }
 
 /// Does `op` in `space`; `None` if it is no system call.
-fn system_call(space: &AddressSpace<'_, Machine>, op: Op) -> Option<Answer> {
+pub(crate) fn system_call(space: &AddressSpace<'_, Machine>, op: Op) -> Option<Answer> {
     let done = |()| 0;
     let result = match op {
         Op::Mmap(Mmap { address, length, prot, flags }) => {
@@ -251,8 +227,30 @@ fn system_call(space: &AddressSpace<'_, Machine>, op: Op) -> Option<Answer> {
     })
 }
 
+/// What `model` answers to `op`, which changes it; a store stores `value`.
+pub(crate) fn predict(model: &mut Model, op: Op, value: u64) -> Answer {
+    let done = |()| 0;
+    let result = match op {
+        Op::Mmap(Mmap { address, length, prot, flags }) => model.mmap(address, length, prot, flags),
+        Op::Munmap { address, length } => model.munmap(address, length).map(done),
+        Op::Mprotect { address, length, prot } => model.mprotect(address, length, prot).map(done),
+        Op::Image { page, pages, prot, first } => {
+            model.map_image(page, pages, Prot::from_bits_retain(prot), first)
+        }
+        Op::Brk { address } => Ok(model.brk(address)),
+        Op::Touch { address, touch, .. } => {
+            let word = match touch {
+                Touch::Write => model.store(address, value).map(|()| value),
+                Touch::Read | Touch::Execute => model.load(address, touch),
+            };
+            return word.map_or_else(Answer::Killed, Answer::Word);
+        }
+    };
+    result.map_or_else(Answer::Failed, Answer::Returned)
+}
+
 /// An access of a program in `space` on `cpu`.
-fn user_access(
+pub(crate) fn user_access(
     space: &AddressSpace<'_, Machine>,
     machine: &Machine,
     cpu: Cpu,
@@ -274,7 +272,7 @@ fn user_access(
 }
 
 /// The address space is gone: everything must have come back.
-fn check_end(machine: &Machine, before: u64) {
+pub(crate) fn check_end(machine: &Machine, before: u64) {
     machine.inspect(&[]);
     let violations = machine.violations();
     assert!(violations.is_empty(), "after the end:\n  {}", violations.join("\n  "));

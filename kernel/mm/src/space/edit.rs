@@ -146,14 +146,22 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         let section = museum::section_of_new_vma(self.machine, self.section);
         let locked = fresh.start_write_detached(section, self.owner);
         locked.describe(info);
-        self.machine.pause(Point::StoreVma(info.range));
-        self.cursor.store(reservation, locked);
+        self.store(reservation, locked);
         self.machine.pause(Point::AttachVma(info.range));
         locked.attach();
-        if self.machine.has(Bug::NewVmaLockedAfterStore) {
+        if museum::locks_new_vmas_late(self.machine) {
             self.lock(fresh);
         }
         self.totals.vmas += 1;
+    }
+
+    /// Lets the tree have `vma` over its range, which was reserved. It is write-locked (I12): its type says so, and the
+    /// assertion, that nobody has pretended.
+    fn store(&mut self, reservation: VmaReservation<'t, 'm, P>, vma: Locked<'g, 'm>) {
+        let unlocked_before = self.machine.has(Bug::NewVmaLockedUnnoticed);
+        assert!(vma.is_write_locked(self.section) || unlocked_before, "{:?} is stored unlocked (I12)", *vma);
+        self.machine.pause(Point::StoreVma(vma.range()));
+        self.cursor.store(reservation, vma);
     }
 
     /// Gives `part` new `flags`. `part` is (part of) the range of `vma`, with the properties it has now. Merges with
@@ -232,8 +240,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
             into.set_anon_once(id);
         }
         locked.set_range(range);
-        self.machine.pause(Point::StoreVma(range));
-        self.cursor.store(reservation, locked);
+        self.store(reservation, locked);
         for vma in covered.into_iter().chain(beyond) {
             self.totals.vmas -= 1;
             self.machine.vmas().free(vma);
@@ -273,8 +280,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         let more = range.pages() - vma.pages();
         let locked = self.lock(vma);
         locked.set_range(range);
-        self.machine.pause(Point::StoreVma(range));
-        self.cursor.store(reservation, locked);
+        self.store(reservation, locked);
         self.totals.account(vma.flags(), more, Change::Add);
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::museum::Bug;
 use crate::pgtable::{Installed, Protection, Pte, PteView};
 use crate::platform::{Fallible, Platform};
 use crate::range::{Page, USER_END};
-use crate::schedule::Point;
+use crate::schedule::{Point, Wait};
 use crate::space::AddressSpace;
 use crate::space::map::Map;
 use crate::space::stack::Growth;
@@ -88,6 +88,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// is at work on it.
     pub(super) fn lock_vma_under_rcu(&self, page: Page) -> Option<ReadLocked<'m>> {
         let owner = Owner(self.vmas.name());
+        let mut round = 0;
         let vma = loop {
             self.machine.pause(Point::FindVma(page));
             let found = self.machine.rcu_read(|section| {
@@ -96,7 +97,11 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             });
             match found {
                 Some(Ok(vma)) => break Some(vma),
-                Some(Err(NotLocked::Detached)) => self.machine.count(Event::VmaLockMiss),
+                Some(Err(NotLocked::Detached)) => {
+                    self.machine.count(Event::VmaLockMiss);
+                    self.machine.wait(Wait::Successor, round);
+                    round += 1;
+                }
                 Some(Err(NotLocked::Busy)) | None => break None,
             }
         };

@@ -128,12 +128,11 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
                 let new = self.split(vma, range.end(), NewHalf::Upper)?;
                 self.trace(Step::SplitEnd(new.range()));
             }
-            if self.machine.has(Bug::DetachBeforeLock) {
-                vma.pretend_locked().detach(self.machine);
-                gathered.take(vma.start_write_detached(self.section, self.owner));
+            gathered.take(if self.machine.has(Bug::DetachBeforeLock) {
+                vma.detach_before_lock(self.section, self.machine)
             } else {
-                gathered.take(self.lock_killable(vma)?);
-            }
+                self.lock_killable(vma)?
+            });
             self.trace(Step::Gather(vma.range()));
             next = self.cursor.next(range.end());
         }

@@ -156,11 +156,23 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         self.vmas.get(&map.token, page.number()).map(|(_, vma)| vma)
     }
 
-    /// Whether the tree has a VMA over `page`, looked up under RCU without any lock. May be out of date on return; a page that
-    /// is mapped throughout, by whatever VMA, is always found (M1).
-    pub fn peek(&self, page: Page) -> bool {
-        self.machine.pause(Point::FindVma(page));
-        self.machine.rcu_read(|section| self.vmas.get(section, page.number()).is_some())
+    /// Whether the tree has VMAs over all of `range`, as somebody sees it who walks the tree under RCU without any lock. May be
+    /// out of date on return; pages that are mapped throughout, by whatever VMAs, are always found (M1).
+    pub fn peek(&self, range: PageRange) -> bool {
+        self.machine.pause(Point::FindVma(range.start()));
+        self.machine.rcu_read(|section| {
+            let mut cursor = self.vmas.cursor(section, range.start().number());
+            let mut at = range.start().number();
+            let mut next = cursor.find(range.end().number());
+            while let Some((found, _)) = next.filter(|(found, _)| found.start <= at) {
+                if found.end >= range.end().number() {
+                    return true;
+                }
+                at = at.max(found.end);
+                next = cursor.next();
+            }
+            false
+        })
     }
 
     /// The first VMA that ends above `page`.

@@ -116,7 +116,7 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
     /// While another gather of the address space is under way, everything is flushed: the other may have cleared
     /// entries of this range that this one found absent, and not flushed them yet.
     pub fn finish(mut self) -> Freed {
-        if self.tlb.is_nested() && !self.machine.has(Bug::NestedFlushForgotten) {
+        if self.tlb.is_nested() {
             (self.low, self.high) = EVERYTHING;
         }
         if self.low < self.high {

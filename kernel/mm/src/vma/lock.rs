@@ -197,6 +197,18 @@ impl Vma {
         self.locked()
     }
 
+    /// Detaches the VMA and locks it only then, so that readers are not waited for. For the museum.
+    pub(crate) fn detach_before_lock<'g, 'm, P: Platform>(
+        &'m self,
+        section: WriteSection<'g>,
+        machine: &P,
+    ) -> Locked<'g, 'm> {
+        machine.pause(Point::DetachVma(self.range()));
+        self.lock.references.fetch_sub(1, Ordering::Release);
+        self.lock.sequence.store(section.sequence, Ordering::Relaxed);
+        self.locked()
+    }
+
     /// Whether the VMA is write-locked in `section`.
     pub fn is_write_locked(&self, section: WriteSection<'_>) -> bool {
         self.lock.sequence.load(Ordering::Relaxed) == section.sequence

@@ -1,5 +1,8 @@
 //! What a CPU does for a user program: loads, stores and fetches through the TLB.
 
+use std::collections::BTreeMap;
+
+use mm::frame::Frame;
 use mm::platform::Cpu;
 use mm::vma::Access;
 
@@ -117,6 +120,12 @@ impl Machine {
                 self.walk(cpu, page);
             }
         }
+    }
+
+    /// The first word of every page that has an entry in the address space with this root table, as it is in memory.
+    pub(crate) fn first_words(&self, root: Frame) -> BTreeMap<u64, u64> {
+        let word = |(page, entry): (u64, u64)| (page, self.arena.load(walker::frame_of(entry), 0));
+        walker::scan(&self.arena, u64::from(root.number())).pages.into_iter().map(word).collect()
     }
 
     /// Loads or stores the word at `address` in the frame of `leaf`.

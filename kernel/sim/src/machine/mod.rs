@@ -10,6 +10,7 @@
 //! it takes note, and [`World`](crate::world::World) reports it after the operation.
 
 mod arena;
+mod control;
 mod cpu;
 mod oracle;
 mod rendezvous;
@@ -19,15 +20,20 @@ mod walker;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use maple::{HostNodes, MAX_CPUS, Rcu, ReadGuard};
+use explore::Engine;
+use maple::{MAX_CPUS, Rcu, ReadGuard};
 use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use mm::pgtable::Table;
 use mm::platform::{Cpu, Fallible, Platform, Slab, SlabPage};
+use mm::schedule::{Point, Wait, Wake};
+use mm::space::AddressSpace;
 use mm::tlb::{Flush, FlushScope, TlbState};
 use mm::trace::Step;
 use mm::vma::VmaPool;
 
 use arena::Arena;
+use control::Nodes;
+pub use control::{Bug, Label};
 pub use cpu::Accessed;
 pub(crate) use cpu::Handled;
 pub use oracle::Mapped;
@@ -42,7 +48,7 @@ pub struct Machine {
     arena: Arena,
     frames: FrameAllocator<Box<[FrameMeta]>>,
     vmas: VmaPool,
-    rcu: Rcu<HostNodes>,
+    rcu: Rcu<Nodes>,
     zero: Frame,
     kernel_half: Box<[u64; 256]>,
     cpus: Vec<Mutex<Tlb>>,
@@ -76,6 +82,11 @@ struct Admission {
 impl Machine {
     /// A machine with `frames` frames of memory to allocate, besides the frame of zeroes and frame 0.
     pub fn with_frames(frames: u32) -> Self {
+        Machine::with_bug(frames, None)
+    }
+
+    /// As [`with_frames`](Self::with_frames), with a bug put back.
+    pub fn with_bug(frames: u32, bug: Option<Bug>) -> Self {
         let metadata: Box<[FrameMeta]> = (0..frames + 2).map(|_| FrameMeta::default()).collect();
         let allocator = FrameAllocator::new(metadata);
         allocator.add_range(Frame::new(1), Frame::new(frames + 2));
@@ -88,7 +99,7 @@ impl Machine {
             arena,
             frames: allocator,
             vmas: VmaPool::new(),
-            rcu: Rcu::new(HostNodes),
+            rcu: Rcu::new(Nodes::new(bug)),
             zero,
             // Any pattern will do that page-table code must carry over unchanged; not present for the walker.
             kernel_half: Box::new(std::array::from_fn(|index| (index as u64) << 12)),
@@ -172,6 +183,25 @@ impl Machine {
         }
     }
 
+    /// The first thing that was found wrong.
+    ///
+    /// # Errors
+    /// That thing.
+    pub(crate) fn first_violation(&self) -> Result<(), String> {
+        lock(&self.violations).first().map_or(Ok(()), |violation| Err(violation.clone()))
+    }
+
+    /// The scheduler of the threads that run on this machine.
+    pub(crate) fn engine(&self) -> &Engine<Label> {
+        &self.rcu.source().control().engine
+    }
+
+    /// Lets `cpu` run `space`.
+    pub(crate) fn load(&self, cpu: Cpu, space: &AddressSpace<'_, Machine>) {
+        space.tlb().load(cpu);
+        self.load_root(cpu, Some(u64::from(space.root().number())));
+    }
+
     fn tlb(&self, cpu: Cpu) -> std::sync::MutexGuard<'_, Tlb> {
         lock(&self.cpus[cpu.0 as usize])
     }
@@ -184,7 +214,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Platform for Machine {
     type FrameStore = Box<[FrameMeta]>;
-    type Nodes = HostNodes;
+    type Nodes = Nodes;
 
     fn frames(&self) -> &FrameAllocator<Self::FrameStore> {
         &self.frames
@@ -194,11 +224,11 @@ impl Platform for Machine {
         &self.vmas
     }
 
-    fn rcu(&self) -> &Rcu<HostNodes> {
+    fn rcu(&self) -> &Rcu<Nodes> {
         &self.rcu
     }
 
-    fn rcu_read<R>(&self, section: impl FnOnce(&ReadGuard<'_, HostNodes>) -> R) -> R {
+    fn rcu_read<R>(&self, section: impl FnOnce(&ReadGuard<'_, Nodes>) -> R) -> R {
         // Threads come and go, so each takes a place for one section.
         let reader =
             (0..MAX_CPUS).find_map(|place| self.rcu.reader(place)).expect("few threads read at once");
@@ -251,7 +281,25 @@ impl Platform for Machine {
     }
 
     fn cpu(&self) -> Cpu {
-        Cpu(self.current.load(Ordering::Relaxed))
+        // Each thread of a race has a CPU of its own.
+        let thread = self.engine().current().map(|thread| thread as u32);
+        Cpu(thread.unwrap_or_else(|| self.current.load(Ordering::Relaxed)))
+    }
+
+    fn pause(&self, point: Point) {
+        self.engine().pause(Label::Point(point));
+    }
+
+    fn wait(&self, wait: Wait, round: u32) -> Wake {
+        if self.engine().wait(Label::Wait(wait), round).is_err() {
+            // Threads of the host run by themselves.
+            std::thread::yield_now();
+        }
+        Wake::Again
+    }
+
+    fn has(&self, bug: mm::museum::Bug) -> bool {
+        self.rcu.source().control().bug == Some(Bug::Mm(bug))
     }
 
     fn max_map_count(&self) -> usize {
