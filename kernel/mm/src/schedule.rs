@@ -96,8 +96,6 @@ pub enum Wait {
     WriteLockMmap,
     /// The readers of a VMA that is to be write-locked or detached.
     VmaReaders,
-    /// Another VMA in the place of one that has been detached.
-    Successor,
 }
 
 impl fmt::Display for Wait {
@@ -106,7 +104,6 @@ impl fmt::Display for Wait {
             Wait::ReadLockMmap => "wait for the mmap lock, read",
             Wait::WriteLockMmap => "wait for the mmap lock, write",
             Wait::VmaReaders => "wait for readers of the vma",
-            Wait::Successor => "wait for another vma in its place",
         })
     }
 }

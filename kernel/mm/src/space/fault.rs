@@ -15,12 +15,16 @@ use crate::museum::Bug;
 use crate::pgtable::{Installed, Protection, Pte, PteView};
 use crate::platform::{Fallible, Platform};
 use crate::range::{Page, USER_END};
-use crate::schedule::{Point, Wait};
+use crate::schedule::Point;
 use crate::space::AddressSpace;
 use crate::space::map::Map;
 use crate::space::stack::Growth;
 use crate::tlb::Gather;
-use crate::vma::{Access, NotLocked, Owner, ReadLocked, Vma, VmaFlags};
+use crate::vma::{Access, NotLocked, ReadLocked, Vma, VmaFlags};
+
+/// How often a fault looks its VMA up before it takes the mmap lock. More than once, because a VMA that has just left is
+/// often followed by another one; not for ever, so that busy writers cannot starve it.
+const LOOKUPS: usize = 3;
 
 /// Why a fault ends in SIGSEGV.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,35 +88,33 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         Some(outcome)
     }
 
-    /// The VMA that contains `page`, locked for reading, found without the mmap lock. `None` if there is none, or a writer
-    /// is at work on it.
-    pub(super) fn lock_vma_under_rcu(&self, page: Page) -> Option<ReadLocked<'m>> {
-        let owner = Owner(self.vmas.name());
-        let mut round = 0;
-        let vma = loop {
-            self.machine.pause(Point::FindVma(page));
-            let found = self.machine.rcu_read(|section| {
-                let (_, vma) = self.vmas.get(section, page.number())?;
-                Some(vma.start_read(owner, || self.map.sequence(), self.machine, page))
-            });
-            match found {
-                Some(Ok(vma)) => break Some(vma),
-                Some(Err(NotLocked::Detached)) => {
-                    self.machine.count(Event::VmaLockMiss);
-                    self.machine.wait(Wait::Successor, round);
-                    round += 1;
-                }
-                Some(Err(NotLocked::Busy)) | None => break None,
+    /// The VMA that contains `page`, locked for reading, found without the mmap lock. `None` if there is none, or writers are
+    /// at work there.
+    fn lock_vma_under_rcu(&self, page: Page) -> Option<ReadLocked<'m>> {
+        for _ in 0..LOOKUPS {
+            match self.try_lock_vma(page) {
+                Ok(vma) => return Some(vma),
+                Err(NotLocked::Detached) => self.machine.count(Event::VmaLockMiss),
+                Err(NotLocked::Busy | NotLocked::Elsewhere) => break,
             }
-        };
-        // A VMA that was recycled, or has shrunk, lies elsewhere.
-        let here =
-            |vma: &ReadLocked<'m>| vma.range().contains(page) || self.machine.has(Bug::RangeNotChecked);
-        let vma = vma.filter(here);
-        if vma.is_none() {
-            self.machine.count(Event::VmaLockAbort);
         }
-        vma
+        self.machine.count(Event::VmaLockAbort);
+        None
+    }
+
+    /// One lookup of [`lock_vma_under_rcu`](Self::lock_vma_under_rcu).
+    fn try_lock_vma(&self, page: Page) -> Result<ReadLocked<'m>, NotLocked> {
+        self.machine.pause(Point::FindVma(page));
+        let vma = self.machine.rcu_read(|section| {
+            let (_, vma) = self.vmas.get(section, page.number()).ok_or(NotLocked::Elsewhere)?;
+            vma.start_read(self.owner(), || self.map.sequence(), self.machine, page)
+        })?;
+        // It may have shrunk, or have been recycled in this very address space.
+        if vma.range().contains(page) || self.machine.has(Bug::RangeNotChecked) {
+            Ok(vma)
+        } else {
+            Err(NotLocked::Elsewhere)
+        }
     }
 
     /// Handles a fault under the mmap lock.

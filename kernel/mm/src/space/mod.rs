@@ -40,7 +40,7 @@ use crate::space::map::{Map, VmaTree};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{ReadGuard, RwSem, WriteGuard};
 use crate::tlb::TlbState;
-use crate::vma::{AnonId, WriteSection};
+use crate::vma::{AnonId, Owner, WriteSection};
 
 /// Resource limits that concern memory, in bytes; `u64::MAX` stands for no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -206,6 +206,11 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     fn edit<'t, 'g>(&'t self, guard: &'g mut WriteGuard<'_, Map<'m, P>>, page: Page) -> Edit<'t, 'g, 'm, P> {
         let section = WriteSection::new(guard.sequence());
         Edit::new(self.machine, section, &self.vmas, guard, page)
+    }
+
+    /// Who owns the VMAs of this space.
+    fn owner(&self) -> Owner {
+        Owner(self.vmas.name())
     }
 
     /// A new identity for anonymous memory.

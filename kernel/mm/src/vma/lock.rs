@@ -251,6 +251,8 @@ pub(crate) enum NotLocked {
     Detached,
     /// It is write-locked, or about to be. Only the mmap lock helps.
     Busy,
+    /// There is none, or what was locked has another range by now.
+    Elsewhere,
 }
 
 /// A VMA that is locked for reading: nobody changes it, detaches it or takes page tables away below it.
