@@ -21,6 +21,8 @@ pub(crate) enum Message {
     Fail { name: String, micros: u64 },
     /// A test is not run, for a reason.
     Skip { name: String, reason: String },
+    /// What a test has to tell: how much it did.
+    Figure(String),
     /// The end, in good order.
     Done,
     /// Not a message: a line that is none of the above.
@@ -58,6 +60,7 @@ fn parse_text(line: &str) -> Option<Message> {
             let (name, micros) = name_and_time(rest)?;
             Message::Fail { name, micros }
         }
+        ("figure", text) if !text.is_empty() => Message::Figure(text.to_owned()),
         ("skip", rest) => {
             let (name, reason) = rest.split_once(' ').unwrap_or((rest, "no reason given"));
             Message::Skip { name: test_name(name)?, reason: reason.to_owned() }
@@ -97,6 +100,7 @@ mod tests {
         assert_eq!(parsed("fail mm::a 0"), Message::Fail { name: "mm::a".into(), micros: 0 });
         let skip = Message::Skip { name: "smp".into(), reason: "one processor only".into() };
         assert_eq!(parsed("skip smp one processor only"), skip);
+        assert_eq!(parsed("figure 12 points"), Message::Figure("12 points".into()));
         assert_eq!(parsed("done"), Message::Done);
     }
 
@@ -124,6 +128,8 @@ mod tests {
             "fail a -1",
             "skip",
             "skip ",
+            "figure",
+            "figure ",
             "user 1",
             "done.",
             "panicked",

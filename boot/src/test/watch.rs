@@ -42,6 +42,7 @@ impl Watch {
                 self.close(name, tally);
                 tally.skipped(name, reason);
             }
+            Message::Figure(text) => println!("figure: {text}"),
             Message::Panic => self.panicked = true,
             Message::Done => self.done = true,
             Message::Garbage(line) => println!("the kernel's message {line:?} is not understood"),

@@ -4,6 +4,8 @@ pub(crate) mod map;
 mod nodes;
 mod platform;
 #[cfg(feature = "test")]
+mod refusal;
+#[cfg(feature = "test")]
 mod stack;
 #[cfg(feature = "test")]
 mod tests;

@@ -6,8 +6,19 @@ use spin::Mutex;
 
 use crate::arch::direct_map::{self, NODES_PER_PAGE};
 
-/// Free nodes. Taken under the mmap lock; nothing but the frame allocator is taken inside.
-static FREE: Mutex<FreeList> = Mutex::new(FreeList::new());
+/// All nodes. Taken under the mmap lock; nothing but the frame allocator is taken inside.
+static NODES: Mutex<Nodes> = Mutex::new(Nodes { free: FreeList::new(), in_use: 0 });
+
+struct Nodes {
+    free: FreeList,
+    in_use: u64,
+}
+
+/// Nodes that are handed out now, to trees or waiting for their readers.
+#[cfg(feature = "test")]
+pub(super) fn in_use() -> u64 {
+    NODES.lock().in_use
+}
 
 /// Cuts frames into nodes, and keeps nodes for the next one who asks.
 #[derive(Clone, Copy, Debug)]
@@ -16,13 +27,17 @@ pub(crate) struct KernelNodes;
 impl NodeSource for KernelNodes {
     #[inline]
     fn allocate(&self) -> Option<&'static mut Node> {
-        let mut free = FREE.lock();
-        free.pop().or_else(|| refill(&mut free))
+        let mut nodes = NODES.lock();
+        let node = nodes.free.pop().or_else(|| refill(&mut nodes.free))?;
+        nodes.in_use += 1;
+        Some(node)
     }
 
     #[inline]
     fn free(&self, node: &'static mut Node) {
-        FREE.lock().push(node);
+        let mut nodes = NODES.lock();
+        nodes.in_use -= 1;
+        nodes.free.push(node);
     }
 }
 

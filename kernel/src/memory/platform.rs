@@ -120,6 +120,12 @@ impl Platform for Kernel {
         Cpu(arch::cpu_number())
     }
 
+    #[cfg(feature = "test")]
+    #[inline]
+    fn admit(&self, point: mm::Fallible) -> bool {
+        super::refusal::admit(point)
+    }
+
     #[inline]
     fn max_map_count(&self) -> usize {
         MAX_MAP_COUNT.load(Ordering::Relaxed) as usize

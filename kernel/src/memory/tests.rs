@@ -1,5 +1,7 @@
 //! In-kernel tests of the frame allocator over real memory, the heap and the memory map.
 
+mod failures;
+
 use alloc::vec::Vec;
 
 use mm::frame::{Frame, FrameKind};

@@ -124,6 +124,11 @@ pub(crate) fn set_time_limit(ticks: u64) {
     DEADLINE.store(time::timer_ticks() + ticks, Ordering::Relaxed);
 }
 
+/// Tells the host tool a figure of the running test, which it prints.
+pub(crate) fn figure(text: impl fmt::Display) {
+    message!("figure {text}");
+}
+
 /// Ends the running test as one that cannot be run on this machine, and says why.
 pub(crate) fn skip(reason: &'static str) -> ! {
     *SKIPPED.lock() = Some(reason);
