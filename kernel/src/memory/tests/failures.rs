@@ -91,7 +91,7 @@ impl Space {
     }
 
     fn picture(&self) -> Picture {
-        let mut picture = Picture { pages: Vec::new(), starts: Vec::new() };
+        let mut picture = Picture { pages: Vec::new(), starts: Vec::new(), brk: self.0.brk(0) };
         self.0.for_each_vma(|view| {
             let vma = view.vma;
             picture.starts.push(vma.range.start().number());
@@ -123,6 +123,7 @@ type Outcome = Result<(), Option<MmError>>;
 struct Picture {
     pages: Vec<PageState>,
     starts: Vec<u64>,
+    brk: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -279,7 +280,7 @@ impl Case {
         let mut changing = self.operation.failure == Failure::StopsHalfWay;
         let splits_only = before.starts.iter().all(|start| between.starts.contains(start));
         assert!(changing || splits_only, "{self}: areas have become one");
-        assert_eq!(before.pages.len(), between.pages.len(), "{self}");
+        assert_eq!((before.pages.len(), before.brk), (between.pages.len(), between.brk), "{self}");
         for (old, new) in before.pages.iter().zip(&between.pages) {
             changing &= after.pages.contains(new);
             assert!(new == old || changing, "{self}: {old:?} has become {new:?}");
