@@ -1,6 +1,7 @@
-//! Formatted output on file descriptors.
+//! Formatted output on file descriptors, and files by lines.
 
-use crate::sys;
+use crate::{check, sys};
+use core::ffi::CStr;
 use core::fmt::{self, Write};
 
 /// Descriptor of standard output.
@@ -59,4 +60,30 @@ impl Write for Output {
         }
         Ok(())
     }
+}
+
+/// Calls `f` with each line of the file, without its end, cut to 255 bytes. Ends the program if the file cannot be read,
+/// or the last line has no end.
+pub fn for_each_line(path: &CStr, mut f: impl FnMut(&[u8])) {
+    let fd = sys::open(path, abi::fs::O_RDONLY).expect("open the file");
+    let mut line = [0; 255];
+    let mut length = 0;
+    loop {
+        let mut buffer = [0; 1024];
+        let read = sys::read(fd, &mut buffer).expect("read the file");
+        if read == 0 {
+            break;
+        }
+        for &byte in &buffer[..read] {
+            if byte == b'\n' {
+                f(&line[..length]);
+                length = 0;
+            } else if length < line.len() {
+                line[length] = byte;
+                length += 1;
+            }
+        }
+    }
+    check!(length == 0, "{:?}: the last line has no end", path);
+    check!(sys::close(fd).is_ok());
 }

@@ -20,6 +20,7 @@ pub mod probe;
 pub mod random;
 pub mod rt;
 pub mod sys;
+pub mod vmstat;
 
 /// What nearly every program uses.
 pub mod prelude {

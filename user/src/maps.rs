@@ -1,6 +1,7 @@
 //! The VMAs of this process, from `/proc/self/maps` (`proc_pid_maps(5)`).
 
-use crate::{check, sys};
+use crate::check;
+use crate::io::for_each_line;
 use core::fmt;
 
 /// One line of the file.
@@ -53,7 +54,7 @@ impl Maps {
     /// Reads the file. Ends the program if it cannot be read, is malformed, unordered, or longer than [`CAPACITY`].
     pub fn read() -> Self {
         let mut maps = Self { vmas: [Vma::EMPTY; CAPACITY], count: 0 };
-        for_each_line(|line| {
+        for_each_line(c"/proc/self/maps", |line| {
             check!(maps.count < CAPACITY, "too many lines");
             let Some(vma) = parse(line) else {
                 crate::fail(format_args!("/proc/self/maps: malformed: {:?}", str::from_utf8(line)));
@@ -113,31 +114,6 @@ impl Maps {
         }
         equal
     }
-}
-
-/// Calls `f` with each line, without its end, cut to 255 bytes.
-fn for_each_line(mut f: impl FnMut(&[u8])) {
-    let fd = sys::open(c"/proc/self/maps", abi::fs::O_RDONLY).expect("open /proc/self/maps");
-    let mut line = [0; 255];
-    let mut length = 0;
-    loop {
-        let mut buffer = [0; 1024];
-        let read = sys::read(fd, &mut buffer).expect("read /proc/self/maps");
-        if read == 0 {
-            break;
-        }
-        for &byte in &buffer[..read] {
-            if byte == b'\n' {
-                f(&line[..length]);
-                length = 0;
-            } else if length < line.len() {
-                line[length] = byte;
-                length += 1;
-            }
-        }
-    }
-    check!(length == 0, "the last line has no end");
-    check!(sys::close(fd).is_ok());
 }
 
 /// Takes `start-end perms offset dev inode name` apart.

@@ -43,7 +43,7 @@ mod uefi;
 pub(crate) mod user;
 mod usercopy;
 
-pub(crate) use percpu::{Local, cpu_number};
+pub(crate) use percpu::{Local, count, counted, cpu_number};
 pub(crate) use trap::non_maskable_interrupts;
 
 use crate::memory::map::MemoryMap;

@@ -7,7 +7,9 @@
 use core::arch::asm;
 use core::cell::{Cell, OnceCell};
 use core::ptr;
+use core::sync::atomic::{AtomicU64, Ordering};
 
+use mm::event::Event;
 use x86_64::VirtAddr;
 use x86_64::registers::model_specific::{GsBase, KernelGsBase};
 
@@ -16,8 +18,9 @@ use super::user::{Context, FaultHandler};
 /// CPUs that the kernel can have.
 pub(super) const MAX_CPUS: usize = 1;
 
-/// One CPU's area. Its fields are used by that CPU only; those that interrupt handlers use too say so.
-#[repr(C)]
+/// One CPU's area. Its fields are used by that CPU only; those that interrupt handlers use too say so. No two areas share
+/// a cache line, or a pair of lines that is fetched together.
+#[repr(C, align(128))]
 pub(super) struct PerCpu {
     /// This area's own address, so that GS-relative code can get a pointer.
     this: Cell<*const PerCpu>,
@@ -35,6 +38,8 @@ pub(super) struct PerCpu {
     pub(super) recovery: Cell<u64>,
     /// The number of this CPU.
     pub(super) number: u32,
+    /// What has happened on this CPU, by event. Written by this CPU, read by all.
+    events: [AtomicU64; Event::ALL.len()],
 }
 
 /// Offsets for the assembler.
@@ -46,11 +51,13 @@ pub(super) mod offset {
     pub(in crate::arch) const KERNEL_RSP: usize = offset_of!(PerCpu, kernel_rsp);
     pub(in crate::arch) const USER_RSP: usize = offset_of!(PerCpu, user_rsp);
     pub(in crate::arch) const BASES: usize = offset_of!(PerCpu, bases);
+    pub(super) const EVENTS: usize = offset_of!(PerCpu, events);
 }
 
 struct Areas([PerCpu; MAX_CPUS]);
 
-// SAFETY: each element is used by its own CPU only: `current` is the only way to one.
+// SAFETY: each element is used by its own CPU only: `current` is the only way to one, but for the counters, which are
+// atomics.
 unsafe impl Sync for Areas {}
 
 static AREAS: Areas = Areas(
@@ -64,6 +71,7 @@ static AREAS: Areas = Areas(
             fault_handler: Cell::new(None),
             recovery: Cell::new(0),
             number: 0,
+            events: [const { AtomicU64::new(0) }; Event::ALL.len()],
         }
     }; MAX_CPUS],
 );
@@ -107,6 +115,21 @@ pub(super) fn bases() -> u64 {
 #[inline]
 pub(crate) fn cpu_number() -> u32 {
     current().number
+}
+
+/// Counts `event` on the running CPU, in one instruction, so that it does not matter where an interrupt comes.
+#[inline]
+pub(crate) fn count(event: Event) {
+    // SAFETY: an element of a field of this CPU's area, an atomic that only this CPU writes, in this way only; so that a
+    // reader on another CPU finds the old number or the new one.
+    unsafe {
+        asm!("inc qword ptr gs:[{} * 8 + {}]", in(reg) event as usize, const offset::EVENTS, options(nostack));
+    }
+}
+
+/// How often `event` has happened, on all CPUs together; a sum over counters that may move meanwhile.
+pub(crate) fn counted(event: Event) -> u64 {
+    AREAS.0.iter().map(|area| area.events[event as usize].load(Ordering::Relaxed)).sum()
 }
 
 /// A value of each CPU's own, made when that CPU first uses it.

@@ -16,11 +16,13 @@ use super::transfer::{Sink, Source};
 use super::tree::{Kind, NodeId, Tree};
 use crate::process::trace;
 
-/// A file whose text is written when it is read.
+/// A file whose text is written when it is read: anew by each read from offset 0, but for the trace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ProcFile {
-    /// `/proc/self/maps`: written anew by each read from offset 0.
+    /// `/proc/self/maps`.
     Maps,
+    /// `/proc/vmstat`.
+    Vmstat,
     /// `/proc/sugarbush/trace`: the steps since the last read; tracing is on while it is open.
     Trace,
 }
@@ -276,17 +278,17 @@ impl OpenFiles {
             Kind::Device(device) => return device.read(sink),
             Kind::File(content) => copy_out(content, offset, sink)?,
             Kind::Setting(setting) => setting.read(offset, sink)?,
-            Kind::Proc(ProcFile::Maps) => {
-                if offset == 0 {
-                    file.text = generate(ProcFile::Maps)?;
-                }
-                copy_out(&file.text, offset, sink)?
-            }
             Kind::Proc(ProcFile::Trace) => {
                 if file.offset >= file.text.len() as u64 {
                     (file.text, file.offset) = (generate(ProcFile::Trace)?, 0);
                 }
                 copy_out(&file.text, file.offset, sink)?
+            }
+            Kind::Proc(kind) => {
+                if offset == 0 || file.text.is_empty() {
+                    file.text = generate(*kind)?;
+                }
+                copy_out(&file.text, offset, sink)?
             }
         };
         file.advance(position, done);

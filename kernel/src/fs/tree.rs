@@ -126,6 +126,7 @@ impl Tree {
         }
         self.insert(b"proc/self/exe", S_IFLNK | 0o777, 0, Kind::ExeLink)?;
         self.insert(b"proc/self/maps", S_IFREG | 0o444, 0, Kind::Proc(ProcFile::Maps))?;
+        self.insert(b"proc/vmstat", S_IFREG | 0o444, 0, Kind::Proc(ProcFile::Vmstat))?;
         self.insert(b"proc/sugarbush/trace", S_IFREG | 0o444, 0, Kind::Proc(ProcFile::Trace))
     }
 

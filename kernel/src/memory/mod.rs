@@ -9,6 +9,7 @@ mod refusal;
 mod stack;
 #[cfg(feature = "test")]
 mod tests;
+pub(crate) mod vmstat;
 
 use core::ops::Range;
 

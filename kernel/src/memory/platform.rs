@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use maple::{Rcu, ReadGuard, Reader};
+use mm::event::Event;
 use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use mm::pgtable::Table;
 use mm::platform::Slab;
@@ -118,6 +119,11 @@ impl Platform for Kernel {
     #[inline]
     fn cpu(&self) -> Cpu {
         Cpu(arch::cpu_number())
+    }
+
+    #[inline]
+    fn count(&self, event: Event) {
+        arch::count(event);
     }
 
     #[cfg(feature = "test")]

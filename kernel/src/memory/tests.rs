@@ -4,13 +4,14 @@ mod failures;
 
 use alloc::vec::Vec;
 
+use mm::event::Event;
 use mm::frame::{Frame, FrameKind};
 use mm::{PAGE_SIZE, Platform};
 
 use super::map::Regions;
 use super::{KERNEL, frames, reported_bytes};
 use crate::arch::registry::kernel_test;
-use crate::arch::{heap, image};
+use crate::arch::{self, heap, image};
 use crate::ramdisk;
 
 /// Allocates every frame.
@@ -141,6 +142,16 @@ kernel_test! {
             assert!(Vec::<u8>::new().try_reserve_exact(size).is_err(), "{size} bytes");
         }
         drop(alloc::vec![0u8; 4096]);
+    }
+
+    fn memory_events_are_counted_each_by_itself() {
+        let counts = || Event::ALL.map(arch::counted);
+        for (number, event) in Event::ALL.into_iter().enumerate() {
+            let mut expected = counts();
+            expected[number] += 1;
+            KERNEL.count(event);
+            assert_eq!((event as usize, counts()), (number, expected));
+        }
     }
 
     fn memory_regions_join_and_split() {

@@ -1,4 +1,4 @@
-//! What is told about memory: `/proc/self/maps`, and messages about faults that end the process.
+//! What is told about memory: `/proc/self/maps`, `/proc/vmstat`, and messages about faults that end the process.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -13,12 +13,18 @@ use crate::fs::maps::MapsLine;
 use crate::fs::open::{Exe, ProcFile};
 use crate::fs::status;
 use crate::fs::text::Text;
+use crate::memory::vmstat;
 
 /// The text of a file of `/proc`. Errors: `ENOMEM`.
 pub(super) fn proc_text(file: ProcFile, space: &Space, exe: Exe<'_>) -> Result<Vec<u8>, Errno> {
     match file {
         ProcFile::Trace => trace::take(),
         ProcFile::Maps => maps(space, exe),
+        ProcFile::Vmstat => {
+            let mut text = Text::default();
+            vmstat::write(&mut text).map_err(|_| Errno::ENOMEM)?;
+            Ok(text.into_bytes())
+        }
     }
 }
 
