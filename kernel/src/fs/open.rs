@@ -356,8 +356,7 @@ pub(crate) fn is_stream(tree: &Tree, object: Object) -> bool {
     }
 }
 
-/// Moves what `content` has from `offset` on to `sink`; returns how many bytes. Errors: `EFAULT`.
-pub(super) fn copy_out(content: &[u8], offset: u64, sink: &mut dyn Sink) -> Result<usize, Errno> {
+fn copy_out(content: &[u8], offset: u64, sink: &mut dyn Sink) -> Result<usize, Errno> {
     let rest = usize::try_from(offset).ok().and_then(|offset| content.get(offset..)).unwrap_or_default();
     let wanted = rest.len().min(sink.room());
     let done = sink.put(&rest[..wanted]);

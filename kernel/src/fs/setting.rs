@@ -13,7 +13,6 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use abi::Errno;
 
-use super::open::copy_out;
 use super::text::Text;
 use super::transfer::{Sink, Source};
 use crate::memory::MAX_MAP_COUNT;
@@ -42,7 +41,8 @@ impl Setting {
         Setting { path, value }
     }
 
-    /// Moves the text of the number to `sink` if `offset` is 0; returns how many bytes, 0 at the end.
+    /// Moves the text of the number to `sink` if `offset` is 0; returns how many bytes, 0 at the end. All that is wanted
+    /// must arrive.
     ///
     /// Errors: `EFAULT`, `ENOMEM`.
     pub(crate) fn read(&self, offset: u64, sink: &mut dyn Sink) -> Result<usize, Errno> {
@@ -54,7 +54,9 @@ impl Setting {
         }
         let mut text = Text::default();
         writeln!(text, "{}", self.value.load(Ordering::Relaxed)).map_err(|_| Errno::ENOMEM)?;
-        copy_out(&text.into_bytes(), 0, sink)
+        let text = text.into_bytes();
+        let wanted = text.len().min(sink.room());
+        if sink.put(&text[..wanted]) < wanted { Err(Errno::EFAULT) } else { Ok(wanted) }
     }
 
     /// Sets the number to the one that `source` begins with; returns how many bytes were taken.

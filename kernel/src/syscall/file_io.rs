@@ -1,12 +1,13 @@
 //! Moving bytes: read, write, their vector and position forms, lseek, getdents64, getrandom.
 
 use abi::fs::O_NONBLOCK;
-use abi::{Errno, IOV_MAX, IoVec, Signal};
+use abi::{Errno, Signal};
 
 use super::Arguments;
-use super::user::{TRANSFER_MAX, UserPtr, UserSlice};
+use super::user::{TRANSFER_MAX, UserSlice};
+use super::vectors::UserVectors;
 use crate::fs::Position;
-use crate::fs::transfer::put_generated;
+use crate::fs::transfer::{Sink, Source, put_generated};
 use crate::process::Process;
 use crate::random;
 
@@ -48,7 +49,7 @@ fn read_file(
     process: &mut Process,
     number: i32,
     position: Position,
-    mut sink: UserSlice,
+    mut sink: impl Sink,
 ) -> Result<u64, Errno> {
     warn_of_deadlock(process.read_file(number, position, &mut sink), "read of an empty pipe")
 }
@@ -57,7 +58,7 @@ fn write_file(
     process: &mut Process,
     number: i32,
     position: Position,
-    mut source: UserSlice,
+    mut source: impl Source,
 ) -> Result<u64, Errno> {
     let result = process.files.write(number, position, &mut source);
     if result == Err(Errno::EPIPE) {
@@ -68,53 +69,20 @@ fn write_file(
 
 /// `readv(2)`.
 pub(super) fn readv(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    let number = arguments.i32(0);
-    process.files.get(number)?.check_readable()?;
-    for_each_vector(arguments, |slice| read_file(process, number, Position::Current, slice))
+    process.files.get(arguments.i32(0))?.check_readable()?;
+    match UserVectors::read(arguments.u64(1), arguments.u64(2))? {
+        sink if sink.room() == 0 => Ok(0),
+        sink => read_file(process, arguments.i32(0), Position::Current, sink),
+    }
 }
 
 /// `writev(2)`.
 pub(super) fn writev(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    let number = arguments.i32(0);
-    process.files.get(number)?.check_writable()?;
-    for_each_vector(arguments, |slice| write_file(process, number, Position::Current, slice))
-}
-
-/// Moves the vectors one after the other until one is not moved in full; all are checked first.
-fn for_each_vector(
-    arguments: &Arguments,
-    mut transfer: impl FnMut(UserSlice) -> Result<u64, Errno>,
-) -> Result<u64, Errno> {
-    let count = arguments.u64(2);
-    if count > IOV_MAX as u64 {
-        return Err(Errno::EINVAL);
+    process.files.get(arguments.i32(0))?.check_writable()?;
+    match UserVectors::read(arguments.u64(1), arguments.u64(2))? {
+        source if source.left() == 0 => Ok(0),
+        source => write_file(process, arguments.i32(0), Position::Current, source),
     }
-    let vector = |index: u64| -> Result<IoVec, Errno> {
-        let address = arguments.u64(1).checked_add(index * size_of::<IoVec>() as u64).ok_or(Errno::EFAULT)?;
-        let vector = UserPtr::<IoVec>::new(address).read()?;
-        if vector.len > i64::MAX as u64 { Err(Errno::EINVAL) } else { Ok(vector) }
-    };
-    for index in 0..count {
-        let IoVec { base, len } = vector(index)?;
-        UserSlice::new(base, len)?;
-    }
-    let mut total = 0;
-    for index in 0..count {
-        let IoVec { base, len } = vector(index)?;
-        let wanted = len.min(TRANSFER_MAX - total);
-        if wanted == 0 {
-            continue;
-        }
-        match transfer(UserSlice::new(base, wanted)?) {
-            Ok(done) => total += done,
-            Err(_) if total > 0 => break,
-            Err(errno) => return Err(errno),
-        }
-        if total % TRANSFER_MAX == 0 || wanted < len {
-            break;
-        }
-    }
-    Ok(total)
 }
 
 /// `lseek(2)`.

@@ -19,6 +19,7 @@ mod table;
 mod tests;
 mod time;
 pub(crate) mod user;
+mod vectors;
 
 pub(crate) use arguments::Arguments;
 pub(crate) use table::dispatch;

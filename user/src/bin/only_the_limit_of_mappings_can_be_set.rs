@@ -3,11 +3,12 @@
 #![no_std]
 #![no_main]
 
-use abi::fs::{O_RDWR, O_TRUNC};
+use abi::IoVec;
+use abi::fs::{O_RDWR, O_TRUNC, O_WRONLY};
 use user::limit::{PATH, get, set};
 use user::prelude::*;
 use user::rt::syscall::syscall3;
-use user::sys::{close, open, pwrite, write};
+use user::sys::{close, open, pwrite, write, writev};
 
 program!(main);
 
@@ -20,6 +21,9 @@ fn main() {
     let ignored = [pwrite(fd, b"60003", 1), write(fd, b""), write(fd, b"60002"), write(fd, b"garbage")];
     let fault = syscall3(nr::WRITE, fd as u64, 8, 5);
     let after = get();
+    let again = open(PATH, O_WRONLY).unwrap();
+    let vector = |text: &'static [u8]| IoVec { base: text.as_ptr() as u64, len: text.len() as u64 };
+    let in_pieces = (writev(again, &[vector(b"600"), vector(b"04"), vector(b"\n")]), get());
     set(before);
 
     check_eq!(taken, [(Ok(7), 50000), (Ok(6), 60000), (Ok(7), 60000), (Ok(6), 60001)]);
@@ -27,6 +31,7 @@ fn main() {
     check_eq!(ignored, [Ok(5), Ok(0), Ok(5), Ok(7)]);
     check_eq!(fault, Err(Errno::EFAULT));
     check_eq!(after, 60002);
+    check_eq!(in_pieces, (Ok(6), 60004));
     check_eq!(get(), before);
     check_eq!(close(fd), Ok(0));
 }

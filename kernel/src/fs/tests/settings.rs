@@ -102,6 +102,7 @@ kernel_test! {
         assert_eq!(setting.read(0, &mut Buffer::new(4 << 20)), Err(Errno::ENOMEM));
         assert_eq!(setting.read(0, &mut Buffer::new((4 << 20) - 1)), Ok(6));
         assert_eq!(setting.read(0, &mut Buffer::with_bad_end(10, 0)), Err(Errno::EFAULT));
+        assert_eq!(setting.read(0, &mut Buffer::with_bad_end(10, 3)), Err(Errno::EFAULT));
         let text = vec![b'x'; 4 << 20];
         assert_eq!(setting.write(0, &mut Bytes(&text)), Err(Errno::ENOMEM));
         assert_eq!(setting.write(1, &mut Bytes(&text[1..])), Ok((4 << 20) - 1));
