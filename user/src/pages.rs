@@ -2,6 +2,7 @@
 
 use crate::check_eq;
 use crate::sys::{mmap, munmap};
+use abi::Errno;
 use abi::mman::{Map, Prot};
 
 /// Size of a page in bytes.
@@ -29,6 +30,14 @@ pub fn reserve(pages: u64) -> u64 {
     let address = map(pages + 2);
     check_eq!(munmap(address, (pages + 2) * PAGE), Ok(0));
     address + PAGE
+}
+
+/// Ends the program, successfully, where the kernel has no `mseal`: Linux before 6.10, and every 32-bit one.
+pub fn needs_mseal() {
+    if crate::sys::mseal(0, 0) == Err(Errno::ENOSYS) {
+        crate::println!("skip: this kernel has no mseal");
+        crate::sys::exit(0);
+    }
 }
 
 /// Writes a different byte to the start of each of `pages` pages: see [`check_stamps`].

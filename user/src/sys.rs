@@ -36,6 +36,11 @@ pub fn mprotect(address: u64, length: u64, prot: Prot) -> Result<u64, Errno> {
     syscall3(nr::MPROTECT, address, length, prot.bits())
 }
 
+/// `mseal` without flags.
+pub fn mseal(address: u64, length: u64) -> Result<u64, Errno> {
+    syscall3(nr::MSEAL, address, length, 0)
+}
+
 /// `brk`: the end of the heap after the call, whether it moved or not. Never an error.
 pub fn brk(address: u64) -> u64 {
     raw(nr::BRK, [address, 0, 0, 0, 0, 0])

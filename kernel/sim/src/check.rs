@@ -173,6 +173,7 @@ pub(crate) fn area_of(vma: &VmaInfo) -> Area {
             locked: has(VmaFlags::LOCKED),
             noreserve: has(VmaFlags::NORESERVE),
             account: has(VmaFlags::ACCOUNT),
+            sealed: has(VmaFlags::SEALED),
         },
         pgoff: vma.pgoff,
         group: vma.anon.map(|id| crate::model::AnonGroup(id.0)),

@@ -18,8 +18,8 @@ pub enum Attempt {
 
 impl World<'_> {
     /// Does `op` while its fallible step number `step` (from 0) is refused, or memory runs out. The operation must then
-    /// fail and leave every page as it was, but for completed splits (E6-E14); an mprotect may have changed whole VMAs
-    /// from the first on, a populating mmap may have left pages out, and a stack may have grown.
+    /// fail and leave every page as it was, but for completed splits (E6-E14); an mprotect or mseal may have changed
+    /// whole VMAs from the first on, a populating mmap may have left pages out, and a stack may have grown.
     ///
     /// # Panics
     /// If any check fails.
@@ -35,7 +35,10 @@ impl World<'_> {
         if !self.machine.end_refusals() && !exhausted {
             let expected = self.predict(op);
             assert_eq!(answer, expected, "{op}: the address space answers the left, the model the right");
-            if matches!(answer, Answer::Failed(_)) {
+            // A break that stays where it is has failed too.
+            let refused_brk =
+                matches!((op, answer), (Op::Brk { address }, Answer::Returned(end)) if end != address);
+            if refused_brk || matches!(answer, Answer::Failed(_)) {
                 self.adopt_splits(op);
             }
             self.check(op);
@@ -86,16 +89,12 @@ impl World<'_> {
         }
         match op {
             Op::Mprotect { address, length, prot } => {
-                let end = address.saturating_add(length);
-                for area in before.areas() {
-                    let cut = area.end * crate::op::PAGE;
-                    if address < cut && cut < end {
-                        let mut partly = before.clone();
-                        if partly.mprotect(address, cut - address, prot).is_ok() {
-                            outcomes.push(partly);
-                        }
-                    }
-                }
+                let part = |model: &mut Model, length| model.mprotect(address, length, prot).is_ok();
+                outcomes.extend(parts_done(&before, address, length, part));
+            }
+            Op::Mseal { address, length, flags } => {
+                let part = |model: &mut Model, length| model.mseal(address, length, flags).is_ok();
+                outcomes.extend(parts_done(&before, address, length, part));
             }
             Op::Touch { .. } if answer == Answer::OutOfMemory => {
                 // The stack may have grown, the content did not change.
@@ -121,4 +120,22 @@ impl World<'_> {
             panic!("after {op}, which failed: {difference}");
         }
     }
+}
+
+/// `before` with the operation done up to the end of each area that ends inside `[address, address + length)`, where that
+/// works: for operations that go from area to area.
+fn parts_done(
+    before: &Model,
+    address: u64,
+    length: u64,
+    act: impl Fn(&mut Model, u64) -> bool,
+) -> Vec<Model> {
+    let end = address.saturating_add(length);
+    let cuts = before.areas().map(|area| area.end * crate::op::PAGE);
+    cuts.filter(|cut| address < *cut && *cut < end)
+        .filter_map(|cut| {
+            let mut partly = before.clone();
+            act(&mut partly, cut - address).then_some(partly)
+        })
+        .collect()
 }

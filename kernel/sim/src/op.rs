@@ -30,6 +30,15 @@ pub enum Op {
         /// Bits of [`Prot`], and others.
         prot: u64,
     },
+    /// `mseal`.
+    Mseal {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        length: u64,
+        /// 0, if it is to work.
+        flags: u64,
+    },
     /// What a loader does with a segment of an executable: private memory at exactly this place, filled later.
     Image {
         /// First page.
@@ -83,6 +92,11 @@ pub fn munmap(address: u64, length: u64) -> Op {
 /// `mprotect`.
 pub fn mprotect(address: u64, length: u64, prot: Prot) -> Op {
     Op::Mprotect { address, length, prot: prot.bits() }
+}
+
+/// `mseal`.
+pub fn mseal(address: u64, length: u64) -> Op {
+    Op::Mseal { address, length, flags: 0 }
 }
 
 /// A segment of an executable, from its page `first` on, at page `page`.
@@ -183,6 +197,12 @@ impl fmt::Display for Op {
             Op::Mprotect { address, length, prot } => {
                 write!(f, "mprotect({address:#x}, {}, {})", Length(length), ProtBits(prot))
             }
+            Op::Mseal { address, length, flags: 0 } => write!(f, "mseal({address:#x}, {})", Length(length)),
+            Op::Mseal { address, length, flags } => write!(
+                f,
+                "Op::Mseal {{ address: {address:#x}, length: {}, flags: {flags:#x} }}",
+                Length(length)
+            ),
             Op::Image { page, pages, prot, first } => {
                 write!(f, "image({page:#x}, {pages}, {}, {first})", ProtBits(prot))
             }

@@ -152,6 +152,7 @@ enum Blueprint {
     Mmap { spot: Spot, extent: Extent, prot: u64, flags: u64 },
     Munmap { spot: Spot, extent: Extent },
     Mprotect { spot: Spot, extent: Extent, prot: u64 },
+    Mseal { spot: Spot, extent: Extent, flags: u64 },
     Image { spot: Spot, pages: u64, prot: u64, shift: u64 },
     Brk { pages: u64, bytes: u64 },
     Touch { cpu: u32, spot: Spot, below: u64, word: u64, touch: Touch },
@@ -176,6 +177,10 @@ impl Blueprint {
             Blueprint::Mprotect { spot, extent, prot } => {
                 let address = spot.address(place);
                 Op::Mprotect { address, length: extent.from(address, place), prot }
+            }
+            Blueprint::Mseal { spot, extent, flags } => {
+                let address = spot.address(place);
+                Op::Mseal { address, length: extent.from(address, place), flags }
             }
             Blueprint::Image { spot, pages, prot, shift } => {
                 let page = spot.page(place);
@@ -283,6 +288,8 @@ fn blueprint() -> impl Strategy<Value = Blueprint> {
             .prop_map(|(spot, extent)| Blueprint::Munmap { spot, extent }),
         8 => (spot(), prop_oneof![3 => short(), 1 => extent()], prot())
             .prop_map(|(spot, extent, prot)| Blueprint::Mprotect { spot, extent, prot }),
+        1 => (spot(), prop_oneof![3 => short(), 1 => extent()], prop_oneof![15 => Just(0_u64), 1 => any::<u64>()])
+            .prop_map(|(spot, extent, flags)| Blueprint::Mseal { spot, extent, flags }),
         2 => (spot(), 1..=5_u64, 0..8_u64, prop_oneof![5 => Just(0_u64), 1 => Just(1)])
             .prop_map(|(spot, pages, prot, shift)| Blueprint::Image { spot, pages, prot, shift }),
         2 => (0..24_u64, prop_oneof![Just(0), 1..PAGE])

@@ -212,6 +212,7 @@ pub(crate) fn system_call(space: &AddressSpace<'_, Machine>, op: Op) -> Option<A
         }
         Op::Munmap { address, length } => space.munmap(address, length).map(done),
         Op::Mprotect { address, length, prot } => space.mprotect(address, length, prot).map(done),
+        Op::Mseal { address, length, flags } => space.mseal(address, length, flags).map(done),
         Op::Image { page, pages, prot, first } => {
             let range = PageRange::from_start(Page::new(page), pages).ok_or(MmError::Invalid);
             let source = Source::Image { first_page: first };
@@ -234,6 +235,7 @@ pub(crate) fn predict(model: &mut Model, op: Op, value: u64) -> Answer {
         Op::Mmap(Mmap { address, length, prot, flags }) => model.mmap(address, length, prot, flags),
         Op::Munmap { address, length } => model.munmap(address, length).map(done),
         Op::Mprotect { address, length, prot } => model.mprotect(address, length, prot).map(done),
+        Op::Mseal { address, length, flags } => model.mseal(address, length, flags).map(done),
         Op::Image { page, pages, prot, first } => {
             model.map_image(page, pages, Prot::from_bits_retain(prot), first)
         }

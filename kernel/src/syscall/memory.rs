@@ -1,4 +1,4 @@
-//! Memory: mmap, munmap, mprotect, brk. The rules are those of `mm::space`; here arguments are only handed
+//! Memory: mmap, munmap, mprotect, mseal, brk. The rules are those of `mm::space`; here arguments are only handed
 //! on.
 
 use abi::Errno;
@@ -31,6 +31,12 @@ pub(super) fn munmap(process: &mut Process, arguments: &Arguments) -> Result<u64
 /// `mprotect(2)`.
 pub(super) fn mprotect(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
     process.space.mprotect(arguments.u64(0), arguments.u64(1), arguments.u64(2))?;
+    Ok(0)
+}
+
+/// `mseal(2)`.
+pub(super) fn mseal(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+    process.space.mseal(arguments.u64(0), arguments.u64(1), arguments.u64(2))?;
     Ok(0)
 }
 

@@ -86,6 +86,7 @@ const CALLS: &[(u64, Handler)] = &[
     (nr::GETRANDOM, file_io::getrandom),
     (nr::RSEQ, process::rseq),
     (nr::FACCESSAT2, file::faccessat2),
+    (nr::MSEAL, memory::mseal),
 ];
 
 /// One more than the highest number that Linux has.

@@ -81,7 +81,7 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
     /// go, and the cursor stands on it.
     ///
     /// # Errors
-    /// E4 for a hole inside one VMA at the limit, E7, E8. Nothing has changed then.
+    /// E4 for a hole inside one VMA at the limit, E5, E7, E8. Nothing has changed then.
     pub(super) fn split_start<O: Order>(
         &mut self,
         first: &'m Vma,
@@ -93,6 +93,7 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
         if first.end() > range.end() && self.at_map_count_limit() {
             return Err(MmError::NoMemory);
         }
+        first.may_change()?;
         let new = self.split(first, range.start(), O::START_SPLIT)?;
         self.trace(Step::SplitStart(new.range()));
         Ok(match O::START_SPLIT {
@@ -115,7 +116,7 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
     /// each (I10). The cursor stands on the last one, or behind it.
     ///
     /// # Errors
-    /// E7, E8 from the end split, E15. All are attached again then; splits remain.
+    /// E12 for a sealed VMA, E7, E8 from the end split, E15. All are attached again then; splits remain.
     pub(super) fn gather(
         &mut self,
         first: &'m Vma,
@@ -124,6 +125,7 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
         let mut gathered = Gathered::new(self.machine, self.section);
         let mut next = Some(first);
         while let Some(vma) = next {
+            vma.may_change()?;
             if vma.end() > range.end() {
                 let new = self.split(vma, range.end(), NewHalf::Upper)?;
                 self.trace(Step::SplitEnd(new.range()));

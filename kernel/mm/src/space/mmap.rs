@@ -19,7 +19,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     ///
     /// # Errors
     /// As [`MmapRequest::decode`] and the placement say; [`MmError::NoMemory`] beyond limits (M1, M3) or without memory,
-    /// [`MmError::Again`] and [`MmError::NotPermitted`] over `RLIMIT_MEMLOCK`. What was mapped stays as it was.
+    /// [`MmError::Again`] and [`MmError::NotPermitted`] over `RLIMIT_MEMLOCK`, [`MmError::NotPermitted`] over a sealed
+    /// VMA. What was mapped stays as it was.
     pub fn mmap(&self, request: MmapRequest) -> Result<u64, MmError> {
         let mut guard = self.write()?;
         if guard.totals.vmas > self.machine.max_map_count() {

@@ -17,6 +17,7 @@ mod order;
 mod placement;
 mod release;
 mod request;
+mod seal;
 mod stack;
 #[cfg(test)]
 mod tests;

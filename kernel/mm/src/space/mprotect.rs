@@ -16,7 +16,7 @@ use crate::vma::{Backing, Vma, VmaFlags};
 const GROWS: Prot = Prot::GROWSDOWN.union(Prot::GROWSUP);
 
 /// End of what 64 bits address.
-const ADDRESSES_END: Page = Page::new(1 << (u64::BITS - PAGE_SHIFT));
+pub(super) const ADDRESSES_END: Page = Page::new(1 << (u64::BITS - PAGE_SHIFT));
 
 impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Gives the pages that `[address, address + length)` (bytes) touches the permissions `prot` (`PROT_`). Length 0 is no
@@ -24,7 +24,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     ///
     /// # Errors
     /// [`MmError::Invalid`] for a wrong address or `prot`, [`MmError::NoMemory`] for a range that is not mapped
-    /// throughout, and beyond limits. The VMAs before the one where the error comes keep their new permissions, as on Linux.
+    /// throughout, and beyond limits, [`MmError::NotPermitted`] for a sealed VMA. The VMAs before the one where the error
+    /// comes keep their new permissions, as on Linux.
     pub fn mprotect(&self, address: u64, length: u64, prot: u64) -> Result<(), MmError> {
         if prot & GROWS.bits() == GROWS.bits() {
             return Err(MmError::Invalid);
@@ -57,6 +58,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             let Some(vma) = self.vma_at(&guard, at) else { break Err(MmError::NoMemory) };
             let Some(part) = PageRange::new(at, vma.end().min(range.end())) else { break Ok(()) };
             at = part.end();
+            if let Err(error) = vma.may_change() {
+                break Err(error);
+            }
             let flags = (vma.flags() - VmaFlags::ACCESS) | access;
             if flags != vma.flags() {
                 let flags = committed(vma, flags);

@@ -22,8 +22,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     ///
     /// # Errors
     /// [`MmError::Invalid`] for a wrong range (E2), [`MmError::Interrupted`] (E1), [`MmError::NoMemory`] at the limit of
-    /// VMAs (E4) or without memory (E7, E8, E14). The same pages stay mapped with the same properties then; a
-    /// completed split may remain.
+    /// VMAs (E4) or without memory (E7, E8, E14), [`MmError::NotPermitted`] if any of it is sealed (E5, E12). The same
+    /// pages stay mapped with the same properties then; a completed split may remain.
     pub fn munmap(&self, address: u64, length: u64) -> Result<(), MmError> {
         let range = range_to_unmap(address, length)?;
         let guard = self.write()?;

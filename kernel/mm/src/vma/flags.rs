@@ -25,6 +25,8 @@ bitflags! {
         const NORESERVE = 1 << 6;
         /// Its pages stay resident and count against `RLIMIT_MEMLOCK`.
         const LOCKED = 1 << 7;
+        /// Range and permissions stay as they are until the address space goes (`mseal`).
+        const SEALED = 1 << 8;
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Attributes {
     pub noreserve: bool,
     /// Counts as committed memory: private, and writable at some time (Linux: `VM_ACCOUNT`).
     pub account: bool,
+    /// Sealed by `mseal`: it stays as it is.
+    pub sealed: bool,
 }
 
 impl Attributes {
@@ -131,13 +133,15 @@ pub(crate) const STACK_GUARD_PAGES: u64 = 256;
 
 impl fmt::Display for Area {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Attributes { prot, sharing, backing, growth, locked, noreserve, account } = self.attributes;
+        let Attributes { prot, sharing, backing, growth, locked, noreserve, account, sealed } =
+            self.attributes;
         write!(f, "{:#x}-{:#x} {prot:?} {sharing:?} {backing:?}", self.start * PAGE, self.end * PAGE)?;
         for (set, name) in [
             (growth == Growth::Down, "grows-down"),
             (locked, "locked"),
             (noreserve, "noreserve"),
             (account, "account"),
+            (sealed, "sealed"),
         ] {
             if set {
                 write!(f, " {name}")?;

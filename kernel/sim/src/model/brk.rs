@@ -31,7 +31,7 @@ impl Model {
         }
         if address <= self.brk {
             self.find(new).filter(|area| area.start < old)?;
-            self.check_hole(new, old).ok()?;
+            self.check_removal(new, old).ok()?;
             self.remove(new, old);
             return Some(());
         }
@@ -53,6 +53,7 @@ impl Model {
             locked: false,
             noreserve: false,
             account: true,
+            sealed: false,
         };
         self.check_expand(&attributes, new - old).ok()?;
         if self.areas.len() > self.settings.max_map_count {

@@ -47,7 +47,8 @@ impl Model {
         let noreserve = map.contains(Map::NORESERVE);
         let account = prot.contains(Prot::WRITE) && sharing == Sharing::Private && !noreserve;
         let backing = Backing::Anonymous;
-        let attributes = Attributes { prot, sharing, backing, growth, locked, noreserve, account };
+        let attributes =
+            Attributes { prot, sharing, backing, growth, locked, noreserve, account, sealed: false };
         let pgoff = if sharing == Sharing::Private { start } else { 0 };
         self.map(Area { start, end: start + pages, attributes, pgoff, group: None })?;
         let populates = locked || map & (Map::POPULATE | Map::NONBLOCK) == Map::POPULATE;
@@ -76,6 +77,7 @@ impl Model {
             locked: false,
             noreserve: false,
             account: prot.contains(Prot::WRITE),
+            sealed: false,
         };
         self.map(Area { start, end: start + pages, attributes, pgoff: first, group: None })?;
         Ok(start * PAGE)
@@ -83,7 +85,7 @@ impl Model {
 
     /// Replaces what is in the area's range (M1).
     fn map(&mut self, area: Area) -> Result<(), Errno> {
-        self.check_hole(area.start, area.end)?;
+        self.check_removal(area.start, area.end)?;
         let replaced: u64 = self
             .overlapping(area.start, area.end)
             .iter()

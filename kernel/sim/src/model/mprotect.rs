@@ -3,7 +3,7 @@
 use abi::Errno;
 use abi::mman::Prot;
 
-use super::area::{Area, Backing, Growth, Sharing};
+use super::area::{Area, Attributes, Backing, Growth, Sharing};
 use super::mmap::ACCESS;
 use super::{Model, PAGE};
 
@@ -11,7 +11,7 @@ impl Model {
     /// `mprotect(address, length, prot)` with raw arguments. What was changed before an error stays changed.
     ///
     /// # Errors
-    /// `EINVAL` and `ENOMEM` as on Linux; `ENOMEM` also when a split meets the map count limit.
+    /// `EINVAL`, `ENOMEM` and `EPERM` as on Linux; `ENOMEM` also when a split meets the map count limit.
     pub fn mprotect(&mut self, address: u64, length: u64, prot: u64) -> Result<(), Errno> {
         let grows = Prot::from_bits_retain(prot) & (Prot::GROWSDOWN | Prot::GROWSUP);
         let prot = Prot::from_bits_retain(prot) - grows;
@@ -56,6 +56,9 @@ impl Model {
     /// Changes the part `[start, end)` of the one area that contains it (Linux: `mprotect_fixup`).
     fn protect(&mut self, start: u64, end: u64, prot: Prot) -> Result<(), Errno> {
         let Some(area) = self.area_at(start).copied() else { return Err(Errno::ENOMEM) };
+        if area.attributes.sealed {
+            return Err(Errno::EPERM);
+        }
         if area.attributes.prot == prot {
             return Ok(());
         }
@@ -76,6 +79,12 @@ impl Model {
                 return Err(Errno::ENOMEM);
             }
         }
+        self.change(start, end, changed)
+    }
+
+    /// Gives the part `[start, end)` of the one area that contains it other attributes (Linux: `vma_modify`).
+    pub(crate) fn change(&mut self, start: u64, end: u64, changed: Attributes) -> Result<(), Errno> {
+        let Some(area) = self.area_at(start).copied() else { return Err(Errno::ENOMEM) };
         let piece = Area { start, end, attributes: changed, pgoff: area.offset_of(start), group: area.group };
         // An edge that merges with the neighbour moves a border; any other makes an area more.
         let merges = {

@@ -1,7 +1,7 @@
 //! The address spaces and the operations of the sweep: every operation is tried on every address space.
 
 use abi::mman::{Map, Prot};
-use sim::op::{Op, PAGE, brk, execute, image, mmap, mprotect, munmap, read, write};
+use sim::op::{Op, PAGE, brk, execute, image, mmap, mprotect, mseal, munmap, read, write};
 use sim::world::World;
 
 /// Page 6 is at a border of 2 MiB: pages 0 to 12 lie in two page tables.
@@ -77,6 +77,10 @@ pub(crate) const SHAPES: &[(&str, Shape)] = &[
         world.apply(mmap(6 * PAGE).fixed(page(6)).with(Map::NORESERVE));
         world.apply(write(1, page(8)));
     }),
+    ("a sealed area between others", |world| {
+        map_and_write(world, 0, 12);
+        world.apply(mseal(page(4), 4 * PAGE));
+    }),
     ("memory that nobody may touch", |world| {
         map_and_write(world, 0, 12);
         world.apply(mprotect(page(3), 6 * PAGE, Prot::NONE));
@@ -112,7 +116,7 @@ pub(crate) const SHAPES: &[(&str, Shape)] = &[
 
 /// Operations on these address spaces, by system call. A new system call gets a function of its own here.
 pub(crate) fn operations() -> Vec<Op> {
-    [unmappings(), mappings(), fixed_mappings(), protections(), breaks(), touches()].concat()
+    [unmappings(), mappings(), fixed_mappings(), protections(), seals(), breaks(), touches()].concat()
 }
 
 fn unmappings() -> Vec<Op> {
@@ -165,6 +169,10 @@ fn protections() -> Vec<Op> {
         mprotect(page(7), 5 * PAGE, Prot::READ),
         Op::Mprotect { address: page(10), length: PAGE, prot },
     ]
+}
+
+fn seals() -> Vec<Op> {
+    vec![mseal(page(0), 12 * PAGE), mseal(page(2), 7 * PAGE), mseal(page(5), PAGE)]
 }
 
 fn breaks() -> Vec<Op> {

@@ -36,7 +36,7 @@ fn sweep(order: MunmapOrder, shape: Shape, op: Op, refused: &mut Refused) -> Res
                 Attempt::Completed(_) => done = true,
                 Attempt::Refused(_) => {
                     *refused.entry(format!("{:?}", world.machine().points()[step])).or_default() += 1;
-                    // Once memory is there again, it works.
+                    // Once memory is there again, it works, or fails as it would have.
                     world.apply(op);
                 }
             }
