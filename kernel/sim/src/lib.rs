@@ -9,6 +9,8 @@
 //! | [`setup`] | what a run begins with |
 //! | [`in_every_order`] | a scenario, in all orders of munmap |
 //! | [`strategy`] | random programs |
+//! | [`sweep`] | every fallible step refused in turn |
+//! | [`museum`] | historical bugs, put back one by one |
 //! | [`race`] | threads at the same time, under all schedules |
 //! | [`figure()`] | what a test has to tell |
 #![forbid(unsafe_code)]
@@ -18,12 +20,14 @@ mod failure;
 mod figure;
 pub mod machine;
 pub mod model;
+pub mod museum;
 pub mod op;
 mod quiet;
 pub mod race;
 mod scenario;
 pub mod setup;
 pub mod strategy;
+pub mod sweep;
 pub mod world;
 
 pub use failure::Attempt;

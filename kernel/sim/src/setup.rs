@@ -4,6 +4,7 @@ use std::fmt;
 
 use mm::space::{Config, Limits, MunmapOrder};
 
+use crate::machine::Bug;
 use crate::model::Settings;
 
 /// Machine, limits and order of a run. Prints as the Rust that makes it.
@@ -19,12 +20,21 @@ pub struct Setup {
     pub brk_start: u64,
     /// Words that are loaded and compared after every operation.
     pub samples: u32,
+    /// A bug of the museum that is put back.
+    pub bug: Option<Bug>,
 }
 
 impl Setup {
     /// 4 MiB of memory, Linux's limits, the heap at 1 GiB.
     pub fn new(order: MunmapOrder) -> Self {
-        Setup { order, settings: Settings::default(), frames: 1024, brk_start: 0x4000_0000, samples: 4 }
+        Setup {
+            order,
+            settings: Settings::default(),
+            frames: 1024,
+            brk_start: 0x4000_0000,
+            samples: 4,
+            bug: None,
+        }
     }
 
     /// With so many frames of memory.
@@ -40,6 +50,11 @@ impl Setup {
     /// With so many words loaded and compared after every operation; each load may fault a page of zeroes in.
     pub fn samples(self, samples: u32) -> Self {
         Setup { samples, ..self }
+    }
+
+    /// With this bug put back.
+    pub fn bug(self, bug: Option<Bug>) -> Self {
+        Setup { bug, ..self }
     }
 
     /// With this `vm.max_map_count`.

@@ -55,7 +55,7 @@ impl<'m> World<'m> {
     /// # Errors
     /// What went wrong: a failed check, or a panic in `body` or in `mm`.
     pub fn run(setup: Setup, body: impl FnOnce(&mut World<'_>)) -> Result<(), String> {
-        let machine = Machine::with_frames(setup.frames);
+        let machine = Machine::with_bug(setup.frames, setup.bug);
         machine.set_max_map_count(setup.settings.max_map_count);
         let before = machine.free_frames();
         let space = AddressSpace::new(&machine, setup.config()).map_err(|error| format!("{error:?}"))?;

@@ -80,6 +80,7 @@ impl Race {
     /// One run: the trial of the explorer.
     fn run(&self, run: &mut Run<'_, Label>) -> Result<(), Fault> {
         let machine = Machine::with_bug(self.scenario.setup.frames, self.bug);
+        machine.set_max_map_count(self.scenario.setup.settings.max_map_count);
         let free = machine.free_frames();
         let processes = Processes::new(&machine, &self.scenario, self.order);
         let (history, clock) = (RefCell::new(Vec::new()), Cell::new(0));

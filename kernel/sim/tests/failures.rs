@@ -1,67 +1,24 @@
-//! The sweep: every fallible step of every operation is refused in turn, over a catalogue of address spaces. The
-//! operation must fail with the errno of Linux and leave every page as it was (E1, E7-E14, M1); afterwards it must
-//! succeed. All sums, contents, locks, frames and tables are compared with the model after both.
-
-mod catalogue;
-
-use std::collections::BTreeMap;
+//! The failure sweep ([`sim::sweep`]) in every order of munmap.
 
 use abi::Errno;
 use abi::mman::Prot;
 use mm::platform::Fallible;
 use mm::space::MunmapOrder;
-use sim::op::{Op, PAGE, mprotect, munmap};
+use sim::op::{PAGE, mprotect, munmap};
 use sim::setup::Setup;
+use sim::sweep::{SHAPES, map_and_write, operations, page, sweep_all};
 use sim::world::{Answer, World};
 use sim::{Attempt, figure};
-
-use catalogue::{SHAPES, Shape, map_and_write, operations, page};
-
-/// Memory enough for every shape and operation here; less of it makes the sweep quicker.
-const FRAMES: u32 = 128;
 
 /// Fewest refused points in each of the four orders, so that the catalogue does not shrink unnoticed.
 const FEWEST: usize = 5000 / MunmapOrder::ALL.len();
 
-/// How often a kind of fallible point was refused, by its name.
-type Refused = BTreeMap<String, usize>;
-
-/// Refuses step after step of `op` on `shape` until there are no more, and counts them.
-fn sweep(order: MunmapOrder, shape: Shape, op: Op, refused: &mut Refused) -> Result<(), String> {
-    for step in 0.. {
-        let mut done = false;
-        World::run(Setup::new(order).frames(FRAMES), |world| {
-            shape(world);
-            match world.attempt(op, step) {
-                Attempt::Completed(_) => done = true,
-                Attempt::Refused(_) => {
-                    *refused.entry(format!("{:?}", world.machine().points()[step])).or_default() += 1;
-                    // Once memory is there again, it works, or fails as it would have.
-                    world.apply(op);
-                }
-            }
-        })
-        .map_err(|failure| format!("{op}, step {step}: {failure}"))?;
-        if done {
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
 fn every_refused_step_leaves_everything_as_it_was(order: MunmapOrder) {
-    let (mut refused, operations) = (Refused::new(), operations());
-    for (name, shape) in SHAPES {
-        for op in &operations {
-            if let Err(failure) = sweep(order, *shape, *op, &mut refused) {
-                panic!("in {order} order, {name}: {failure}");
-            }
-        }
-    }
+    let refused = sweep_all(Setup::new(order)).unwrap_or_else(|failure| panic!("{failure}"));
     let total: usize = refused.values().sum();
     figure(format_args!(
         "failure sweep, {order} order: {total} points refused in {} operations on {} address spaces",
-        operations.len(),
+        operations().len(),
         SHAPES.len()
     ));
     for point in [

@@ -1,20 +1,20 @@
 //! The address spaces and the operations of the sweep: every operation is tried on every address space.
 
+use crate::op::{Op, PAGE, brk, execute, image, mmap, mprotect, mseal, munmap, read, write};
+use crate::world::World;
 use abi::mman::{Map, Prot};
-use sim::op::{Op, PAGE, brk, execute, image, mmap, mprotect, mseal, munmap, read, write};
-use sim::world::World;
 
 /// Page 6 is at a border of 2 MiB: pages 0 to 12 lie in two page tables.
 const BASE: u64 = 0x1000_0000 - 6 * PAGE;
 const HEAP: u64 = 0x4000_0000;
 
 /// Address of page `number`.
-pub(crate) fn page(number: u64) -> u64 {
+pub fn page(number: u64) -> u64 {
     BASE + number * PAGE
 }
 
 /// Maps `pages` pages from page `first` on, and writes to each on one of two CPUs.
-pub(crate) fn map_and_write(world: &mut World<'_>, first: u64, pages: u64) {
+pub fn map_and_write(world: &mut World<'_>, first: u64, pages: u64) {
     world.apply(mmap(pages * PAGE).fixed(page(first)));
     for number in first..first + pages {
         world.apply(write(number as u32 % 2, page(number)));
@@ -31,10 +31,10 @@ fn single_pages(world: &mut World<'_>, first: u64, pages: u64) {
 }
 
 /// Makes an address space.
-pub(crate) type Shape = fn(&mut World<'_>);
+pub type Shape = fn(&mut World<'_>);
 
 /// Address spaces that differ in what lies in pages 0 to 12.
-pub(crate) const SHAPES: &[(&str, Shape)] = &[
+pub const SHAPES: &[(&str, Shape)] = &[
     ("nothing", |_| {}),
     ("one area, untouched", |world| {
         world.apply(mmap(12 * PAGE).fixed(page(0)));
@@ -115,7 +115,7 @@ pub(crate) const SHAPES: &[(&str, Shape)] = &[
 ];
 
 /// Operations on these address spaces, by system call. A new system call gets a function of its own here.
-pub(crate) fn operations() -> Vec<Op> {
+pub fn operations() -> Vec<Op> {
     [unmappings(), mappings(), fixed_mappings(), protections(), seals(), breaks(), touches()].concat()
 }
 
