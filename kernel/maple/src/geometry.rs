@@ -24,8 +24,8 @@ mod chosen {
     pub(crate) const BASE_ROUND: u64 = 1 << 30;
     /// CPUs (or host threads) that can be registered as readers.
     pub const MAX_CPUS: usize = 64;
-    /// Retired nodes that make a writer poll the grace period.
-    pub(crate) const BATCH: usize = 16;
+    /// Every how many stores a writer polls the grace period. A power of two.
+    pub(crate) const BATCH: u64 = 16;
 }
 
 #[cfg(any(loom, feature = "small"))]
@@ -39,7 +39,7 @@ mod chosen {
     pub(crate) const BASE_ROUND: u64 = 16;
     /// See the real geometry.
     pub const MAX_CPUS: usize = 4;
-    pub(crate) const BATCH: usize = 2;
+    pub(crate) const BATCH: u64 = 2;
 }
 
 pub use chosen::MAX_CPUS;

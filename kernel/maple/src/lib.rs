@@ -39,9 +39,10 @@ mod step;
 mod sync;
 mod teardown;
 mod tree;
+mod writer;
 
 pub use check::Violation;
-pub use cursor::{Cursor, CursorMut, Position, Reservation};
+pub use cursor::{Cursor, CursorMut, Position, TreeCursor};
 pub use duplicate::DuplicateError;
 pub use geometry::{LIMIT, MAX_CPUS};
 #[cfg(feature = "host")]
@@ -51,4 +52,5 @@ pub use rcu::{Rcu, ReadGuard, Reader};
 pub use render::Dump;
 pub use reserve::{NoMemory, Store};
 pub use source::{Bug, NodeSource};
-pub use tree::{Token, Tree, Witness};
+pub use tree::{Quiet, Token, Tree, Witness};
+pub use writer::Reservation;

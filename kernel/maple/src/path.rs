@@ -122,19 +122,18 @@ impl<'m, T> Path<'m, T> {
 pub(crate) enum Change<'m, T> {
     /// The range is free already.
     Nothing,
-    /// Put the copy `new` in the place of the path's leaf `old`.
+    /// Put the copy `new` in the place of the path's leaf.
     Leaf {
         new: Leaf<'m, T>,
-        old: Leaf<'m, T>,
         /// Where the value goes.
         place: usize,
         /// Largest gap of `new`.
         gap: u32,
-        /// New first start of the leaf, above its old one: the separator rises. 0 if it stays.
-        raise: u64,
         /// Entries of the tree afterwards.
         len: usize,
     },
+    /// The same for a copy without the first entries: the leaf begins at `start` then, above its old first start.
+    Front { new: Leaf<'m, T>, start: u64, gap: u32, len: usize },
     /// Put `new` in the place of the path's node of `level`; at the tree's height: of the root.
     Replace {
         new: Option<Link<'m, T>>,
@@ -153,10 +152,10 @@ pub(crate) enum Change<'m, T> {
 }
 
 /// The writer's notes, kept in the token so that neither a reservation nor a cursor moves them about.
+///
+/// The path is good while one writing cursor lives: only that changes the tree.
 pub(crate) struct Plan<'m, T> {
     pub(crate) path: Path<'m, T>,
-    /// Version of the tree for which `path` holds; one more than any version when there is none.
-    pub(crate) version: u64,
     /// Number of the last reservation.
     pub(crate) serial: u64,
     /// Where its range starts.
@@ -168,13 +167,6 @@ pub(crate) struct Plan<'m, T> {
 
 impl<T> Plan<'_, T> {
     pub(crate) const fn new() -> Self {
-        Self {
-            path: Path::new(),
-            version: u64::MAX,
-            serial: 0,
-            page: 0,
-            what: Store::Erase,
-            change: Change::Nothing,
-        }
+        Self { path: Path::new(), serial: 0, page: 0, what: Store::Erase, change: Change::Nothing }
     }
 }

@@ -48,8 +48,6 @@ pub struct Rcu<S: NodeSource> {
     epoch: AtomicU64,
     /// Stack of retired chains, pushed by writers and taken by the poll.
     arrivals: AtomicPtr<Node>,
-    /// Nodes retired since the last poll by a writer.
-    retired: AtomicUsize,
     /// Held by the one who polls; guards `waiting` and `target`.
     polling: AtomicBool,
     waiting: AtomicPtr<Node>,
@@ -70,7 +68,6 @@ impl<S: NodeSource> Rcu<S> {
             }),
             epoch: AtomicU64::new(1),
             arrivals: AtomicPtr::new(core::ptr::null_mut()),
-            retired: AtomicUsize::new(0),
             polling: AtomicBool::new(false),
             waiting: AtomicPtr::new(core::ptr::null_mut()),
             target: AtomicU64::new(0),
@@ -109,53 +106,43 @@ impl<S: NodeSource> Rcu<S> {
         })
     }
 
-    /// Marks unlinked nodes dead and frees them after a grace period. Now and then polls.
-    #[inline]
+    /// Marks unlinked nodes dead and frees them after a grace period.
     pub(crate) fn retire(&self, chain: Chain) {
         if chain.is_empty() {
             return;
         }
-        let nodes = chain.mark_dead();
+        chain.mark_dead();
         if self.source.has(Bug::NodeFreedWithoutGracePeriod) {
             return self.give_back(chain);
         }
         chain.push_onto(&self.arrivals);
-        self.count_retired(nodes);
+        self.poll();
     }
 
-    /// Retires one node.
-    #[inline]
-    pub(crate) fn retire_one<T>(&self, link: Link<'_, T>) {
+    /// Retires the one node that the store of `version` has replaced. One store of several polls.
+    #[inline(always)]
+    pub(crate) fn retire_one<T>(&self, link: Link<'_, T>, version: u64) {
         if self.source.has(Bug::NodeFreedWithoutGracePeriod) {
             let mut chain = Chain::new();
             chain.doom(link);
             return self.retire(chain);
         }
         Chain::push_dead(link, &self.arrivals);
-        self.count_retired(1);
-    }
-
-    #[inline(always)]
-    fn count_retired(&self, nodes: usize) {
-        // A lost update of the counter only shifts the next poll.
-        let retired = self.retired.load(Ordering::Relaxed) + nodes;
-        self.retired.store(if retired < BATCH { retired } else { 0 }, Ordering::Relaxed);
-        if retired >= BATCH {
+        if version.is_multiple_of(BATCH) {
             self.poll();
         }
     }
 
     /// Gives back nodes that were never linked.
-    pub(crate) fn give_back(&self, mut chain: Chain) {
+    pub(crate) fn give_back(&self, chain: Chain) {
         // SAFETY: never linked, so nobody found them.
-        while let Some(node) = unsafe { chain.pop() } {
-            self.source.free(node);
-        }
+        self.source.free_all(unsafe { chain.into_free() });
     }
 
     /// Frees the nodes whose grace period has passed and begins the next one if nodes wait. Never waits; may be called by
     /// anyone at any time outside the source's locks, and does nothing while another poll runs. An idle CPU calls it
     /// until [`is_idle`](Self::is_idle).
+    #[inline(never)]
     pub fn poll(&self) {
         if self.is_idle() || self.polling.swap(true, Ordering::Acquire) {
             return;
@@ -187,11 +174,8 @@ impl<S: NodeSource> Rcu<S> {
             return;
         }
         self.waiting.store(core::ptr::null_mut(), Ordering::Relaxed);
-        let mut chain = Chain::from_raw(waiting);
         // SAFETY: unlinked before `target` began, and every CPU has been quiescent since (proof above).
-        while let Some(node) = unsafe { chain.pop() } {
-            self.source.free(node);
-        }
+        self.source.free_all(unsafe { Chain::from_raw(waiting).into_free() });
     }
 
     /// Whether every CPU has been outside read sections since epoch `target` began.
@@ -204,11 +188,8 @@ impl<S: NodeSource> Rcu<S> {
 impl<S: NodeSource> Drop for Rcu<S> {
     fn drop(&mut self) {
         for retired in [&self.waiting, &self.arrivals] {
-            let mut chain = Chain::take_from(retired);
             // SAFETY: readers and trees borrow the domain, so there are none left.
-            while let Some(node) = unsafe { chain.pop() } {
-                self.source.free(node);
-            }
+            self.source.free_all(unsafe { Chain::take_from(retired).into_free() });
         }
     }
 }

@@ -112,8 +112,8 @@ pub(crate) fn rebuild<'m, T, S: NodeSource>(
         }
         Err(NoMemory) => {
             // The path may have been led elsewhere.
-            plan.version = u64::MAX;
             tree.rcu().give_back(work.prepared);
+            plan.path.leaf = None;
             Err(NoMemory)
         }
     }

@@ -46,10 +46,9 @@ pub(crate) fn prepare<'m, T, S: NodeSource>(
     {
         let spot = match what {
             Store::Entry => leaf.free_spot(range),
-            // The first entry of a leaf is its separator: not here.
             Store::Erase => leaf.spot_of(range).filter(|spot| {
                 let least = if plan.path.height == 0 { 1 } else { LEAF_MIN };
-                spot.count > least && (spot.at > 0 || bounds.start == 0)
+                spot.count > least
             }),
         };
         if let Some(spot) = spot {
@@ -75,23 +74,26 @@ fn patch<'m, T, S: NodeSource>(
         Store::Entry => leaf.with_entry(memory, &mut prepared, &spot, range),
         Store::Erase => leaf.without_entry(memory, &mut prepared, &spot),
     };
-    let gap = if plan.path.height == 0 {
-        0
-    } else {
-        let old = plan.path.node(1).gap(plan.path.index(1));
-        let free = saturate(spot.after.min(bounds.end) - spot.before.max(bounds.start));
-        match what {
-            Store::Erase => old.max(free),
-            // The gap that shrinks was not the largest.
-            Store::Entry if free < old => old,
-            Store::Entry => new.gap(bounds.start, bounds.end),
+    // Nobody asks for the root's gap.
+    let known = if plan.path.height == 0 { u32::MAX } else { plan.path.node(1).gap(plan.path.index(1)) };
+    plan.change = match what {
+        Store::Entry => {
+            let free = saturate(spot.after.min(bounds.end) - spot.before.max(bounds.start));
+            // If the gap that shrinks was not the largest, that stays.
+            let gap = if free < known { known } else { new.gap(bounds.start, bounds.end) };
+            Change::Leaf { new, place: spot.at, gap, len: tree.len() + 1 }
+        }
+        Store::Erase if spot.at == 0 && bounds.start > 0 => {
+            let start = spot.after;
+            let lost = saturate(start - range.end);
+            let gap = if lost < known { known } else { new.gap(start, bounds.end) };
+            Change::Front { new, start, gap, len: tree.len() - 1 }
+        }
+        Store::Erase => {
+            let free = saturate(spot.after.min(bounds.end) - spot.before.max(bounds.start));
+            Change::Leaf { new, place: spot.at, gap: known.max(free), len: tree.len() - 1 }
         }
     };
-    let len = match what {
-        Store::Entry => tree.len() + 1,
-        Store::Erase => tree.len() - 1,
-    };
-    plan.change = Change::Leaf { new, old: leaf, place: spot.at, gap, raise: 0, len };
     Ok(prepared)
 }
 
@@ -164,7 +166,11 @@ fn splice<'m, T, S: NodeSource>(
         }
     };
     let len = tree.len() + met.count_after(what) - met.count;
-    plan.change = Change::Leaf { new, old: leaf, place, gap, raise, len };
+    plan.change = if moves_front {
+        Change::Front { new, start: raise, gap, len }
+    } else {
+        Change::Leaf { new, place, gap, len }
+    };
     Ok(prepared)
 }
 

@@ -1,6 +1,6 @@
 //! Where node memory comes from: the crate's one seam.
 
-use crate::node::Node;
+use crate::node::{FreeList, Node};
 
 /// Hands out the memory of nodes and takes it back.
 ///
@@ -12,6 +12,14 @@ pub trait NodeSource {
 
     /// Takes back memory that [`allocate`](NodeSource::allocate) handed out.
     fn free(&self, node: &'static mut Node);
+
+    /// Takes back many at once.
+    #[inline]
+    fn free_all(&self, mut nodes: FreeList) {
+        while let Some(node) = nodes.pop() {
+            self.free(node);
+        }
+    }
 
     /// Called by readers without a lock, and by nobody else, between the nodes of a descent or of an iteration: an explorer of
     /// schedules can let the writer go on there.
@@ -46,6 +54,11 @@ impl<S: NodeSource> NodeSource for &S {
 
     fn free(&self, node: &'static mut Node) {
         (**self).free(node);
+    }
+
+    #[inline]
+    fn free_all(&self, nodes: FreeList) {
+        (**self).free_all(nodes);
     }
 
     #[inline(always)]

@@ -14,6 +14,9 @@ pub(crate) struct Touch(loom::cell::UnsafeCell<()>);
 
 #[cfg(loom)]
 impl Touch {
+    /// Whether reads and reclaims must be told.
+    pub(crate) const WATCHES: bool = true;
+
     pub(crate) fn new() -> Self {
         Self(loom::cell::UnsafeCell::new(()))
     }
@@ -33,6 +36,8 @@ pub(crate) struct Touch;
 
 #[cfg(not(loom))]
 impl Touch {
+    pub(crate) const WATCHES: bool = false;
+
     pub(crate) fn new() -> Self {
         Self
     }

@@ -8,6 +8,7 @@ use crate::{
     geometry::LIMIT,
     node::{Chain, Kind, Link, Node},
     path::Plan,
+    place::Place,
     rcu::{Rcu, ReadGuard},
     source::{Bug, NodeSource},
     sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering},
@@ -104,6 +105,32 @@ impl<'m, T, S: NodeSource> Witness<'m, T, S> for ReadGuard<'_, S> {
     }
 }
 
+/// A witness that nobody but its holder writes.
+pub trait Quiet<'m, T, S: NodeSource>: Witness<'m, T, S> {}
+
+impl<'m, T, S: NodeSource> Quiet<'m, T, S> for &Token<'m, T, S> {}
+impl<'m, T, S: NodeSource> Quiet<'m, T, S> for &mut Token<'m, T, S> {}
+
+impl<W: sealed::Sealed> sealed::Sealed for &W {}
+impl<'m, T, S: NodeSource, W: Witness<'m, T, S>> Witness<'m, T, S> for &W {
+    const CONCURRENT: bool = W::CONCURRENT;
+
+    #[inline]
+    fn admits(&self, tree: &Tree<'m, T, S>) -> bool {
+        (**self).admits(tree)
+    }
+}
+
+impl<W: sealed::Sealed> sealed::Sealed for &mut W {}
+impl<'m, T, S: NodeSource, W: Witness<'m, T, S>> Witness<'m, T, S> for &mut W {
+    const CONCURRENT: bool = W::CONCURRENT;
+
+    #[inline]
+    fn admits(&self, tree: &Tree<'m, T, S>) -> bool {
+        (**self).admits(tree)
+    }
+}
+
 impl<'m, T, S: NodeSource> Tree<'m, T, S> {
     /// An empty tree in `rcu`'s domain, and its token.
     pub fn new(rcu: &'m Rcu<S>) -> (Self, Token<'m, T, S>) {
@@ -148,7 +175,7 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
         page: u64,
     ) -> Cursor<'t, 'k, 'm, T, S, W> {
         self.admit(witness);
-        Cursor::at(self, page)
+        Cursor::new(self, witness, Place::walk::<S, W>(self, page))
     }
 
     /// A cursor that can store.
@@ -159,7 +186,7 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
         page: u64,
     ) -> CursorMut<'t, 'k, 'm, T, S> {
         self.admit(token);
-        CursorMut::new(self, token, page)
+        CursorMut::start(self, token, page)
     }
 
     /// A cursor where `position` was taken: without a walk if nothing was stored since, else at the page where the slot began.
@@ -170,7 +197,7 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
         position: Position<'t, 'm, T, S>,
     ) -> Cursor<'t, 'k, 'm, T, S, Token<'m, T, S>> {
         self.admit(token);
-        Cursor::new(self, position.place_in(self))
+        Cursor::new(self, token, position.place_in(self))
     }
 
     /// Lowest address at which `pages` (above 0) free pages lie inside `window`.
@@ -253,10 +280,13 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
         self.height.store(height, Ordering::Relaxed);
     }
 
-    /// Notes a change that has become visible.
-    pub(crate) fn changed(&self, len: usize) {
+    /// Notes a change that has become visible; gives the new version.
+    #[inline(always)]
+    pub(crate) fn changed(&self, len: usize) -> u64 {
         self.len.store(len, Ordering::Relaxed);
-        self.version.store(self.version() + 1, Ordering::Relaxed);
+        let version = self.version() + 1;
+        self.version.store(version, Ordering::Relaxed);
+        version
     }
 }
 

@@ -156,13 +156,24 @@ mod tokens {
     }
 
     #[test]
-    #[should_panic(expected = "belongs to another tree")]
-    fn a_cursor_swapped_into_another_trees_writer_cannot_reserve() {
-        let (mut a, mut b) = (comb(3), comb(3));
+    fn cursors_that_are_swapped_take_their_trees_along() {
+        let (mut a, mut b) = (comb(3), Pair::new());
         let mut one = a.tree.cursor_mut(&mut a.token, 0);
         let mut other = b.tree.cursor_mut(&mut b.token, 0);
-        std::mem::swap(&mut *one, &mut *other);
-        let _ = one.reserve(0..1, Store::Erase);
+        std::mem::swap(&mut one, &mut other);
+        let reservation = one.reserve(100..101, Store::Entry).expect("memory");
+        one.store(reservation, Some(common::value(7)));
+        a.verify();
+        b.model.store(100..101, Some(7));
+        b.verify();
+    }
+
+    #[test]
+    #[should_panic(expected = "good for the next store only")]
+    fn a_reservation_of_an_earlier_cursor_is_refused() {
+        let mut pair = comb(60);
+        let reservation = pair.cursor_mut(5).reserve(5..6, Store::Entry).expect("memory");
+        pair.cursor_mut(400).store(reservation, Some(common::value(1)));
     }
 }
 

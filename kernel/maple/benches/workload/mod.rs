@@ -5,10 +5,26 @@ pub(crate) mod munmap;
 
 use std::{cell::RefCell, hint::black_box, ops::Range};
 
-use maple::{Node, NodeSource, Rcu, Reader, Store, Token, Tree};
+use maple::{FreeList, Node, NodeSource, Rcu, Reader, Store, Token, Tree};
 
-/// A stack of nodes, about what a per-CPU slab magazine costs.
-pub(crate) struct Magazine(RefCell<Vec<&'static mut Node>>);
+/// A list of nodes with a cheap guard, about what a per-CPU magazine costs.
+pub(crate) struct Magazine(RefCell<FreeList>);
+
+impl Magazine {
+    fn of(count: usize) -> Self {
+        let mut free = FreeList::new();
+        (0..count).for_each(|_| free.push(Box::leak(Box::new(Node::new()))));
+        Self(RefCell::new(free))
+    }
+
+    fn len(&self) -> usize {
+        let mut free = self.0.borrow_mut();
+        let nodes: Vec<_> = std::iter::from_fn(|| free.pop()).collect();
+        let len = nodes.len();
+        nodes.into_iter().rev().for_each(|node| free.push(node));
+        len
+    }
+}
 
 impl NodeSource for Magazine {
     #[inline]
@@ -19,6 +35,11 @@ impl NodeSource for Magazine {
     #[inline]
     fn free(&self, node: &'static mut Node) {
         self.0.borrow_mut().push(node);
+    }
+
+    #[inline]
+    fn free_all(&self, nodes: FreeList) {
+        self.0.borrow_mut().append(nodes);
     }
 }
 
@@ -64,8 +85,7 @@ pub(crate) struct Fixture {
 impl Fixture {
     pub(crate) fn new(n: usize) -> Self {
         let spare = n + 4096;
-        let nodes = (0..spare).map(|_| &mut *Box::leak(Box::new(Node::new()))).collect();
-        let rcu: &'static Rcu<Magazine> = Box::leak(Box::new(Rcu::new(Magazine(RefCell::new(nodes)))));
+        let rcu: &'static Rcu<Magazine> = Box::leak(Box::new(Rcu::new(Magazine::of(spare))));
         let reader = rcu.reader(0).expect("the domain is new");
         let (tree, token) = Tree::new(rcu);
         let mut random = Random::new();
@@ -80,7 +100,7 @@ impl Fixture {
         random.shuffle(&mut order);
         order.into_iter().for_each(|range| new.store(range));
         new.drain();
-        new.nodes = spare - new.rcu.source().0.borrow().len();
+        new.nodes = spare - new.rcu.source().len();
         new
     }
 

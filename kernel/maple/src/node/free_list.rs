@@ -2,14 +2,18 @@
 
 use core::ptr::{self, NonNull};
 
-use super::{FREED, Node};
+use super::{FREED, MARKS, Node};
 
-/// A stack of free nodes. The owner guards it by a lock.
+/// Free nodes. The owner guards them by a lock.
+///
+/// A stack of stacks, so that a whole list joins another without a walk to its end.
 #[derive(Debug)]
 pub struct FreeList {
-    /// Begins with the pointer to the next (null at the end) and the mark of freed nodes, so that a reader which still comes
-    /// here is noticed.
+    /// Null when empty. The first word of each node has the next one and perhaps marks: that of freed nodes, so that a
+    /// reader which still comes here is noticed.
     first: *mut Node,
+    /// Null when there is no other stack. The second word of its first node has the next stack.
+    others: *mut Node,
 }
 
 // SAFETY: the list owns its nodes, wherever it goes.
@@ -18,7 +22,12 @@ unsafe impl Send for FreeList {}
 impl FreeList {
     /// An empty list.
     pub const fn new() -> Self {
-        FreeList { first: ptr::null_mut() }
+        Self::of(ptr::null_mut())
+    }
+
+    /// The nodes that hang on `first`, linked by their first words, which all belong to the list from now on.
+    pub(super) const fn of(first: *mut Node) -> Self {
+        FreeList { first, others: ptr::null_mut() }
     }
 
     /// Takes a node over.
@@ -30,14 +39,57 @@ impl FreeList {
         self.first = node;
     }
 
-    /// Hands the node out that was pushed last.
+    /// Takes all nodes of another list over; they are handed out first.
+    #[inline]
+    pub fn append(&mut self, nodes: FreeList) {
+        let mut others = nodes.others;
+        self.put_first(nodes.first);
+        while !others.is_null() {
+            let next = Self::after(others);
+            self.put_first(others);
+            others = next;
+        }
+    }
+
+    /// Puts a stack in front of all.
+    #[inline]
+    fn put_first(&mut self, first: *mut Node) {
+        if first.is_null() {
+            return;
+        }
+        let old = core::mem::replace(&mut self.first, first);
+        if !old.is_null() {
+            // SAFETY: the node is ours alone, and larger and more aligned than two pointers.
+            unsafe { old.cast::<*mut Node>().add(1).write(self.others) };
+            self.others = old;
+        }
+    }
+
+    /// Hands a node out: of those that came last.
     #[inline]
     pub fn pop(&mut self) -> Option<&'static mut Node> {
+        if self.first.is_null() {
+            self.turn_to_others();
+        }
         let node = NonNull::new(self.first)?;
-        // SAFETY: it came in by `push`, which wrote the link, and nobody else has it.
-        self.first = unsafe { node.cast::<*mut Node>().read() }.map_addr(|a| a & !FREED);
+        // SAFETY: it came in by `push` or in a list, with the link written, and nobody else has it.
+        self.first = unsafe { node.cast::<*mut Node>().read() }.map_addr(|a| a & !MARKS);
         // SAFETY: as above; it is off the list now, so this is the only reference.
         Some(unsafe { &mut *node.as_ptr() })
+    }
+
+    #[cold]
+    fn turn_to_others(&mut self) {
+        self.first = self.others;
+        if !self.first.is_null() {
+            self.others = Self::after(self.first);
+        }
+    }
+
+    /// The stack behind that of `first`.
+    fn after(first: *mut Node) -> *mut Node {
+        // SAFETY: the first node of one of the other stacks; `append` has written its second word.
+        unsafe { first.cast::<*mut Node>().add(1).read() }
     }
 }
 
@@ -61,5 +113,23 @@ mod tests {
             assert!(ptr::eq(list.pop().expect("a node that was pushed"), address));
         }
         assert!(list.pop().is_none());
+    }
+
+    #[test]
+    fn a_list_that_was_appended_hands_all_its_nodes_out() {
+        let mut list = FreeList::new();
+        for length in [0, 3, 0, 2, 1] {
+            let mut other = FreeList::new();
+            (0..length).for_each(|_| other.push(Box::leak(Box::new(Node::new()))));
+            list.append(other);
+        }
+        let mut outer = FreeList::new();
+        outer.push(Box::leak(Box::new(Node::new())));
+        outer.append(list);
+        let mut seen: Vec<_> =
+            std::iter::from_fn(|| outer.pop()).map(|node| ptr::from_mut(node).addr()).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 7);
     }
 }

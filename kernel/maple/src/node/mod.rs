@@ -251,18 +251,16 @@ impl Chain {
         }
     }
 
-    /// Marks every node dead; from now on reader cursors leave them at their next step. Gives the number of nodes.
-    pub(crate) fn mark_dead(&self) -> usize {
-        let (mut at, mut marked) = (self.head, 0);
+    /// Marks every node dead; from now on reader cursors leave them at their next step.
+    pub(crate) fn mark_dead(&self) {
+        let mut at = self.head;
         while !at.is_null() {
             // SAFETY: nodes of a chain are in use until the chain is freed.
             let meta = unsafe { &(*at.cast::<Head>()).meta };
             let old = meta.load(Ordering::Relaxed);
             meta.store(old.map_addr(|a| a | DEAD), Ordering::Release);
             at = old.map_addr(|a| a & !MARKS);
-            marked += 1;
         }
-        marked
     }
 
     /// Moves the whole chain onto the stack `arrivals`. Must not be empty.
@@ -295,18 +293,21 @@ impl Chain {
         Self { head, tail: ptr::null_mut() }
     }
 
-    /// Takes the memory of the first node.
+    /// Takes the memory of all nodes.
     ///
     /// # Safety
     /// No link leads to the chain's nodes any more, and nobody who found one earlier still reads it.
-    pub(crate) unsafe fn pop(&mut self) -> Option<&'static mut Node> {
-        let node = NonNull::new(self.head)?;
-        // SAFETY: a node of the chain, not yet given back.
-        let head = unsafe { node.cast::<Head>().as_ref() };
-        head.touch.reclaim();
-        self.head = head.meta.load(Ordering::Relaxed).map_addr(|a| a & !MARKS);
-        // SAFETY: the source gave this memory as `&'static mut`, and by the caller's promise nobody else has it.
-        Some(unsafe { &mut *node.as_ptr() })
+    pub(crate) unsafe fn into_free(self) -> FreeList {
+        if Touch::WATCHES {
+            let mut at = self.head;
+            while !at.is_null() {
+                // SAFETY: a node of the chain, which was in use until now.
+                let head = unsafe { &*at.cast::<Head>() };
+                head.touch.reclaim();
+                at = head.meta.load(Ordering::Relaxed).map_addr(|a| a & !MARKS);
+            }
+        }
+        FreeList::of(self.head)
     }
 }
 
