@@ -56,7 +56,7 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
     ///
     /// # Panics
     /// If `range` is empty or ends above [`LIMIT`].
-    #[inline]
+    #[inline(always)]
     pub fn reserve(&mut self, range: Range<u64>, what: Store) -> Result<Reservation<'t, 'm, T, S>, NoMemory> {
         match what {
             Store::Entry => self.reserve_entry(range),
@@ -64,12 +64,12 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
         }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn reserve_entry(&mut self, range: Range<u64>) -> Result<Reservation<'t, 'm, T, S>, NoMemory> {
         self.reserve_for(range, Store::Entry)
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn reserve_erase(&mut self, range: Range<u64>) -> Result<Reservation<'t, 'm, T, S>, NoMemory> {
         self.reserve_for(range, Store::Erase)
     }
@@ -114,7 +114,7 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
     /// # Panics
     /// If the reservation is not the last one made for this tree, if another writing cursor was made since, or if it was
     /// made for another kind of store than `value` is.
-    #[inline]
+    #[inline(always)]
     pub fn store(&mut self, reservation: Reservation<'t, 'm, T, S>, value: Option<&'m T>) {
         let tree = self.tree;
         let plan = &mut self.witness.plan;
