@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what `make` needs on Debian, and only what is missing. Usage: boot/setup.sh [image|lint]
+# Installs what `make` needs on Debian, and only what is missing. Usage: boot/setup.sh [bench|image|lint]
 # Which compiler builds the bare-metal code is decided in boot/src/toolchain.rs, not here.
 set -eu
 cd "$(dirname "$0")/.."
@@ -35,6 +35,9 @@ if [ ! -d "$library" ]; then
     need ld.lld lld
 fi
 case ${1:-} in
+bench)
+    need valgrind valgrind
+    ;;
 image)
     need lld-link lld
     need /usr/share/ovmf/OVMF.fd ovmf

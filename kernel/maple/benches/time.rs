@@ -7,11 +7,9 @@ use std::{hint::black_box, time::Duration};
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use workload::{
-    Fixture,
+    Fixture, SIZES,
     munmap::{Adaptive, Ends, Order, Prepatch, Reordered, Vms},
 };
-
-const SIZES: [usize; 3] = [10, 1_000, 65_000];
 
 fn operations(criterion: &mut Criterion) {
     for n in SIZES {

@@ -1,5 +1,5 @@
-//! The trees and operations that both benchmarks measure.
-#![allow(dead_code, reason = "the time benchmark measures fewer operations")]
+//! The trees and operations that the benchmarks measure.
+#![allow(dead_code, reason = "each benchmark uses its part")]
 
 pub(crate) mod munmap;
 
@@ -41,6 +41,14 @@ impl NodeSource for Magazine {
     fn free_all(&self, nodes: FreeList) {
         self.0.borrow_mut().append(nodes);
     }
+}
+
+/// Numbers of ranges in the measured trees.
+pub(crate) const SIZES: [usize; 3] = [10, 1_000, 65_000];
+
+/// How many ranges a munmap takes out of `n`.
+pub(crate) fn spans(n: usize) -> impl Iterator<Item = usize> {
+    [1, 3, 10, 100, 1_000].into_iter().filter(move |k| *k <= n / 2)
 }
 
 /// Pages from the start of one range to the start of the next.

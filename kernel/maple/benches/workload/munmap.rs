@@ -11,7 +11,7 @@ use std::{
 
 use maple::{CursorMut, Store};
 
-use super::{Fixture, Magazine, VALUE};
+use super::{Fixture, Magazine, Random, VALUE};
 
 /// How the iterator comes back to the start, and when the neighbours are read.
 pub(crate) trait Order {
@@ -55,6 +55,20 @@ impl Order for Adaptive {
     const NAME: &'static str = "adaptive";
     const EARLY_NEIGHBOURS: bool = false;
     const RETURN: Return = Return::Adaptive;
+}
+
+/// The orders, as reports name them.
+pub(crate) const NAMES: [&str; 4] = [Prepatch::NAME, Reordered::NAME, Vms::NAME, Adaptive::NAME];
+
+/// What reports call a munmap of `k` ranges.
+pub(crate) fn name<O: Order>(k: usize, ends: Ends) -> String {
+    format!("munmap {k} {ends:?} {}", O::NAME)
+}
+
+/// First ranges of the ten munmaps of `k` ranges that are measured, at random places.
+pub(crate) fn firsts(n: usize, k: usize) -> impl Iterator<Item = usize> {
+    let mut random = Random::new();
+    (0..10).map(move |_| random.below(n - k))
 }
 
 /// What is unmapped: whole ranges, or ranges of which the first and the last are cut.
