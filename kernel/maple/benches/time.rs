@@ -40,7 +40,7 @@ fn operations(criterion: &mut Criterion) {
 
 fn munmap<O: Order>(criterion: &mut Criterion, n: usize, k: usize) {
     let mut fixture = Fixture::new(n);
-    let mut gathered = Vec::with_capacity(k);
+    let mut gathered = workload::munmap::room(k);
     let span = fixture.span(n / 3, k, Ends::Whole);
     let mut group = criterion.benchmark_group("munmap_and_remap");
     group.bench_function(BenchmarkId::new(O::NAME, format!("{k} of {n}")), |b| {

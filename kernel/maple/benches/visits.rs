@@ -26,7 +26,7 @@ fn main() {
 /// Means over the munmaps that the bench `instructions` measures.
 fn count<O: Order>(n: usize, k: usize, ends: Ends) {
     let mut fixture = Fixture::new(n);
-    let mut gathered = Vec::with_capacity(k + 1);
+    let mut gathered = workload::munmap::room(k);
     let (mut nodes, mut lines, mut munmaps) = (0, 0, 0);
     for first in firsts(n, k) {
         let span = fixture.span(first, k, ends);

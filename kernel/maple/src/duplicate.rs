@@ -3,8 +3,8 @@
 use core::ops::Range;
 
 use crate::{
-    geometry::{FANOUT, LEVELS, LIMIT, NARROW},
-    node::{Chain, Child, Inner, Item, Kind, Leaf, Link},
+    geometry::{LEVELS, LIMIT, NARROW},
+    node::{Chain, Children, Inner, Item, Kind, Leaf, Link, pack_inner},
     place::Place,
     reserve::{NoMemory, Store},
     source::NodeSource,
@@ -128,11 +128,10 @@ where
     }
 
     fn inner(&mut self, inner: Inner<'m, T>) -> Result<Inner<'m, T>, DuplicateError<E>> {
-        let children: [Child<'m, T>; FANOUT] =
-            core::array::from_fn(|index| inner.child_item(index.min(inner.count() - 1)));
         let memory = self.into.rcu().allocate().ok_or(NoMemory)?;
-        let high = inner.key(inner.count());
-        Ok(Inner::build(memory, &mut self.prepared, &children[..inner.count()], high))
+        let count = inner.count();
+        let all = [Children::Run { inner, from: 0, to: count }];
+        Ok(pack_inner(memory, &mut self.prepared, &all, &(0..count), inner.key(count)).0)
     }
 }
 

@@ -16,8 +16,11 @@
 use core::ops::Range;
 
 use crate::{
-    geometry::{FANOUT, FANOUT_MIN, LEAF_MIN, LEVELS, LIMIT, NARROW},
-    node::{Buffer, Chain, Child, Inner, Item, Leaf, Link, fits},
+    geometry::{FANOUT, FANOUT_MIN, LEAF_MIN, LEVELS, LIMIT},
+    node::{
+        Buffer, Chain, Child, Children, Entries, Item, Leaf, Link, fits, length, nth, nth_key, pack_inner,
+        pack_leaf,
+    },
     path::{Change, Path, Plan},
     reserve::{NoMemory, Store},
     source::{Bug, NodeSource},
@@ -25,11 +28,12 @@ use crate::{
     tree::Tree,
 };
 
-/// Entries of two leaves and a new one between, with a split entry on both sides.
-type Items<'m, T> = Buffer<Item<'m, T>, { 2 * NARROW + 2 }>;
+/// A neighbour, what the left leaf keeps (its last entry cut), the new entry, what the right leaf keeps, a neighbour.
+type Pieces<'m, T> = Buffer<Entries<'m, T>, 7>;
 /// New nodes that one level hands to the next.
 type New<'m, T> = Buffer<Child<'m, T>, 4>;
-type Children<'m, T> = Buffer<Child<'m, T>, { 2 * FANOUT + 4 }>;
+/// A neighbour, what the left node keeps, the new nodes, what the right node keeps; or with the neighbour at the end.
+type Siblings<'a, 'm, T> = [Children<'a, 'm, T>; 4];
 
 /// Which neighbour joins.
 enum Neighbour {
@@ -130,28 +134,28 @@ struct Top<'m, T> {
 impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
     fn run(&mut self, range: &Range<u64>, what: Store) -> Result<Top<'m, T>, NoMemory> {
         let height = self.left.height;
-        let mut items = Items::new();
-        let place = self.gather(range, what, &mut items);
-        let items = items.as_slice();
-        if items.is_empty() {
+        let mut pieces = Pieces::new();
+        let place = self.gather(range, what, &mut pieces);
+        let pieces = pieces.as_slice();
+        let entries = length(pieces);
+        if entries == 0 {
             self.doom_above(1);
             return Ok(Top { new: None, level: height, height: 0, gap: 0 });
         }
         let one = self.left.leaf == self.right.leaf;
-        let mut new = self.pack_leaves(items, place)?;
+        let mut new = self.pack_leaves(pieces, entries, place)?;
         if let [only] = new.as_slice()
             && one
             && self.left.leaf.is_some()
-            && (items.len() >= LEAF_MIN || height == 0)
+            && (entries >= LEAF_MIN || height == 0)
         {
             return Ok(Top { new: Some(only.link), level: 0, height, gap: only.gap });
         }
-        let mut children = Children::new();
         for level in 1..=height {
-            children.clear();
-            let one = self.gather_children(level, new.as_slice(), &mut children);
-            let children = children.as_slice();
-            if let [only] = children
+            let below = new;
+            let (one, siblings) = self.gather_children(level, below.as_slice());
+            let children = length(&siblings);
+            if let ([only], 1) = (below.as_slice(), children)
                 && self.low == 0
                 && self.high == LIMIT
             {
@@ -159,11 +163,11 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
                 return Ok(Top { new: Some(only.link), level: height, height: level - 1, gap: 0 });
             }
             let least = if level == height { 2 } else { FANOUT_MIN };
-            if one && (least..=FANOUT).contains(&children.len()) {
-                let node = self.build_inner(children, self.high)?;
-                return Ok(Top { new: Some(node.link()), level, height, gap: node.max_gap() });
+            if one && (least..=FANOUT).contains(&children) {
+                let node = self.pack_inner(&siblings, &(0..children), self.high)?;
+                return Ok(Top { new: Some(node.link), level, height, gap: node.gap });
             }
-            new = self.pack_inner(children)?;
+            new = self.pack_inners(&siblings, children)?;
         }
         if let [only] = new.as_slice() {
             return Ok(Top { new: Some(only.link), level: height, height, gap: 0 });
@@ -171,60 +175,70 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
         if height == LEVELS {
             return Err(NoMemory);
         }
-        let root = self.build_inner(new.as_slice(), LIMIT)?;
-        Ok(Top { new: Some(root.link()), level: height, height: height + 1, gap: 0 })
+        let all = [Children::New(new.as_slice())];
+        let root = self.pack_inner(&all, &(0..length(&all)), LIMIT)?;
+        Ok(Top { new: Some(root.link), level: height, height: height + 1, gap: 0 })
     }
 
     /// Collects the entries for the new leaves; gives the index of the new one. Dooms the leaves they come from.
-    fn gather(&mut self, range: &Range<u64>, what: Store, items: &mut Items<'m, T>) -> Option<usize> {
+    fn gather(&mut self, range: &Range<u64>, what: Store, pieces: &mut Pieces<'m, T>) -> Option<usize> {
+        let mut kept = (0, 0);
         if let Some(leaf) = self.left.leaf {
-            let below = (0..leaf.count()).map(|index| leaf.item(index));
-            let below = below.take_while(|item| item.start < range.start);
-            items.extend(below.map(|item| Item { end: item.end.min(range.start), ..item }));
+            let below = range.start.checked_sub(1).map_or(0, |page| leaf.search(page));
+            kept.0 = below;
+            let cut = below.checked_sub(1).map(|last| leaf.item(last)).filter(|last| last.end > range.start);
+            pieces.push(Entries::Run { leaf, from: 0, to: below - usize::from(cut.is_some()) });
+            if let Some(cut) = cut {
+                pieces.push(Entries::One(Item { end: range.start, ..cut }));
+            }
+            self.doom_leaf(leaf);
         }
-        let mut place = (what == Store::Entry).then_some(items.as_slice().len());
+        let mut place = None;
         if what == Store::Entry {
-            items.push(Item { start: range.start, end: range.end, entry: None });
+            place = Some(kept.0);
+            pieces.push(Entries::One(Item { start: range.start, end: range.end, entry: None }));
         }
         if let Some(leaf) = self.right.leaf {
-            // The first may end below.
-            let first = leaf.search(range.end - 1).saturating_sub(1);
-            let above = (first..leaf.count()).map(|index| leaf.item(index));
-            let above = above.filter(|item| item.end > range.end);
-            items.extend(above.map(|item| Item { start: item.start.max(range.end), ..item }));
+            let (above, count) = (leaf.search(range.end - 1), leaf.count());
+            let cut =
+                above.checked_sub(1).map(|first| leaf.item(first)).filter(|first| first.end > range.end);
+            kept.1 = count - above + usize::from(cut.is_some());
+            if let Some(cut) = cut {
+                pieces.push(Entries::One(Item { start: range.end, ..cut }));
+            }
+            pieces.push(Entries::Run { leaf, from: above, to: count });
+            if self.left.leaf != Some(leaf) {
+                self.doom_leaf(leaf);
+                if kept.1 == 0 && self.tree.rcu().source().has(Bug::SpanningStoreDuplicate) {
+                    self.keep_duplicate(leaf, place, pieces);
+                }
+            }
         }
-        if self.tree.rcu().source().has(Bug::SpanningStoreDuplicate) {
-            self.keep_duplicate(place, range, items);
-        }
-        self.packing = match (place, items.as_slice().len()) {
-            (Some(at), len) if at + 1 == len => Packing::Lower,
-            (Some(0), _) => Packing::Upper,
+        self.packing = match (place, kept) {
+            (Some(_), (_, 0)) => Packing::Lower,
+            (Some(_), (0, _)) => Packing::Upper,
             _ => Packing::Even,
         };
-        self.doom_leaf(self.left.leaf);
-        if self.left.leaf != self.right.leaf {
-            self.doom_leaf(self.right.leaf);
-        }
         // A leaf's first start is its separator: if it moves, the leaf below must know its larger gap.
-        let moved = self.low > 0 && items.as_slice().first().is_none_or(|first| first.start != self.low);
-        if moved || items.as_slice().len() < LEAF_MIN {
+        let moved = self.low > 0 && kept.0 == 0 && (what == Store::Erase || range.start != self.low);
+        if moved || length(pieces.as_slice()) < LEAF_MIN {
             match self.neighbour(0, moved) {
                 Some(Neighbour::Left) => {
                     self.move_left(0, self.low - 1);
                     if let Some(leaf) = self.left.leaf {
-                        items.prepend(leaf.count(), |index| leaf.item(index));
+                        pieces.push_front(Entries::Run { leaf, from: 0, to: leaf.count() });
                         place = place.map(|at| at + leaf.count());
+                        self.doom_leaf(leaf);
                     }
                     self.low = self.left.low(0);
-                    self.doom_leaf(self.left.leaf);
                 }
                 Some(Neighbour::Right) => {
                     self.move_right(0, self.high);
                     if let Some(leaf) = self.right.leaf {
-                        items.extend((0..leaf.count()).map(|index| leaf.item(index)));
+                        pieces.push(Entries::Run { leaf, from: 0, to: leaf.count() });
+                        self.doom_leaf(leaf);
                     }
                     self.high = self.right.high(0);
-                    self.doom_leaf(self.right.leaf);
                 }
                 None => {}
             }
@@ -234,62 +248,57 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
 
     /// Puts a bug back: of a right leaf that keeps nothing, the last entry stays all the same.
     #[cold]
-    fn keep_duplicate(&self, place: Option<usize>, range: &Range<u64>, items: &mut Items<'m, T>) {
-        let keeps_nothing = items.as_slice().last().is_none_or(|last| last.end <= range.end);
-        let Some(right) = self.right.leaf.filter(|right| keeps_nothing && self.left.leaf != Some(*right))
-        else {
-            return;
-        };
+    fn keep_duplicate(&self, right: Leaf<'m, T>, place: Option<usize>, pieces: &mut Pieces<'m, T>) {
         let last = right.item(right.count() - 1);
-        if let (Some(_), Some(new)) = (place, items.last_mut()) {
+        // Instead of the right leaf's part, which is empty.
+        pieces.pop();
+        if let (Some(_), Some(Entries::One(new))) = (place, pieces.last_mut()) {
             new.end = last.start;
         }
-        items.push(last);
+        pieces.push(Entries::One(last));
     }
 
     /// Collects the children for the new nodes of `level`; gives whether they replace one node. Dooms the nodes they come from.
-    fn gather_children(
-        &mut self,
-        level: usize,
-        new: &[Child<'m, T>],
-        children: &mut Children<'m, T>,
-    ) -> bool {
+    fn gather_children<'a>(&mut self, level: usize, new: &'a [Child<'m, T>]) -> (bool, Siblings<'a, 'm, T>) {
         let (left, right) = (self.left.node(level), self.right.node(level));
         (self.low, self.high) = (self.left.low(level), self.right.high(level));
-        children.extend((0..self.left.index(level)).map(|index| left.child_item(index)));
-        children.extend(new.iter().copied());
-        children.extend((self.right.index(level) + 1..right.count()).map(|index| right.child_item(index)));
-        let (kept_left, kept_right) = (self.left.index(level), right.count() - 1 - self.right.index(level));
+        let (to, from) = (self.left.index(level), self.right.index(level) + 1);
+        let count = right.count();
         self.packing = match self.packing {
-            Packing::Lower if kept_right == 0 => Packing::Lower,
-            Packing::Upper if kept_left == 0 => Packing::Upper,
+            Packing::Lower if from == count => Packing::Lower,
+            Packing::Upper if to == 0 => Packing::Upper,
             _ => Packing::Even,
         };
         self.doomed.doom(left.link());
         if left != right {
             self.doomed.doom(right.link());
         }
-        if children.as_slice().len() >= FANOUT_MIN || level == self.left.height {
-            return left == right;
-        }
-        match self.neighbour(level, false) {
+        let nothing = Children::New(&[]);
+        let kept_left = Children::Run { inner: left, from: 0, to };
+        let kept_right = Children::Run { inner: right, from, to: count };
+        let neighbour = if to + new.len() + count - from >= FANOUT_MIN || level == self.left.height {
+            None
+        } else {
+            self.neighbour(level, false)
+        };
+        match neighbour {
             Some(Neighbour::Left) => {
                 self.move_left(level, self.low - 1);
-                let node = self.left.node(level);
+                let inner = self.left.node(level);
                 self.low = self.left.low(level);
-                children.prepend(node.count(), |index| node.child_item(index));
-                self.doomed.doom(node.link());
-                false
+                self.doomed.doom(inner.link());
+                let joins = Children::Run { inner, from: 0, to: inner.count() };
+                (false, [joins, kept_left, Children::New(new), kept_right])
             }
             Some(Neighbour::Right) => {
                 self.move_right(level, self.high);
-                let node = self.right.node(level);
+                let inner = self.right.node(level);
                 self.high = self.right.high(level);
-                (0..node.count()).for_each(|index| children.push(node.child_item(index)));
-                self.doomed.doom(node.link());
-                false
+                self.doomed.doom(inner.link());
+                let joins = Children::Run { inner, from: 0, to: inner.count() };
+                (false, [kept_left, Children::New(new), kept_right, joins])
             }
-            None => left == right,
+            None => (left == right, [kept_left, Children::New(new), kept_right, nothing]),
         }
     }
 
@@ -338,56 +347,65 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
         }
     }
 
-    fn memory(&mut self) -> Result<&'static mut crate::Node, NoMemory> {
-        self.tree.rcu().allocate().ok_or(NoMemory)
-    }
-
-    /// Packs `items` into as few leaves as hold them. The item at `place` gets its value later.
-    fn pack_leaves(&mut self, items: &[Item<'m, T>], place: Option<usize>) -> Result<New<'m, T>, NoMemory> {
-        let cut = Cut::of(items.len(), LEAF_MIN, self.packing, |chunk| fits(&items[chunk]));
-        self.added = items.len();
+    /// Packs entries into as few leaves as hold them. The one at `place` gets its value later.
+    fn pack_leaves(
+        &mut self,
+        pieces: &[Entries<'m, T>],
+        entries: usize,
+        place: Option<usize>,
+    ) -> Result<New<'m, T>, NoMemory> {
+        let cut = Cut::of(entries, LEAF_MIN, self.packing, |chunk| fits(pieces, &chunk));
+        self.added = entries;
         let mut new = New::new();
         for part in 0..cut.parts {
             let chunk = cut.chunk(part);
             let memory = self.memory()?;
-            let leaf = Leaf::build(memory, &mut self.prepared, &items[chunk.clone()]);
+            let leaf = pack_leaf(memory, &mut self.prepared, pieces, &chunk);
             if let Some(at) = place.filter(|at| chunk.contains(at)) {
                 self.fill = Some((leaf, at - chunk.start));
             }
             let is_leftmost = part == 0 && self.low == 0;
-            let key = if is_leftmost { 0 } else { items[chunk.start].start };
-            let end = items.get(chunk.end).map_or(self.high, |next| next.start);
-            let child = Child { key, link: leaf.link(), gap: leaf.gap(key, end) };
-            new.push(child);
+            let key = if is_leftmost { 0 } else { leaf.range(0).start };
+            let end = if chunk.end < entries { nth(pieces, chunk.end).start } else { self.high };
+            new.push(Child { key, link: leaf.link(), gap: leaf.gap(key, end) });
         }
         Ok(new)
     }
 
-    /// Packs `children` into as few inner nodes as hold them.
-    fn pack_inner(&mut self, children: &[Child<'m, T>]) -> Result<New<'m, T>, NoMemory> {
-        let cut = Cut::of(children.len(), FANOUT_MIN, self.packing, |chunk| chunk.len() <= FANOUT);
+    /// Packs children into as few inner nodes as hold them.
+    fn pack_inners(
+        &mut self,
+        siblings: &Siblings<'_, 'm, T>,
+        children: usize,
+    ) -> Result<New<'m, T>, NoMemory> {
+        let cut = Cut::of(children, FANOUT_MIN, self.packing, |chunk| chunk.len() <= FANOUT);
         let mut new = New::new();
         for part in 0..cut.parts {
             let chunk = cut.chunk(part);
-            let key = children[chunk.start].key;
-            let high = children.get(chunk.end).map_or(self.high, |next| next.key);
-            let node = self.build_inner(&children[chunk], high)?;
-            let child = Child { key, link: node.link(), gap: node.max_gap() };
-            new.push(child);
+            let high = if chunk.end < children { nth_key(siblings, chunk.end) } else { self.high };
+            new.push(self.pack_inner(siblings, &chunk, high)?);
         }
         Ok(new)
     }
 
-    fn build_inner(&mut self, children: &[Child<'m, T>], high: u64) -> Result<Inner<'m, T>, NoMemory> {
+    fn pack_inner(
+        &mut self,
+        children: &[Children<'_, 'm, T>],
+        chunk: &Range<usize>,
+        high: u64,
+    ) -> Result<Child<'m, T>, NoMemory> {
         let memory = self.memory()?;
-        Ok(Inner::build(memory, &mut self.prepared, children, high))
+        let (inner, gap) = pack_inner(memory, &mut self.prepared, children, chunk, high);
+        Ok(Child { key: inner.key(0), link: inner.link(), gap })
     }
 
-    fn doom_leaf(&mut self, leaf: Option<Leaf<'m, T>>) {
-        if let Some(leaf) = leaf {
-            self.removed += leaf.count();
-            self.doomed.doom(leaf.link());
-        }
+    fn memory(&mut self) -> Result<&'static mut crate::Node, NoMemory> {
+        self.tree.rcu().allocate().ok_or(NoMemory)
+    }
+
+    fn doom_leaf(&mut self, leaf: Leaf<'m, T>) {
+        self.removed += leaf.count();
+        self.doomed.doom(leaf.link());
     }
 
     /// Dooms everything strictly between the two paths.

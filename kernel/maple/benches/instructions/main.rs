@@ -112,7 +112,7 @@ fn operations(recorder: &mut Recorder, n: usize) {
 /// Ten munmaps of `k` ranges each, at random places, each put back before the next.
 fn munmaps<O: Order>(recorder: &mut Recorder, n: usize, k: usize, ends: Ends) {
     let mut fixture = Fixture::new(n);
-    let mut gathered = Vec::with_capacity(k + 1);
+    let mut gathered = workload::munmap::room(k);
     for first in workload::munmap::firsts(n, k) {
         let span = fixture.span(first, k, ends);
         let name = workload::munmap::name::<O>(k, ends);

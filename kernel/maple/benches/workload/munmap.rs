@@ -71,6 +71,11 @@ pub(crate) fn firsts(n: usize, k: usize) -> impl Iterator<Item = usize> {
     (0..10).map(move |_| random.below(n - k))
 }
 
+/// The array that a munmap of `k` ranges gathers into.
+pub(crate) fn room(k: usize) -> Vec<&'static u64> {
+    vec![&VALUE; k + 1]
+}
+
 /// What is unmapped: whole ranges, or ranges of which the first and the last are cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Ends {
@@ -101,8 +106,13 @@ impl Fixture {
 
     /// One munmap of `range`; `gathered` has room for its entries.
     #[inline(always)]
-    pub(crate) fn munmap<O: Order>(&mut self, range: Range<u64>, gathered: &mut Vec<&'static u64>) {
-        gathered.clear();
+    pub(crate) fn munmap<O: Order>(&mut self, range: Range<u64>, gathered: &mut [&'static u64]) {
+        let mut free = gathered.iter_mut();
+        let mut gather = |value| {
+            if let Some(place) = free.next() {
+                *place = value;
+            }
+        };
         let mut cursor = self.tree.cursor_mut(&mut self.token, range.start);
         let Some((first, _)) = cursor.find(range.end) else { return };
         if first.start < range.start {
@@ -117,13 +127,13 @@ impl Fixture {
             if entry.end > range.end {
                 return ControlFlow::Break(());
             }
-            gathered.push(value);
+            gather(value);
             ControlFlow::Continue(())
         });
         if cut.is_break() {
             let lower = cursor.reserve(cursor.range().start..range.end, Store::Entry).expect("memory");
             cursor.store(lower, Some(&VALUE));
-            gathered.push(&VALUE);
+            gather(&VALUE);
         }
         if O::EARLY_NEIGHBOURS {
             black_box(cursor.next());
@@ -141,6 +151,7 @@ impl Fixture {
             black_box(cursor.prev());
             black_box(cursor.next());
         }
+        black_box(gathered);
         self.reader.quiescent();
     }
 

@@ -17,32 +17,16 @@ impl<X: Copy, const N: usize> Buffer<X, N> {
     }
 
     #[inline]
-    pub(crate) fn clear(&mut self) {
-        self.len = 0;
-    }
-
-    #[inline]
     pub(crate) fn push(&mut self, item: X) {
         self.items[self.len] = MaybeUninit::new(item);
         self.len += 1;
-    }
-
-    /// Puts `items` at the end.
-    #[inline]
-    pub(crate) fn extend(&mut self, items: impl Iterator<Item = X>) {
-        let mut len = self.len;
-        for item in items {
-            self.items[len] = MaybeUninit::new(item);
-            len += 1;
-        }
-        self.len = len;
     }
 
     /// The item that was pushed last.
     #[inline]
     pub(crate) fn last_mut(&mut self) -> Option<&mut X> {
         let last = self.items.get_mut(self.len.checked_sub(1)?)?;
-        // SAFETY: the items below `len` have been written, by `push`, `extend` or `prepend`.
+        // SAFETY: the items below `len` have been written, by `push` or `push_front`.
         Some(unsafe { last.assume_init_mut() })
     }
 
@@ -52,19 +36,17 @@ impl<X: Copy, const N: usize> Buffer<X, N> {
         self.len = self.len.saturating_sub(1);
     }
 
-    /// Puts `items` in front.
-    pub(crate) fn prepend(&mut self, count: usize, mut items: impl FnMut(usize) -> X) {
-        self.items.copy_within(0..self.len, count);
-        for (index, place) in self.items[..count].iter_mut().enumerate() {
-            *place = MaybeUninit::new(items(index));
-        }
-        self.len += count;
+    /// Puts `item` in front.
+    pub(crate) fn push_front(&mut self, item: X) {
+        self.items.copy_within(0..self.len, 1);
+        self.items[0] = MaybeUninit::new(item);
+        self.len += 1;
     }
 
     #[inline]
     pub(crate) fn as_slice(&self) -> &[X] {
         let written = &self.items[..self.len];
-        // SAFETY: the items below `len` have been written, by `push`, `extend` or `prepend`.
+        // SAFETY: the items below `len` have been written, by `push` or `push_front`.
         unsafe { written.assume_init_ref() }
     }
 }

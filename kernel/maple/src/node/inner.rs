@@ -2,7 +2,7 @@
 
 use core::{marker::PhantomData, ops::Range, ptr::NonNull};
 
-use super::{Chain, Head, INNER, Link, Node, count_le, visited};
+use super::{Head, INNER, Link, Node, count_le, visited};
 use crate::{
     geometry::FANOUT,
     stats,
@@ -11,14 +11,14 @@ use crate::{
 
 #[repr(C, align(256))]
 pub(super) struct Body<'m, T> {
-    head: Head,
+    pub(super) head: Head,
     /// Where each child begins, and where the last one ends; `u64::MAX` when unused. Written by the writer, read by anyone.
-    keys: [AtomicU64; FANOUT + 1],
+    pub(super) keys: [AtomicU64; FANOUT + 1],
     /// Never null below the count. Written by the writer, read by anyone.
-    children: [AtomicPtr<Node>; FANOUT],
+    pub(super) children: [AtomicPtr<Node>; FANOUT],
     /// Largest free area below each child, in pages, `u32::MAX` for anything larger. Written by the writer, read
     /// under the token.
-    gaps: [AtomicU32; FANOUT],
+    pub(super) gaps: [AtomicU32; FANOUT],
     values: PhantomData<&'m T>,
 }
 
@@ -67,41 +67,8 @@ impl<'m, T> Inner<'m, T> {
         Self { body: link.tagged.cast() }
     }
 
-    /// Builds a node of `children` that ends at `high` in `memory`, put in front of `chain`. Only the writer links it.
-    pub(crate) fn build(
-        memory: &'static mut Node,
-        chain: &mut Chain,
-        children: &[Child<'m, T>],
-        high: u64,
-    ) -> Self {
-        let node = NonNull::from(memory);
-        let body = node.cast::<Body<'m, T>>();
-        let children = &children[..children.len().min(FANOUT)];
-        let new = body.as_ptr();
-        // SAFETY: the memory is exclusively ours, large enough and aligned (`Node` is the union of the bodies). Indexes are
-        // below FANOUT, and those of keys at most FANOUT. Every field is written before anyone reads it.
-        unsafe {
-            (&raw mut (*new).head).write(Head::on_chain(children.len(), chain, node));
-            let keys = (&raw mut (*new).keys).cast::<AtomicU64>();
-            let links = (&raw mut (*new).children).cast::<AtomicPtr<Node>>();
-            let gaps = (&raw mut (*new).gaps).cast::<AtomicU32>();
-            for (index, child) in children.iter().enumerate() {
-                keys.add(index).write(AtomicU64::new(child.key));
-                links.add(index).write(AtomicPtr::new(child.link.into_raw()));
-                gaps.add(index).write(AtomicU32::new(child.gap));
-            }
-            keys.add(children.len()).write(AtomicU64::new(high));
-            for unused in children.len()..FANOUT {
-                keys.add(unused + 1).write(AtomicU64::new(u64::MAX));
-                links.add(unused).write(AtomicPtr::new(core::ptr::null_mut()));
-                gaps.add(unused).write(AtomicU32::new(0));
-            }
-        }
-        Self { body }
-    }
-
     #[inline(always)]
-    fn body(&self) -> &Body<'m, T> {
+    pub(super) fn body(&self) -> &Body<'m, T> {
         // SAFETY: the node is in use (contract of the module) and was built as an inner node (the tag said so).
         let body = unsafe { self.body.as_ref() };
         visited(&body.head);
@@ -206,11 +173,6 @@ impl<'m, T> Inner<'m, T> {
         let body = self.body();
         stats::touch(&body.gaps);
         body.gaps.iter().fold(0, |max, gap| max.max(gap.load(Ordering::Relaxed)))
-    }
-
-    /// Child `index`, with what this node knows of it.
-    pub(crate) fn child_item(self, index: usize) -> Child<'m, T> {
-        Child { key: self.key(index), link: self.child(index), gap: self.gap(index) }
     }
 
     /// Replaces child `index` by one that covers the same range: the store becomes visible here.

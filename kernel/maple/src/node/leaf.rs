@@ -52,19 +52,13 @@ impl<T> Item<'_, T> {
 pub(super) const END: u64 = 0xffff_ffff;
 
 /// Base of a narrow leaf that begins at `start`.
-fn base_for(start: u64) -> u64 {
+pub(super) fn base_for(start: u64) -> u64 {
     start & !(BASE_ROUND - 1)
 }
 
 /// Whether a narrow leaf can hold `[start, end)`.
-fn is_near(start: u64, end: u64) -> bool {
+pub(super) fn is_near(start: u64, end: u64) -> bool {
     end - base_for(start) <= SPAN
-}
-
-/// Whether one leaf can hold `items` (ascending, not empty).
-pub(crate) fn fits<T>(items: &[Item<'_, T>]) -> bool {
-    let (first, last) = (&items[0], &items[items.len() - 1]);
-    items.len() <= if is_near(first.start, last.end) { NARROW } else { WIDE }
 }
 
 /// Handle of a leaf; see the contract of the module.
@@ -243,7 +237,7 @@ impl<'m, T> Leaf<'m, T> {
         (high >= free + pages).then_some(free)
     }
 
-    /// Builds a leaf of `items` (which [`fits`] accepts) in `memory`, put in front of `chain`. Only the writer links it.
+    /// Builds a leaf of `items` (that fit) in `memory`, put in front of `chain`. Only the writer links it.
     pub(crate) fn build(memory: &'static mut Node, chain: &mut Chain, items: &[Item<'m, T>]) -> Self {
         let node = NonNull::from(memory);
         let head = Head::on_chain(items.len(), chain, node);

@@ -22,6 +22,7 @@ mod buffer;
 mod free_list;
 mod inner;
 mod leaf;
+mod pack;
 mod splice;
 
 use core::{
@@ -36,7 +37,8 @@ use crate::sync::{AtomicPtr, Ordering, Touch};
 pub(crate) use buffer::Buffer;
 pub use free_list::FreeList;
 pub(crate) use inner::{Child, Inner};
-pub(crate) use leaf::{Item, Leaf, fits, saturate};
+pub(crate) use leaf::{Item, Leaf, saturate};
+pub(crate) use pack::{Children, Entries, fits, length, nth, nth_key, pack_inner, pack_leaf};
 pub(crate) use splice::{Met, Spot};
 
 /// Memory of one node.
