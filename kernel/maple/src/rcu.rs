@@ -83,12 +83,13 @@ impl<S: NodeSource> Rcu<S> {
     /// Claims the slot of CPU `cpu` (below [`MAX_CPUS`]) and puts it online. `None` if there is no such slot or
     /// somebody has it.
     pub fn reader(&self, cpu: usize) -> Option<Reader<'_, S>> {
-        if self.cpus.get(cpu)?.claimed.swap(true, Ordering::Acquire) {
+        let slot = self.cpus.get(cpu)?;
+        if slot.claimed.swap(true, Ordering::Acquire) {
             return None;
         }
         // Before the fence of `online`, like `seen` itself.
         self.slots.fetch_max(cpu + 1, Ordering::Relaxed);
-        let reader = Reader { rcu: self, cpu, nesting: Cell::new(0), online: Cell::new(false) };
+        let reader = Reader { rcu: self, cpu: slot, nesting: Cell::new(0), online: Cell::new(false) };
         reader.online();
         Some(reader)
     }
@@ -197,7 +198,7 @@ impl<S: NodeSource> Drop for Rcu<S> {
 /// A CPU's (or host thread's) membership in a domain. Not `Sync`: a slot has one thread at a time.
 pub struct Reader<'r, S: NodeSource> {
     rcu: &'r Rcu<S>,
-    cpu: usize,
+    cpu: &'r Cpu,
     /// Read guards that exist.
     nesting: Cell<usize>,
     online: Cell<bool>,
@@ -220,7 +221,7 @@ impl<'r, S: NodeSource> Reader<'r, S> {
     pub fn quiescent(&self) {
         if self.nesting.get() == 0 && self.online.get() {
             let epoch = self.rcu.epoch.load(Ordering::Acquire);
-            self.rcu.cpus[self.cpu].seen.store(epoch, Ordering::Release);
+            self.cpu.seen.store(epoch, Ordering::Release);
         }
     }
 
@@ -229,7 +230,7 @@ impl<'r, S: NodeSource> Reader<'r, S> {
     pub fn offline(&self) {
         if self.nesting.get() == 0 {
             self.online.set(false);
-            self.rcu.cpus[self.cpu].seen.store(OFFLINE, Ordering::Release);
+            self.cpu.seen.store(OFFLINE, Ordering::Release);
         }
     }
 
@@ -239,7 +240,7 @@ impl<'r, S: NodeSource> Reader<'r, S> {
             return;
         }
         let epoch = self.rcu.epoch.load(Ordering::Acquire);
-        self.rcu.cpus[self.cpu].seen.store(epoch, Ordering::Release);
+        self.cpu.seen.store(epoch, Ordering::Release);
         // Orders `seen` before the reads that follow; pairs with the fence of `Rcu::poll`.
         fence(Ordering::SeqCst);
     }
@@ -252,9 +253,8 @@ impl<'r, S: NodeSource> Reader<'r, S> {
 
 impl<S: NodeSource> Drop for Reader<'_, S> {
     fn drop(&mut self) {
-        let cpu = &self.rcu.cpus[self.cpu];
-        cpu.seen.store(OFFLINE, Ordering::Release);
-        cpu.claimed.store(false, Ordering::Release);
+        self.cpu.seen.store(OFFLINE, Ordering::Release);
+        self.cpu.claimed.store(false, Ordering::Release);
     }
 }
 

@@ -41,8 +41,9 @@ pub(crate) fn prepare<'m, T, S: NodeSource>(
     range: &Range<u64>,
     what: Store,
 ) -> Result<Chain, NoMemory> {
-    if let Some(leaf) = plan.path.leaf
-        && range.end <= bounds.end
+    if range.end <= bounds.end
+        && let Some(leaf) = plan.path.leaf
+        && leaf.is_narrow()
     {
         let spot = match what {
             Store::Entry => leaf.free_spot(range),

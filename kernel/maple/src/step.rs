@@ -266,9 +266,24 @@ impl<'m, T> Place<'m, T> {
             if index > 0 && visited > 0 {
                 self.slot = 2 * index as u32 - 1;
             }
-            let done = index < self.count as usize || self.high >= limit;
-            if done || !self.step_after::<S, Token<'m, T, S>>(tree, self.high) {
+            if index < self.count as usize || self.high >= limit {
                 return ControlFlow::Continue(());
+            }
+            // As `step_after`, for the most frequent step.
+            let next = self.index as usize + 1;
+            match self.parent {
+                Some(parent) if next < parent.count() => {
+                    let Kind::Leaf(leaf) = parent.child(next).kind() else {
+                        return ControlFlow::Continue(());
+                    };
+                    crate::stats::visit();
+                    self.leaf = Some(leaf);
+                    (self.low, self.high) = (self.high, parent.key(next + 1));
+                    self.index += 1;
+                    self.count = leaf.count() as u32;
+                    self.slot = 1;
+                }
+                _ => *self = Self::walk::<S, Token<'m, T, S>>(tree, self.high),
             }
             index = 0;
         }

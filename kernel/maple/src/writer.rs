@@ -80,7 +80,8 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
         assert!(range.start < range.end && range.end <= LIMIT, "a store needs a range of the tree");
         let tree = self.tree;
         let plan = &mut self.witness.plan;
-        if plan.path.leaf != self.place.leaf || !self.place.holds(range.start) {
+        let known = Leaf::is_same(plan.path.leaf, self.place.leaf);
+        if !known || range.start < self.place.low || range.start >= self.place.high {
             self.find_path_to(range.start);
         }
         let bounds = self.place.bounds();

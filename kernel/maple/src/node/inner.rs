@@ -130,9 +130,17 @@ impl<'m, T> Inner<'m, T> {
     }
 
     #[inline(always)]
+    fn gap_at(&self, index: usize) -> &AtomicU32 {
+        debug_assert!(index < self.count());
+        // SAFETY: the count is at most FANOUT.
+        unsafe { self.body().gaps.get_unchecked(index) }
+    }
+
+    #[inline(always)]
     pub(crate) fn gap(self, index: usize) -> u32 {
-        stats::touch(&self.body().gaps[index]);
-        self.body().gaps[index].load(Ordering::Relaxed)
+        let gap = self.gap_at(index);
+        stats::touch(gap);
+        gap.load(Ordering::Relaxed)
     }
 
     /// First child from `index` on with a gap of at least `need` (above 0; unused gaps are 0).
@@ -178,7 +186,9 @@ impl<'m, T> Inner<'m, T> {
     /// Replaces child `index` by one that covers the same range: the store becomes visible here.
     #[inline(always)]
     pub(crate) fn set_child(self, index: usize, link: Link<'m, T>) {
-        self.body().children[index].store(link.into_raw(), Ordering::Release);
+        debug_assert!(index < self.count());
+        // SAFETY: the count is at most FANOUT.
+        unsafe { self.body().children.get_unchecked(index) }.store(link.into_raw(), Ordering::Release);
     }
 
     /// Raises key `index` over free space: a search on either side finds the same nothing.
@@ -193,6 +203,6 @@ impl<'m, T> Inner<'m, T> {
 
     #[inline(always)]
     pub(crate) fn set_gap(self, index: usize, gap: u32) {
-        self.body().gaps[index].store(gap, Ordering::Relaxed);
+        self.gap_at(index).store(gap, Ordering::Relaxed);
     }
 }

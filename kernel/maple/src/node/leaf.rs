@@ -87,6 +87,13 @@ impl<'m, T> Leaf<'m, T> {
         self.0
     }
 
+    /// Whether both are the same leaf, or none.
+    #[inline(always)]
+    pub(crate) fn is_same(one: Option<Self>, other: Option<Self>) -> bool {
+        let raw = |leaf: Option<Self>| leaf.map_or(core::ptr::null_mut(), |leaf| leaf.0.into_raw());
+        raw(one) == raw(other)
+    }
+
     #[inline(always)]
     pub(crate) fn is_narrow(self) -> bool {
         self.0.tag() & NARROW_TAG != 0
@@ -165,20 +172,19 @@ impl<'m, T> Leaf<'m, T> {
             }
             Some(limit) => body.search_near((limit - 1).min(END - 1)),
         };
-        let (Some(bounds), Some(entries)) = (body.bounds.get(index..stop), body.entries.get(index..stop))
-        else {
-            return 0;
-        };
-        for (done, (bounds, entry)) in bounds.iter().zip(entries).enumerate() {
+        let mut at = index;
+        while at < stop {
+            // SAFETY: the stop is at most NARROW.
+            let (bounds, entry) = unsafe { (body.bounds.get_unchecked(at), body.entries.get_unchecked(at)) };
             stats::touch(bounds);
             stats::touch(entry);
             let (start, end) = (body.base + (bounds >> 32), body.base + (bounds & END));
-            let Some(entry) = *entry else { return done };
-            if visit(start..end, entry).is_break() {
-                return done;
+            if entry.is_none_or(|entry| visit(start..end, entry).is_break()) {
+                break;
             }
+            at += 1;
         }
-        bounds.len()
+        at.saturating_sub(index)
     }
 
     /// Number of entries that start at or below `page`.
@@ -284,16 +290,16 @@ impl<'m, T> Leaf<'m, T> {
     }
 
     /// Brings the value for the place that a prepared leaf has left open.
+    #[inline(always)]
     pub(crate) fn fill(self, index: usize, entry: &'m T) {
-        let raw = self.0.into_raw();
         // SAFETY: the leaf is prepared and not linked, so nobody else reads it; index is below its count; the tag says
         // which body it has.
         unsafe {
             if self.is_narrow() {
-                let body = raw.wrapping_byte_sub(NARROW_TAG).cast::<Narrow<'m, T>>();
+                let body = self.0.into_raw().wrapping_byte_sub(NARROW_TAG).cast::<Narrow<'m, T>>();
                 (&raw mut (*body).entries).cast::<Option<&'m T>>().add(index).write(Some(entry));
             } else {
-                let body = raw.wrapping_byte_sub(WIDE_TAG).cast::<Wide<'m, T>>();
+                let body = self.0.into_raw().wrapping_byte_sub(WIDE_TAG).cast::<Wide<'m, T>>();
                 (&raw mut (*body).entries).cast::<Option<&'m T>>().add(index).write(Some(entry));
             }
         }

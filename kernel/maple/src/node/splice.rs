@@ -59,9 +59,6 @@ impl<'m, T> Leaf<'m, T> {
     /// free and the leaf has room.
     #[inline(always)]
     pub(crate) fn free_spot(self, range: &Range<u64>) -> Option<Spot> {
-        if !self.is_narrow() {
-            return None;
-        }
         let body = self.narrow();
         let count = body.head.count();
         let (start, end) = (range.start.checked_sub(body.base)?, range.end - body.base);
@@ -92,9 +89,6 @@ impl<'m, T> Leaf<'m, T> {
     /// The place of the entry that covers exactly `range`, in a narrow leaf.
     #[inline(always)]
     pub(crate) fn spot_of(self, range: &Range<u64>) -> Option<Spot> {
-        if !self.is_narrow() {
-            return None;
-        }
         let body = self.narrow();
         let count = body.head.count();
         let (start, end) = (range.start.checked_sub(body.base)?, range.end - body.base);
