@@ -3,7 +3,6 @@
 use core::ops::{ControlFlow, Range};
 
 use crate::{
-    geometry::LIMIT,
     node::Item,
     place::Place,
     source::NodeSource,
@@ -89,13 +88,13 @@ impl<'t, 'm, T, S: NodeSource, K: Witness<'m, T, S>> TreeCursor<'t, 'm, T, S, K>
     #[inline]
     #[expect(clippy::should_implement_trait, reason = "a cursor also goes back; it is no iterator")]
     pub fn next(&mut self) -> Option<(Range<u64>, &'m T)> {
-        self.next_below(LIMIT)
+        outward(self.place.next::<S, K>(self.tree, None)?)
     }
 
     /// Steps to the next entry if that starts below `limit`. Else `None`, and the cursor stays.
     #[inline]
     pub fn next_below(&mut self, limit: u64) -> Option<(Range<u64>, &'m T)> {
-        outward(self.place.next_below::<S, K>(self.tree, limit)?)
+        outward(self.place.next::<S, K>(self.tree, Some(limit))?)
     }
 
     /// Steps to the entry before. `None` if there is none; the cursor stays.

@@ -146,7 +146,7 @@ fn erase_left_out<'m, T, S: NodeSource>(
         let mut at = Place::walk::<S, Token<'m, T, S>>(tree, page);
         let mut item = at.entry();
         while item.is_none_or(|item| item.entry.is_some()) {
-            item = at.next_below::<S, Token<'m, T, S>>(tree, LIMIT);
+            item = at.next::<S, Token<'m, T, S>>(tree, None);
             if item.is_none() {
                 return Ok(());
             }

@@ -67,27 +67,42 @@ impl<'m, T> Place<'m, T> {
         self.step_before::<S, W>(tree).then(|| self.range())
     }
 
-    /// Steps to the next entry that starts below `limit`. Without one the cursor stays.
-    #[inline]
-    pub(crate) fn next_below<S: NodeSource, W: Witness<'m, T, S>>(
+    /// Steps to the next entry, if that starts below the `limit`. Without one the cursor stays.
+    #[inline(always)]
+    pub(crate) fn next<S: NodeSource, W: Witness<'m, T, S>>(
         &mut self,
         tree: &Tree<'m, T, S>,
-        limit: u64,
+        limit: Option<u64>,
     ) -> Option<Item<'m, T>> {
-        if let Some(leaf) = self.leaf
-            && !tree.is_stale::<W>(leaf.link())
-        {
-            let index = self.slot.div_ceil(2);
-            if index < self.count {
-                let item = leaf.item(index as usize);
-                if item.start >= limit {
-                    return None;
-                }
-                self.slot = 2 * index + 1;
-                return Some(item);
-            }
+        match self.leaf {
+            // Most leaves are narrow.
+            Some(leaf) if leaf.is_narrow() => match self.next_in::<S, W>(tree, leaf, limit) {
+                ControlFlow::Break(next) => next,
+                ControlFlow::Continue(()) => self.next_elsewhere::<S, W>(tree, limit.unwrap_or(LIMIT)),
+            },
+            _ => self.next_elsewhere::<S, W>(tree, limit.unwrap_or(LIMIT)),
         }
-        self.next_elsewhere::<S, W>(tree, limit)
+    }
+
+    /// Steps inside of `leaf`, which is at hand, if it goes on there.
+    #[inline(always)]
+    fn next_in<S: NodeSource, W: Witness<'m, T, S>>(
+        &mut self,
+        tree: &Tree<'m, T, S>,
+        leaf: Leaf<'m, T>,
+        limit: Option<u64>,
+    ) -> ControlFlow<Option<Item<'m, T>>> {
+        // Rounded up: a slot is never the largest number.
+        let index = (self.slot + 1) >> 1;
+        if W::CONCURRENT && tree.is_replaced(leaf) || index >= self.count {
+            return ControlFlow::Continue(());
+        }
+        let item = leaf.item(index as usize);
+        if limit.is_some_and(|limit| item.start >= limit) {
+            return ControlFlow::Break(None);
+        }
+        self.slot = 2 * index + 1;
+        ControlFlow::Break(Some(item))
     }
 
     #[inline(never)]
@@ -96,9 +111,10 @@ impl<'m, T> Place<'m, T> {
         tree: &Tree<'m, T, S>,
         limit: u64,
     ) -> Option<Item<'m, T>> {
-        if self.slot == UNSETTLED {
-            self.settle();
-            return self.next_below::<S, W>(tree, limit);
+        self.settle();
+        let leaf = self.leaf?;
+        if let ControlFlow::Break(next) = self.next_in::<S, W>(tree, leaf, Some(limit)) {
+            return next;
         }
         if !W::CONCURRENT {
             // The next leaf begins with an entry.
@@ -108,20 +124,17 @@ impl<'m, T> Place<'m, T> {
             self.settle();
             return self.entry();
         }
-        if let Some(leaf) = self.leaf
-            && !tree.is_stale::<W>(leaf.link())
-        {
-            let last = leaf.item((self.count as usize).wrapping_sub(1)).end;
-            let end = self.high.max(last);
-            if end >= limit {
-                return None;
-            }
-            if let Some(item) = self.first_of_next::<S, W>(tree, end)
-                && item.start < limit
-            {
-                return Some(item);
-            }
-        }
+        let first = self.first_of_next::<S, W>(tree, limit);
+        if first.is_some() { first } else { self.next_beyond::<S, W>(tree, limit) }
+    }
+
+    /// The general step under a guard, from the last entry of a leaf or from a replaced leaf.
+    #[inline(never)]
+    fn next_beyond<S: NodeSource, W: Witness<'m, T, S>>(
+        &mut self,
+        tree: &Tree<'m, T, S>,
+        limit: u64,
+    ) -> Option<Item<'m, T>> {
         let mut at = *self;
         loop {
             if at.is_stale::<S, W>(tree) {
@@ -150,17 +163,18 @@ impl<'m, T> Place<'m, T> {
         }
     }
 
-    /// Steps to the first entry of the next child of the same parent, if that begins at or behind `page`, where the leaf at
-    /// hand ends: what [`step_after`](Self::step_after) and a search find, for the most frequent step under a guard.
-    #[inline]
+    /// Steps from the last entry of a leaf to the first of the next child of the same parent, if that begins where the leaf
+    /// at hand ends or behind, and below `limit`: what [`next_beyond`](Self::next_beyond) finds, for the most frequent step
+    /// under a guard.
+    #[inline(always)]
     fn first_of_next<S: NodeSource, W: Witness<'m, T, S>>(
         &mut self,
         tree: &Tree<'m, T, S>,
-        page: u64,
+        limit: u64,
     ) -> Option<Item<'m, T>> {
-        let parent = self.parent?;
+        let (old, parent) = (self.leaf?, self.parent?);
         let index = self.index as usize + 1;
-        if index >= parent.count() {
+        if index >= parent.count() || tree.is_stale::<W>(old.link()) {
             return None;
         }
         let link = parent.child(index);
@@ -172,7 +186,9 @@ impl<'m, T> Place<'m, T> {
         }
         crate::stats::visit();
         let item = leaf.item(0);
-        if item.start < page {
+        // Bounds may be older than the leaf.
+        let page = self.high.max(old.item(self.count as usize - 1).end);
+        if item.start < page || item.start >= limit {
             return None;
         }
         self.leaf = Some(leaf);

@@ -124,6 +124,18 @@ mod a_held_cursor {
     }
 
     #[test]
+    fn stays_at_every_leaf_border_when_nothing_starts_below_its_limit() {
+        let pair = comb(60);
+        let guard = pair.reader.read();
+        let mut cursor = pair.tree.cursor(&guard, 0);
+        for at in 1..60 {
+            assert_eq!(cursor.next_below(8 * at), None);
+            assert_eq!(cursor.range().start, 8 * (at - 1));
+            assert_eq!(cursor.next_below(8 * at + 1), Some((8 * at..8 * at + 4, value(at as usize))));
+        }
+    }
+
+    #[test]
     fn sees_an_insert_before_the_next_entry() {
         let seen = across(10, |pair| store(pair, 85..87, Some(1000)), false);
         assert_eq!(seen[..2], [1000, 11]);

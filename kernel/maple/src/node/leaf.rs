@@ -115,6 +115,12 @@ impl<'m, T> Leaf<'m, T> {
         body
     }
 
+    /// Whether a store has replaced the leaf.
+    #[inline(always)]
+    pub(crate) fn is_dead(self) -> bool {
+        if self.is_narrow() { self.narrow().head.is_dead() } else { self.wide().head.is_dead() }
+    }
+
     #[inline(always)]
     pub(crate) fn count(self) -> usize {
         self.0.head().count()

@@ -118,6 +118,11 @@ impl Head {
     fn count(&self) -> usize {
         self.meta.load(Ordering::Relaxed).addr() & COUNT
     }
+
+    #[inline(always)]
+    fn is_dead(&self) -> bool {
+        self.meta.load(Ordering::Acquire).addr() & DEAD != 0
+    }
 }
 
 /// Address of a linked node, with its kind.
@@ -187,7 +192,7 @@ impl<'m, T> Link<'m, T> {
     /// Whether a store has unlinked the node.
     #[inline(always)]
     pub(crate) fn is_dead(self) -> bool {
-        self.head().meta.load(Ordering::Acquire).addr() & DEAD != 0
+        self.head().is_dead()
     }
 }
 
