@@ -1,6 +1,7 @@
 //! Leaves, narrow and wide.
 
 use core::{
+    marker::PhantomData,
     ops::{ControlFlow, Range},
     ptr::NonNull,
 };
@@ -9,6 +10,7 @@ use super::{Chain, Head, Link, NARROW as NARROW_TAG, Node, WIDE as WIDE_TAG, cou
 use crate::{
     geometry::{BASE_ROUND, NARROW, SPAN, WIDE},
     stats,
+    sync::{AtomicPtr, AtomicU64, Ordering},
 };
 
 #[repr(C, align(256))]
@@ -16,9 +18,12 @@ pub(super) struct Narrow<'m, T> {
     pub(super) head: Head,
     /// Page that the bounds are relative to, a multiple of `BASE_ROUND`.
     pub(super) base: u64,
-    /// Start in the upper half, exclusive end in the lower; `u64::MAX` when unused.
-    pub(super) bounds: [u64; NARROW],
-    pub(super) entries: [Option<&'m T>; NARROW],
+    /// Start in the upper half, exclusive end in the lower; `u64::MAX` when unused. Read by anyone; the writer may make
+    /// them empty (see [`Leaf::vacate`]).
+    pub(super) bounds: [AtomicU64; NARROW],
+    /// Null in a vacant entry, and where the store will bring a value. Read by anyone, made null by the writer.
+    pub(super) entries: [AtomicPtr<T>; NARROW],
+    values: PhantomData<&'m T>,
 }
 
 #[repr(C, align(256))]
@@ -101,7 +106,7 @@ impl<'m, T> Leaf<'m, T> {
 
     #[inline(always)]
     pub(super) fn narrow(&self) -> &Narrow<'m, T> {
-        // SAFETY: the node is in use (contract of the module) and the tag says narrow. It is not written once linked.
+        // SAFETY: the node is in use (contract of the module) and the tag says narrow. Once linked, only its atomics are written.
         let body = unsafe { &*self.0.into_raw().wrapping_byte_sub(NARROW_TAG).cast::<Narrow<'m, T>>() };
         visited(&body.head);
         body
@@ -132,12 +137,8 @@ impl<'m, T> Leaf<'m, T> {
         debug_assert!(index < self.count());
         if self.is_narrow() {
             let body = self.narrow();
-            // SAFETY: the count is at most NARROW.
-            let (bounds, entry) =
-                unsafe { (body.bounds.get_unchecked(index), body.entries.get_unchecked(index)) };
-            stats::touch(bounds);
-            stats::touch(entry);
-            Item { start: body.base + (bounds >> 32), end: body.base + (bounds & 0xffff_ffff), entry: *entry }
+            let (bounds, entry) = (body.bounds(index), body.entry(index));
+            Item { start: body.base + (bounds >> 32), end: body.base + (bounds & END), entry }
         } else {
             let body = self.wide();
             stats::touch(&body.starts[index]);
@@ -172,20 +173,14 @@ impl<'m, T> Leaf<'m, T> {
         let body = self.narrow();
         let stop = match limit.checked_sub(body.base) {
             None | Some(0) => 0,
-            // SAFETY: a leaf has an entry, and at most NARROW.
-            Some(limit) if unsafe { *body.bounds.get_unchecked(count - 1) } >> 32 < limit => {
-                count.min(NARROW)
-            }
+            Some(limit) if body.bounds(count - 1) >> 32 < limit => count.min(NARROW),
             Some(limit) => body.search_near((limit - 1).min(END - 1)),
         };
         let mut at = index;
         while at < stop {
-            // SAFETY: the stop is at most NARROW.
-            let (bounds, entry) = unsafe { (body.bounds.get_unchecked(at), body.entries.get_unchecked(at)) };
-            stats::touch(bounds);
-            stats::touch(entry);
+            let (bounds, entry) = (body.bounds(at), body.entry(at));
             let (start, end) = (body.base + (bounds >> 32), body.base + (bounds & END));
-            if entry.is_none_or(|entry| visit(start..end, entry).is_break()) {
+            if entry.is_some_and(|entry| visit(start..end, entry).is_break()) {
                 break;
             }
             at += 1;
@@ -227,10 +222,10 @@ impl<'m, T> Leaf<'m, T> {
         let count = self.count();
         if self.is_narrow() {
             let body = self.narrow();
-            stats::touch(&body.bounds);
             // Wraps if `free` is below the base: the sums below are right all the same.
             let mut near = free.wrapping_sub(body.base);
-            for bounds in body.bounds.get(index..count).unwrap_or(&[]) {
+            for index in index..count {
+                let bounds = body.bounds(index);
                 if (bounds >> 32) as i64 >= near.wrapping_add(pages) as i64 {
                     return Some(near.wrapping_add(body.base));
                 }
@@ -263,15 +258,15 @@ impl<'m, T> Leaf<'m, T> {
             unsafe {
                 (&raw mut (*new).head).write(head);
                 (&raw mut (*new).base).write(base);
-                let bounds = (&raw mut (*new).bounds).cast::<u64>();
-                let entries = (&raw mut (*new).entries).cast::<Option<&'m T>>();
+                let bounds = (&raw mut (*new).bounds).cast::<AtomicU64>();
+                let entries = (&raw mut (*new).entries).cast::<AtomicPtr<T>>();
                 for (index, item) in items.iter().enumerate() {
-                    bounds.add(index).write(((item.start - base) << 32) | (item.end - base));
-                    entries.add(index).write(item.entry);
+                    bounds.add(index).write(AtomicU64::new(((item.start - base) << 32) | (item.end - base)));
+                    entries.add(index).write(AtomicPtr::new(into_raw(item.entry)));
                 }
                 for unused in items.len()..NARROW {
-                    bounds.add(unused).write(u64::MAX);
-                    entries.add(unused).write(None);
+                    bounds.add(unused).write(AtomicU64::new(u64::MAX));
+                    entries.add(unused).write(AtomicPtr::new(core::ptr::null_mut()));
                 }
             }
             Self(Link::new(node, NARROW_TAG))
@@ -303,7 +298,8 @@ impl<'m, T> Leaf<'m, T> {
         unsafe {
             if self.is_narrow() {
                 let body = self.0.into_raw().wrapping_byte_sub(NARROW_TAG).cast::<Narrow<'m, T>>();
-                (&raw mut (*body).entries).cast::<Option<&'m T>>().add(index).write(Some(entry));
+                let entries = (&raw mut (*body).entries).cast::<AtomicPtr<T>>();
+                entries.add(index).write(AtomicPtr::new(into_raw(Some(entry))));
             } else {
                 let body = self.0.into_raw().wrapping_byte_sub(WIDE_TAG).cast::<Wide<'m, T>>();
                 (&raw mut (*body).entries).cast::<Option<&'m T>>().add(index).write(Some(entry));
@@ -312,15 +308,36 @@ impl<'m, T> Leaf<'m, T> {
     }
 }
 
-impl<T> Narrow<'_, T> {
-    fn gap(&self, count: usize, low: u64, high: u64) -> u32 {
-        let bounds = &self.bounds[..count.min(NARROW)];
+impl<'m, T> Narrow<'m, T> {
+    /// Bounds of entry `index`, which is below the count.
+    #[inline(always)]
+    pub(super) fn bounds(&self, index: usize) -> u64 {
+        debug_assert!(index < NARROW);
+        // SAFETY: the count is at most NARROW.
+        let bounds = unsafe { self.bounds.get_unchecked(index) };
         stats::touch(bounds);
-        let Some((first, rest)) = bounds.split_first() else { return 0 };
-        let (mut end, mut max) = (*first as u32, 0);
-        for bounds in rest {
+        bounds.load(Ordering::Acquire)
+    }
+
+    /// Value of entry `index`, which is below the count. To be read after its bounds: who finds those that
+    /// [`Leaf::vacate`] has written finds no value.
+    #[inline(always)]
+    pub(super) fn entry(&self, index: usize) -> Option<&'m T> {
+        debug_assert!(index < NARROW);
+        // SAFETY: the count is at most NARROW.
+        let entry = unsafe { self.entries.get_unchecked(index) };
+        stats::touch(entry);
+        // SAFETY: null or made of a `&'m T`.
+        unsafe { entry.load(Ordering::Relaxed).as_ref() }
+    }
+
+    fn gap(&self, count: usize, low: u64, high: u64) -> u32 {
+        let first = self.bounds(0);
+        let (mut end, mut max) = (first as u32, 0);
+        for index in 1..count.min(NARROW) {
+            let bounds = self.bounds(index);
             max = max.max((bounds >> 32) as u32 - end);
-            end = *bounds as u32;
+            end = bounds as u32;
         }
         let leading = saturate(self.base + (first >> 32) - low);
         max.max(leading).max(saturate(high.saturating_sub(self.base + u64::from(end))))
@@ -336,15 +353,7 @@ impl<T> Narrow<'_, T> {
     /// Number of entries that start at or below `key`, relative to the base and below `END`.
     #[inline(always)]
     pub(super) fn search_near(&self, key: u64) -> usize {
-        count_le::<NARROW>(
-            |i| {
-                // SAFETY: `count_le` asks for indexes below its `N` only.
-                let bounds = unsafe { self.bounds.get_unchecked(i) };
-                stats::touch(bounds);
-                *bounds >> 32
-            },
-            key,
-        )
+        count_le::<NARROW>(|index| self.bounds(index), key << 32 | END)
     }
 }
 
@@ -354,6 +363,12 @@ impl<T> Wide<'_, T> {
         stats::touch(&self.starts);
         self.starts.iter().fold(0, |below, start| below + usize::from(*start <= page))
     }
+}
+
+/// A value as leaves keep it.
+#[inline(always)]
+pub(super) fn into_raw<T>(entry: Option<&T>) -> *mut T {
+    entry.map_or(core::ptr::null_mut(), |entry| core::ptr::from_ref(entry).cast_mut())
 }
 
 /// Pages as an inner node's gap keeps them: anything from `u32::MAX` on is `u32::MAX`.

@@ -5,11 +5,11 @@ use core::{ops::Range, ptr::NonNull};
 use super::{
     Chain, Child, Head, INNER, Inner, Leaf, Link, NARROW as NARROW_TAG, Node,
     inner::Body,
-    leaf::{Item, Narrow, base_for, is_near},
+    leaf::{Item, Narrow, base_for, into_raw, is_near},
 };
 use crate::{
     geometry::{FANOUT, NARROW, WIDE},
-    sync::{AtomicPtr, AtomicU32, AtomicU64, copy},
+    sync::{AtomicPtr, AtomicU32, AtomicU64, Copied, copy},
 };
 
 /// Entries on their way into new leaves.
@@ -145,7 +145,7 @@ pub(crate) fn pack_leaf<'m, T>(
     let (bounds, entries) = unsafe {
         (&raw mut (*new).head).write(Head::on_chain(chunk.len(), chain, node));
         (&raw mut (*new).base).write(base);
-        ((&raw mut (*new).bounds).cast::<u64>(), (&raw mut (*new).entries).cast::<Option<&'m T>>())
+        ((&raw mut (*new).bounds).cast::<AtomicU64>(), (&raw mut (*new).entries).cast::<AtomicPtr<T>>())
     };
     let mut at = 0;
     each_part(pieces, chunk, |piece, start, end| match piece {
@@ -169,8 +169,13 @@ pub(crate) fn pack_leaf<'m, T>(
             at += 1;
         }
     });
-    // SAFETY: as above, up to NARROW.
-    (chunk.len()..NARROW).for_each(|unused| unsafe { bounds.add(unused).write(u64::MAX) });
+    for unused in chunk.len()..NARROW {
+        // SAFETY: as above, up to NARROW.
+        unsafe {
+            bounds.add(unused).write(AtomicU64::new(u64::MAX));
+            entries.add(unused).write(AtomicPtr::new(core::ptr::null_mut()));
+        }
+    }
     Leaf::at(Link::new(node, NARROW_TAG))
 }
 
@@ -252,32 +257,31 @@ pub(crate) fn pack_inner<'m, T>(
 /// # Safety
 /// The places are memory of a new leaf.
 #[inline(always)]
-unsafe fn put<'m, T>(item: &Item<'m, T>, base: u64, bounds: *mut u64, entry: *mut Option<&'m T>) {
+unsafe fn put<T>(item: &Item<'_, T>, base: u64, bounds: *mut AtomicU64, entry: *mut AtomicPtr<T>) {
     // SAFETY: by the caller's promise.
     unsafe {
-        bounds.write((item.start - base) << 32 | (item.end - base));
-        entry.write(item.entry);
+        bounds.write(AtomicU64::new((item.start - base) << 32 | (item.end - base)));
+        entry.write(AtomicPtr::new(into_raw(item.entry)));
     }
 }
 
-/// Copies bounds and entries, two by two.
+/// Copies two runs of equal length, two places at a time.
 ///
 /// # Safety
-/// The places have room for as many, and the entries are as many as the bounds.
+/// As [`copy`], for all places of the runs.
 #[inline(always)]
-unsafe fn copy_both<E>(bounds: (&[u64], *mut u64), entries: (&[E], *mut E)) {
-    let (mut at, count) = (0, bounds.0.len());
+unsafe fn copy_both<A: Copied, B: Copied>(one: (&[A], *mut A), other: (&[B], *mut B)) {
+    let (mut at, count) = (0, one.0.len().min(other.0.len()));
     // SAFETY: by the caller's promise.
     unsafe {
-        let (from, from_entries) = (bounds.0.as_ptr(), entries.0.as_ptr());
         while at + 1 < count {
-            from.add(at).copy_to_nonoverlapping(bounds.1.add(at), 2);
-            from_entries.add(at).copy_to_nonoverlapping(entries.1.add(at), 2);
+            copy::<_, 2>(one.0.as_ptr().add(at), one.1.add(at));
+            copy::<_, 2>(other.0.as_ptr().add(at), other.1.add(at));
             at += 2;
         }
         if at < count {
-            from.add(at).copy_to_nonoverlapping(bounds.1.add(at), 1);
-            from_entries.add(at).copy_to_nonoverlapping(entries.1.add(at), 1);
+            copy::<_, 1>(one.0.as_ptr().add(at), one.1.add(at));
+            copy::<_, 1>(other.0.as_ptr().add(at), other.1.add(at));
         }
     }
 }

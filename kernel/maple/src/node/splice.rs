@@ -1,6 +1,9 @@
 //! Copies of a narrow leaf with one store in it.
 
-use core::{ops::Range, ptr::NonNull};
+use core::{
+    ops::Range,
+    ptr::{self, NonNull},
+};
 
 use super::{
     Chain, Head, Leaf, Link, NARROW as NARROW_TAG, Node,
@@ -11,6 +14,7 @@ use crate::{
     geometry::{NARROW, SPAN},
     reserve::Store,
     stats,
+    sync::{AtomicPtr, AtomicU64, copy},
 };
 
 /// What a range meets in a narrow leaf.
@@ -67,16 +71,14 @@ impl<'m, T> Leaf<'m, T> {
         }
         stats::visit();
         let at = body.search_near(start);
-        // SAFETY: the index is at most the count, which is below NARROW.
-        let next = unsafe { *body.bounds.get_unchecked(at) } >> 32;
+        let next = body.bounds(at) >> 32;
         // Unused bounds are above every end.
         if next < end {
             return None;
         }
         let mut before = 0;
         if at > 0 {
-            // SAFETY: as above.
-            let below = unsafe { *body.bounds.get_unchecked(at - 1) } & END;
+            let below = body.bounds(at - 1) & END;
             if below > start {
                 return None;
             }
@@ -98,13 +100,11 @@ impl<'m, T> Leaf<'m, T> {
         stats::visit();
         let above = body.search_near(start);
         let at = above.checked_sub(1)?;
-        // SAFETY: indexes are below the count, which is at most NARROW.
-        let bounds = |index: usize| unsafe { *body.bounds.get_unchecked(index) };
-        if bounds(at) != (start << 32) | end {
+        if body.bounds(at) != (start << 32) | end {
             return None;
         }
-        let before = if at > 0 { body.base + (bounds(at - 1) & END) } else { 0 };
-        let after = if above < count { body.base + (bounds(above) >> 32) } else { u64::MAX };
+        let before = if at > 0 { body.base + (body.bounds(at - 1) & END) } else { 0 };
+        let after = if above < count { body.base + (body.bounds(above) >> 32) } else { u64::MAX };
         Some(Spot { at, count, before, after })
     }
 
@@ -121,23 +121,26 @@ impl<'m, T> Leaf<'m, T> {
         let old = self.narrow_raw();
         let new = node.cast::<Narrow<'m, T>>().as_ptr();
         debug_assert!(spot.count < NARROW && spot.at <= spot.count);
-        // SAFETY: the memory is exclusively ours, large enough and aligned; the old leaf is in use. A pair is written at
-        // indexes from `at` to the count, which is below NARROW, and read one lower: index -1 is still inside the node, and
-        // what comes from there is overwritten. Every field is written before anyone reads it.
+        // SAFETY: the memory is exclusively ours, large enough and aligned; the old leaf is in use. All indexes are at most the
+        // old count, which is below NARROW. Every field is written before anyone reads it.
         unsafe {
             (&raw mut (*new).head).write(Head::on_chain(spot.count + 1, chain, node));
             copy_body(old, new);
             let (from, to) = (bounds_of(old), bounds_of(new));
             let (from_entries, to_entries) = (entries_of(old), entries_of(new));
             let mut last = spot.count;
-            while last > spot.at {
-                from.add(last).sub(2).copy_to_nonoverlapping(to.add(last - 1), 2);
-                from_entries.add(last).sub(2).copy_to_nonoverlapping(to_entries.add(last - 1), 2);
-                last = last.saturating_sub(2);
+            while last > spot.at + 1 {
+                last -= 2;
+                copy::<_, 2>(from.add(last), to.add(last + 1));
+                copy::<_, 2>(from_entries.add(last), to_entries.add(last + 1));
+            }
+            if last > spot.at {
+                copy::<_, 1>(from.add(last - 1), to.add(last));
+                copy::<_, 1>(from_entries.add(last - 1), to_entries.add(last));
             }
             let base = (*old).base;
-            to.add(spot.at).write(((range.start - base) << 32) | (range.end - base));
-            to_entries.add(spot.at).write(None);
+            to.add(spot.at).write(AtomicU64::new(((range.start - base) << 32) | (range.end - base)));
+            to_entries.add(spot.at).write(AtomicPtr::new(ptr::null_mut()));
         }
         Self::at(Link::new(node, NARROW_TAG))
     }
@@ -158,15 +161,15 @@ impl<'m, T> Leaf<'m, T> {
             let (from_entries, to_entries) = (entries_of(old), entries_of(new));
             let mut at = spot.at;
             while at + 2 < spot.count {
-                from.add(at + 1).copy_to_nonoverlapping(to.add(at), 2);
-                from_entries.add(at + 1).copy_to_nonoverlapping(to_entries.add(at), 2);
+                copy::<_, 2>(from.add(at + 1), to.add(at));
+                copy::<_, 2>(from_entries.add(at + 1), to_entries.add(at));
                 at += 2;
             }
             if at + 1 < spot.count {
-                to.add(at).write(*from.add(at + 1));
-                to_entries.add(at).write(*from_entries.add(at + 1));
+                copy::<_, 1>(from.add(at + 1), to.add(at));
+                copy::<_, 1>(from_entries.add(at + 1), to_entries.add(at));
             }
-            to.add(spot.count - 1).write(u64::MAX);
+            to.add(spot.count - 1).write(AtomicU64::new(u64::MAX));
         }
         Self::at(Link::new(node, NARROW_TAG))
     }
@@ -184,18 +187,16 @@ impl<'m, T> Leaf<'m, T> {
         }
         stats::visit();
         let count = body.head.count();
-        // SAFETY: indexes are below the count, which is at most NARROW.
-        let bounds = |index: usize| unsafe { *body.bounds.get_unchecked(index) };
         let below = body.search(range.start);
         let (mut lo, mut hi) = (below, below);
-        if below > 0 && bounds(below - 1) & END > start {
+        if below > 0 && body.bounds(below - 1) & END > start {
             lo = below - 1;
         }
-        while hi < count && bounds(hi) >> 32 < end {
+        while hi < count && body.bounds(hi) >> 32 < end {
             hi += 1;
         }
-        let keeps_before = lo < below && bounds(lo) >> 32 < start;
-        let keeps_after = lo < hi && bounds(hi - 1) & END > end;
+        let keeps_before = lo < below && body.bounds(lo) >> 32 < start;
+        let keeps_after = lo < hi && body.bounds(hi - 1) & END > end;
         Some(Met { lo, hi, count, keeps_before, keeps_after })
     }
 
@@ -211,8 +212,9 @@ impl<'m, T> Leaf<'m, T> {
         what: Store,
     ) -> (Self, usize) {
         let node = NonNull::from(memory);
-        let old = self.narrow();
-        let (start, end) = (range.start - old.base, range.end - old.base);
+        let old = self.narrow_raw();
+        let base = self.narrow().base;
+        let (start, end) = (range.start - base, range.end - base);
         let new_count = met.count_after(what);
         debug_assert!(new_count <= NARROW);
         let head = Head::on_chain(new_count, chain, node);
@@ -221,36 +223,33 @@ impl<'m, T> Leaf<'m, T> {
         // all indexes are below NARROW. Every field is written before anyone reads it.
         unsafe {
             (&raw mut (*new).head).write(head);
-            (&raw mut (*new).base).write(old.base);
-            (&raw mut (*new).bounds).write(old.bounds);
-            (&raw mut (*new).entries).write(old.entries);
-            let bounds = (&raw mut (*new).bounds).cast::<u64>();
-            let entries = (&raw mut (*new).entries).cast::<Option<&'m T>>();
+            copy_body(old, new);
+            let (from, to) = (bounds_of(old), bounds_of(new));
+            let (from_entries, to_entries) = (entries_of(old), entries_of(new));
             let mut at = met.lo;
             if met.keeps_before {
-                *bounds.add(at) = (*bounds.add(at) & !END) | start;
+                to.add(at).write(AtomicU64::new(((*old).bounds(at) & !END) | start));
                 at += 1;
             }
             let place = at;
             if what == Store::Entry {
-                *bounds.add(at) = (start << 32) | end;
-                *entries.add(at) = None;
+                to.add(at).write(AtomicU64::new((start << 32) | end));
+                to_entries.add(at).write(AtomicPtr::new(ptr::null_mut()));
                 at += 1;
             }
             if met.keeps_after {
-                *bounds.add(at) = (end << 32) | (old.bounds.get_unchecked(met.hi - 1) & END);
-                *entries.add(at) = *old.entries.get_unchecked(met.hi - 1);
+                to.add(at).write(AtomicU64::new((end << 32) | ((*old).bounds(met.hi - 1) & END)));
+                copy::<_, 1>(from_entries.add(met.hi - 1), to_entries.add(at));
                 at += 1;
             }
             if at != met.hi {
-                // Volatile, or the compiler makes a vector loop of it, which costs more for so few.
-                for from in met.hi..met.count {
-                    bounds.add(at).write_volatile(*old.bounds.get_unchecked(from));
-                    entries.add(at).write_volatile(*old.entries.get_unchecked(from));
+                for next in met.hi..met.count {
+                    copy::<_, 1>(from.add(next), to.add(at));
+                    copy::<_, 1>(from_entries.add(next), to_entries.add(at));
                     at += 1;
                 }
                 for unused in at..met.count {
-                    bounds.add(unused).write_volatile(u64::MAX);
+                    to.add(unused).write(AtomicU64::new(u64::MAX));
                 }
             }
             (Self::at(Link::new(node, NARROW_TAG)), place)
@@ -267,8 +266,8 @@ unsafe fn copy_body<'m, T>(old: *const Narrow<'m, T>, new: *mut Narrow<'m, T>) {
     // SAFETY: by the caller's promise.
     unsafe {
         (&raw mut (*new).base).write((*old).base);
-        (&raw mut (*new).bounds).write((*old).bounds);
-        (&raw mut (*new).entries).write((*old).entries);
+        copy::<_, NARROW>(bounds_of(old), bounds_of(new));
+        copy::<_, NARROW>(entries_of(old), entries_of(new));
     }
 }
 
@@ -277,7 +276,7 @@ unsafe fn copy_body<'m, T>(old: *const Narrow<'m, T>, new: *mut Narrow<'m, T>) {
 /// # Safety
 /// `body` points to a node.
 #[inline(always)]
-unsafe fn bounds_of<T>(body: *const Narrow<'_, T>) -> *mut u64 {
+unsafe fn bounds_of<T>(body: *const Narrow<'_, T>) -> *mut AtomicU64 {
     // SAFETY: by the caller's promise.
     unsafe { (&raw const (*body).bounds).cast_mut().cast() }
 }
@@ -287,7 +286,7 @@ unsafe fn bounds_of<T>(body: *const Narrow<'_, T>) -> *mut u64 {
 /// # Safety
 /// `body` points to a node.
 #[inline(always)]
-unsafe fn entries_of<'m, T>(body: *const Narrow<'m, T>) -> *mut Option<&'m T> {
+unsafe fn entries_of<T>(body: *const Narrow<'_, T>) -> *mut AtomicPtr<T> {
     // SAFETY: by the caller's promise.
     unsafe { (&raw const (*body).entries).cast_mut().cast() }
 }
