@@ -16,6 +16,7 @@ mod oracle;
 mod rendezvous;
 mod tlb;
 mod walker;
+mod window;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -39,6 +40,7 @@ pub(crate) use cpu::Handled;
 pub use oracle::Mapped;
 use rendezvous::Rendezvous;
 use tlb::Tlb;
+use window::Window;
 
 /// Number of CPUs of every simulated machine.
 pub const CPUS: u32 = 3;
@@ -65,6 +67,8 @@ pub struct Machine {
     rendezvous: Mutex<Option<Rendezvous>>,
     /// The pages that programs touched last: what a CPU walks ahead to.
     recent: Mutex<Vec<u64>>,
+    /// Who faults where a new VMA is not locked.
+    window: Mutex<Window>,
     /// Looks at the frames so far; chooses the word that is compared.
     looks: AtomicU64,
 }
@@ -112,6 +116,7 @@ impl Machine {
             violations: Mutex::default(),
             rendezvous: Mutex::default(),
             recent: Mutex::default(),
+            window: Mutex::default(),
             looks: AtomicU64::new(0),
         }
     }
@@ -189,6 +194,12 @@ impl Machine {
     /// That thing.
     pub(crate) fn first_violation(&self) -> Result<(), String> {
         lock(&self.violations).first().map_or(Ok(()), |violation| Err(violation.clone()))
+    }
+
+    /// Pages that were faulted on while they lay in a new VMA that was in the tree and not write-locked, though its write section
+    /// was open: what I12 forbids.
+    pub(crate) fn faults_in_the_window(&self) -> Vec<u64> {
+        lock(&self.window).faults().to_vec()
     }
 
     /// The scheduler of the threads that run on this machine.
@@ -287,6 +298,7 @@ impl Platform for Machine {
     }
 
     fn pause(&self, point: Point) {
+        lock(&self.window).pass(point);
         self.engine().pause(Label::Point(point));
     }
 

@@ -16,6 +16,7 @@
 mod history;
 mod scenario;
 mod scenarios;
+pub mod window;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -61,7 +62,17 @@ impl Race {
 
     /// Runs all schedules that `config` allows, until one fails.
     pub fn explore<S: Stack>(&self, explorer: &mut Explorer<S>, config: &Config) -> Report<Label> {
-        explorer.explore(config, |run| self.run(run))
+        self.explore_watching(explorer, config, |_| {})
+    }
+
+    /// As [`explore`](Self::explore); `watch` sees the machine after every run that has not failed.
+    pub(crate) fn explore_watching<S: Stack>(
+        &self,
+        explorer: &mut Explorer<S>,
+        config: &Config,
+        mut watch: impl FnMut(&Machine),
+    ) -> Report<Label> {
+        explorer.explore(config, |run| self.run(run, &mut watch))
     }
 
     /// Runs one schedule. The result is the failure, if it fails.
@@ -73,12 +84,12 @@ impl Race {
         explorer: &mut Explorer<S>,
         schedule: &Schedule,
     ) -> Result<Option<String>, String> {
-        let failure = explorer.replay(&Config::new(0), schedule, |run| self.run(run));
+        let failure = explorer.replay(&Config::new(0), schedule, |run| self.run(run, &mut |_| {}));
         failure.map(|failure| failure.map(|failure| failure.to_string())).map_err(|stale| stale.to_string())
     }
 
     /// One run: the trial of the explorer.
-    fn run(&self, run: &mut Run<'_, Label>) -> Result<(), Fault> {
+    fn run(&self, run: &mut Run<'_, Label>, watch: &mut dyn FnMut(&Machine)) -> Result<(), Fault> {
         let machine = Machine::with_bug(self.scenario.setup.frames, self.bug);
         machine.set_max_map_count(self.scenario.setup.settings.max_map_count);
         let free = machine.free_frames();
@@ -108,6 +119,7 @@ impl Race {
         processes.check(&history.into_inner()).map_err(Fault::check)?;
         processes.end();
         check_end(&machine, free);
+        watch(&machine);
         Ok(())
     }
 }

@@ -11,12 +11,12 @@ const BASE: u64 = 0x1000_0000;
 const HEAP: u64 = 0x4000_0000;
 
 /// Address of a page.
-const fn page(number: u64) -> u64 {
+pub(super) const fn page(number: u64) -> u64 {
     BASE + number * PAGE
 }
 
 /// Memory in pages `first..end`.
-fn map(first: u64, end: u64) -> Op {
+pub(super) fn map(first: u64, end: u64) -> Op {
     mmap((end - first) * PAGE).fixed(page(first)).into()
 }
 
@@ -25,7 +25,7 @@ fn map_read_only(first: u64, end: u64) -> Op {
     mmap((end - first) * PAGE).fixed(page(first)).prot(Prot::READ).into()
 }
 
-fn unmap(first: u64, end: u64) -> Op {
+pub(super) fn unmap(first: u64, end: u64) -> Op {
     munmap(page(first), (end - first) * PAGE)
 }
 
@@ -34,12 +34,12 @@ fn protect(first: u64, end: u64, prot: Prot) -> Op {
 }
 
 /// A store to a page. (The CPU is that of the thread.)
-fn store(number: u64) -> Op {
+pub(super) fn store(number: u64) -> Op {
     write(0, page(number))
 }
 
 /// A load from a page.
-fn load(number: u64) -> Op {
+pub(super) fn load(number: u64) -> Op {
     read(0, page(number))
 }
 
