@@ -3,7 +3,6 @@
 use core::ops::{ControlFlow, Range};
 
 use crate::{
-    node::Item,
     place::Place,
     source::NodeSource,
     tree::{Quiet, Token, Tree, Witness},
@@ -25,10 +24,6 @@ pub struct TreeCursor<'t, 'm, T, S: NodeSource, K> {
     pub(crate) witness: K,
 }
 
-fn outward<'m, T>(item: Item<'m, T>) -> Option<(Range<u64>, &'m T)> {
-    Some((item.start..item.end, item.entry?))
-}
-
 impl<'t, 'm, T, S: NodeSource, K: Witness<'m, T, S>> TreeCursor<'t, 'm, T, S, K> {
     #[inline]
     pub(crate) fn new(tree: &'t Tree<'m, T, S>, witness: K, place: Place<'m, T>) -> Self {
@@ -38,7 +33,7 @@ impl<'t, 'm, T, S: NodeSource, K: Witness<'m, T, S>> TreeCursor<'t, 'm, T, S, K>
     /// Bounds of the slot here, in pages.
     #[inline]
     pub fn range(&self) -> Range<u64> {
-        self.place.range()
+        self.place.range::<S, K>()
     }
 
     /// The entry here; `None` in a gap.
@@ -66,7 +61,7 @@ impl<'t, 'm, T, S: NodeSource, K: Witness<'m, T, S>> TreeCursor<'t, 'm, T, S, K>
             && self.place.holds(page)
             && let Some(leaf) = self.place.leaf()
         {
-            self.place.land(leaf, page);
+            self.place.land::<S, K>(leaf, page);
         } else {
             self.walk(page);
         }
@@ -88,19 +83,19 @@ impl<'t, 'm, T, S: NodeSource, K: Witness<'m, T, S>> TreeCursor<'t, 'm, T, S, K>
     #[inline]
     #[expect(clippy::should_implement_trait, reason = "a cursor also goes back; it is no iterator")]
     pub fn next(&mut self) -> Option<(Range<u64>, &'m T)> {
-        outward(self.place.next::<S, K>(self.tree, None)?)
+        self.place.next::<S, K>(self.tree, None)
     }
 
     /// Steps to the next entry if that starts below `limit`. Else `None`, and the cursor stays.
     #[inline]
     pub fn next_below(&mut self, limit: u64) -> Option<(Range<u64>, &'m T)> {
-        outward(self.place.next::<S, K>(self.tree, Some(limit))?)
+        self.place.next::<S, K>(self.tree, Some(limit))
     }
 
     /// Steps to the entry before. `None` if there is none; the cursor stays.
     #[inline]
     pub fn prev(&mut self) -> Option<(Range<u64>, &'m T)> {
-        outward(self.place.prev::<S, K>(self.tree)?)
+        self.place.prev::<S, K>(self.tree)
     }
 
     /// The entry here, or else the next, if it starts below `limit`. The cursor stands on it; or stays.
@@ -108,7 +103,7 @@ impl<'t, 'm, T, S: NodeSource, K: Witness<'m, T, S>> TreeCursor<'t, 'm, T, S, K>
     pub fn find(&mut self, limit: u64) -> Option<(Range<u64>, &'m T)> {
         self.place.settle();
         match self.place.entry() {
-            Some(item) if item.start < limit => outward(item),
+            Some(item) if item.start < limit => item.found(),
             Some(_) => None,
             None => self.next_below(limit),
         }

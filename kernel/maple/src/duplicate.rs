@@ -5,7 +5,7 @@ use core::ops::Range;
 use crate::{
     geometry::{LEVELS, LIMIT, NARROW},
     node::{Chain, Children, Inner, Item, Kind, Leaf, Link, pack_inner},
-    place::Place,
+    path::Path,
     reserve::{NoMemory, Store},
     source::NodeSource,
     tree::{Token, Tree},
@@ -116,15 +116,17 @@ where
 
     fn leaf(&mut self, leaf: Leaf<'m, T>) -> Result<Leaf<'m, T>, DuplicateError<E>> {
         let mut items = [Item::EMPTY; NARROW];
-        for (index, place) in items[..leaf.count()].iter_mut().enumerate() {
-            *place = leaf.item(index);
-            if let Some(entry) = place.entry {
-                place.entry = (self.map)(place.start..place.end, entry).map_err(DuplicateError::Value)?;
-            }
-            self.left_out += usize::from(place.entry.is_none());
+        let mut count = 0;
+        for item in (0..leaf.count()).map(|index| leaf.item(index)) {
+            // A vacant entry stays behind.
+            let Some(entry) = item.entry else { continue };
+            let entry = (self.map)(item.start..item.end, entry).map_err(DuplicateError::Value)?;
+            self.left_out += usize::from(entry.is_none());
+            items[count] = Item { entry, ..item };
+            count += 1;
         }
         let memory = self.into.rcu().allocate().ok_or(NoMemory)?;
-        Ok(Leaf::build(memory, &mut self.prepared, &items[..leaf.count()]))
+        Ok(Leaf::build(memory, &mut self.prepared, &items[..count]))
     }
 
     fn inner(&mut self, inner: Inner<'m, T>) -> Result<Inner<'m, T>, DuplicateError<E>> {
@@ -141,21 +143,26 @@ fn erase_left_out<'m, T, S: NodeSource>(
     token: &mut Token<'m, T, S>,
     left_out: usize,
 ) -> Result<(), NoMemory> {
+    let mut path = Path::new();
     let mut page = 0;
     for _ in 0..left_out {
-        let mut at = Place::walk::<S, Token<'m, T, S>>(tree, page);
-        let mut item = at.entry();
-        while item.is_none_or(|item| item.entry.is_some()) {
-            item = at.next::<S, Token<'m, T, S>>(tree, None);
-            if item.is_none() {
+        let item = loop {
+            let high = path.walk(tree, page).bounds().end;
+            let Some(leaf) = path.leaf else { return Ok(()) };
+            let mut items = (0..leaf.count()).map(|index| leaf.item(index));
+            // Unlike a vacant entry it has pages.
+            if let Some(item) = items.find(|item| item.entry.is_none() && item.start < item.end) {
+                break item;
+            }
+            page = high;
+            if page == LIMIT {
                 return Ok(());
             }
-        }
-        let Some(Item { start, end, .. }) = item else { return Ok(()) };
-        let mut cursor = tree.cursor_mut(token, start);
-        let reservation = cursor.reserve(start..end, Store::Erase)?;
+        };
+        let mut cursor = tree.cursor_mut(token, item.start);
+        let reservation = cursor.reserve(item.start..item.end, Store::Erase)?;
         cursor.store(reservation, None);
-        page = end.min(LIMIT - 1);
+        page = item.start;
     }
     Ok(())
 }

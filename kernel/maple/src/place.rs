@@ -12,7 +12,8 @@ use crate::{
 /// A slot of a leaf, with the bounds of the leaf as the walk found them.
 ///
 /// Slots of a leaf with entries 0 to n - 1: slot `2i` is the (perhaps empty) gap below entry `i`, slot `2i + 1` is entry
-/// `i`, slot `2n` the gap at the end. An empty tree is one gap.
+/// `i`, slot `2n` the gap at the end. An empty tree is one gap. Vacant entries are slots without pages in a gap: a cursor passes
+/// them, and stands in the gap behind them.
 ///
 /// A step in a tree that is written at the same time (`CONCURRENT`) begins with the dead check: if the leaf at
 /// hand has been replaced, the cursor walks again from the root to where the step leads. So a step that begins after a store
@@ -26,8 +27,10 @@ pub(crate) struct Place<'m, T> {
     pub(crate) index: u32,
     /// The slot, or `UNSETTLED`: that of `page`.
     pub(crate) slot: u32,
-    /// The page that the cursor went to.
+    /// The page that the cursor went to. Under a guard, which searches at once: where the slot begins.
     pub(crate) page: u64,
+    /// Under a guard: where the slot ends. The writer may empty the entry there at any time.
+    pub(crate) end: u64,
     /// Entries of the leaf.
     pub(crate) count: u32,
 }
@@ -43,8 +46,17 @@ impl<T> Clone for Place<'_, T> {
 impl<T> Copy for Place<'_, T> {}
 
 impl<'m, T> Place<'m, T> {
-    pub(crate) const EMPTY: Self =
-        Self { leaf: None, parent: None, low: 0, high: LIMIT, index: 0, slot: 0, page: 0, count: 0 };
+    pub(crate) const EMPTY: Self = Self {
+        leaf: None,
+        parent: None,
+        low: 0,
+        high: LIMIT,
+        index: 0,
+        slot: 0,
+        page: 0,
+        end: LIMIT,
+        count: 0,
+    };
 
     /// The slot that covers `page`, found from the root.
     #[inline]
@@ -78,7 +90,7 @@ impl<'m, T> Place<'m, T> {
             // May have been raised since the search.
             low = low.min(page);
         }
-        Self {
+        let mut place = Self {
             leaf: Some(leaf),
             parent,
             low,
@@ -86,17 +98,34 @@ impl<'m, T> Place<'m, T> {
             index: index as u32,
             slot: UNSETTLED,
             page,
+            end: 0,
             count: leaf.count() as u32,
+        };
+        if W::CONCURRENT {
+            place.settle_under_guard(leaf);
         }
+        place
     }
 
     /// Takes the slot of `leaf` that covers `page`.
     #[inline]
-    pub(crate) fn land(&mut self, leaf: Leaf<'m, T>, page: u64) {
+    pub(crate) fn land<S: NodeSource, W: Witness<'m, T, S>>(&mut self, leaf: Leaf<'m, T>, page: u64) {
         self.leaf = Some(leaf);
         self.count = leaf.count() as u32;
         self.page = page;
         self.slot = UNSETTLED;
+        if W::CONCURRENT {
+            self.settle_under_guard(leaf);
+        }
+    }
+
+    /// Stands on entry `index`, which is `item`.
+    #[inline(always)]
+    pub(crate) fn stand<S: NodeSource, W: Witness<'m, T, S>>(&mut self, index: u32, item: &Item<'m, T>) {
+        self.slot = 2 * index + 1;
+        if W::CONCURRENT {
+            (self.page, self.end) = (item.start, item.end);
+        }
     }
 
     /// The slot here.
@@ -116,6 +145,58 @@ impl<'m, T> Place<'m, T> {
     #[inline]
     pub(crate) fn settle(&mut self) {
         self.slot = self.slot();
+    }
+
+    /// Searches the slot and notes its bounds, all from one look at the entries beside the page.
+    fn settle_under_guard(&mut self, leaf: Leaf<'m, T>) {
+        let below = leaf.search(self.page);
+        let mut start = self.low;
+        if let Some(index) = below.checked_sub(1) {
+            let item = leaf.item(index);
+            if self.page < item.end && item.entry.is_some() {
+                self.slot = 2 * index as u32 + 1;
+                (self.page, self.end) = (item.start, item.end);
+                return;
+            }
+            // In an entry that has just become vacant the gap begins with the page.
+            start = item.end.min(self.page);
+        }
+        let end = if below < leaf.count() { leaf.item(below).start } else { self.high };
+        self.slot = 2 * below as u32;
+        self.end = end.max(self.page + 1);
+        self.page = start;
+    }
+
+    /// First entry from `index` on that is not vacant.
+    #[inline(always)]
+    pub(crate) fn first_from(&self, index: u32) -> Option<(u32, Item<'m, T>)> {
+        if index >= self.count {
+            return None;
+        }
+        let item = self.leaf?.item(index as usize);
+        if item.entry.is_some() { Some((index, item)) } else { self.first_behind(index) }
+    }
+
+    #[cold]
+    fn first_behind(&self, vacant: u32) -> Option<(u32, Item<'m, T>)> {
+        let leaf = self.leaf?;
+        let mut behind = (vacant + 1..self.count).map(|at| (at, leaf.item(at as usize)));
+        behind.find(|(_, item)| item.entry.is_some())
+    }
+
+    /// Last entry below `index` that is not vacant.
+    #[inline(always)]
+    pub(crate) fn last_below(&self, index: u32) -> Option<(u32, Item<'m, T>)> {
+        let index = index.checked_sub(1)?;
+        let item = self.leaf?.item(index as usize);
+        if item.entry.is_some() { Some((index, item)) } else { self.last_before(index) }
+    }
+
+    #[cold]
+    fn last_before(&self, vacant: u32) -> Option<(u32, Item<'m, T>)> {
+        let leaf = self.leaf?;
+        let mut before = (0..vacant).rev().map(|at| (at, leaf.item(at as usize)));
+        before.find(|(_, item)| item.entry.is_some())
     }
 
     #[inline]
@@ -142,17 +223,20 @@ impl<'m, T> Place<'m, T> {
     #[inline]
     pub(crate) fn entry(&self) -> Option<Item<'m, T>> {
         let slot = self.slot();
-        if slot % 2 == 1 { Some(self.leaf?.item(slot as usize / 2)) } else { None }
+        if slot.is_multiple_of(2) {
+            return None;
+        }
+        Some(self.leaf?.item(slot as usize / 2)).filter(|item| item.entry.is_some())
     }
 
     /// Bounds of the slot here.
     #[inline]
-    pub(crate) fn range(&self) -> Range<u64> {
-        self.range_of(self.slot())
+    pub(crate) fn range<S: NodeSource, W: Witness<'m, T, S>>(&self) -> Range<u64> {
+        if W::CONCURRENT { self.page..self.end } else { self.range_of(self.slot()) }
     }
 
     #[inline]
-    pub(crate) fn range_of(&self, slot: u32) -> Range<u64> {
+    fn range_of(&self, slot: u32) -> Range<u64> {
         let Some(leaf) = self.leaf else { return 0..LIMIT };
         let index = slot as usize / 2;
         if slot % 2 == 1 {
@@ -169,9 +253,9 @@ impl<'m, T> Place<'m, T> {
         self.leaf.is_some_and(|leaf| tree.is_stale::<W>(leaf.link()))
     }
 
-    /// Where the leaf at hand ends; its bounds may be older than the leaf.
+    /// Where the leaf at hand ends; under a guard its bounds may be older than the leaf.
     #[inline]
-    pub(crate) fn end<S: NodeSource, W: Witness<'m, T, S>>(&self) -> u64 {
-        if W::CONCURRENT { self.range_of(2 * self.count).end } else { self.high }
+    pub(crate) fn leaf_end<S: NodeSource, W: Witness<'m, T, S>>(&self) -> u64 {
+        if W::CONCURRENT { self.range_of(2 * self.count).end.max(self.end) } else { self.high }
     }
 }

@@ -4,67 +4,141 @@ use core::ops::{ControlFlow, Range};
 
 use crate::{
     geometry::LIMIT,
-    node::{Item, Kind, Leaf},
-    place::{Place, UNSETTLED},
+    node::{Found, Item, Kind, Leaf},
+    place::Place,
     source::NodeSource,
     tree::{Token, Tree, Witness},
 };
 
 impl<'m, T> Place<'m, T> {
     /// Steps to the next slot. At the tree's end `None`, and the cursor stays.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_range<S: NodeSource, W: Witness<'m, T, S>>(
         &mut self,
         tree: &Tree<'m, T, S>,
     ) -> Option<Range<u64>> {
+        // Rounded up, as in `next_in`: the entry behind the slot.
+        let index = (self.slot + 1) >> 1;
+        if let Some(leaf) = self.leaf
+            && leaf.is_narrow()
+            && index < self.count
+            && !(W::CONCURRENT && tree.is_replaced(leaf))
+        {
+            let item = leaf.item(index as usize);
+            if item.entry.is_some() {
+                // Behind an entry comes a gap, perhaps empty, behind a gap an entry.
+                if !self.slot.is_multiple_of(2) {
+                    let end = if W::CONCURRENT { self.end } else { leaf.item(index as usize - 1).end };
+                    if end < item.start {
+                        return Some(self.gap::<S, W>(2 * index, end..item.start));
+                    }
+                }
+                self.stand::<S, W>(index, &item);
+                return Some(item.start..item.end);
+            }
+        }
+        self.next_slot::<S, W>(tree).then_some(self.page..self.end)
+    }
+
+    /// Steps to the next slot wherever it is, and notes its bounds.
+    #[inline(never)]
+    fn next_slot<S: NodeSource, W: Witness<'m, T, S>>(&mut self, tree: &Tree<'m, T, S>) -> bool {
         self.settle();
         if self.is_stale::<S, W>(tree) {
-            let end = self.range().end;
-            return self.walk_to::<S, W>(tree, end);
+            return self.walk_to::<S, W>(tree, self.end).is_some();
         }
-        let mut slot = self.slot + 1;
-        if slot.is_multiple_of(2) {
-            // Behind an entry: a gap, perhaps empty.
-            let gap = self.range_of(slot);
-            if !gap.is_empty() {
-                self.slot = slot;
-                return Some(gap);
+        let Range { end, .. } = self.range::<S, W>();
+        let is_gap = self.slot.is_multiple_of(2);
+        if let Some((index, item)) = self.first_from(self.slot.div_ceil(2)) {
+            if !is_gap && end < item.start {
+                return self.arrive_in_gap(2 * index, end..item.start);
             }
-            slot += 1;
+            return self.arrive(index, &item).is_some();
         }
-        if slot < 2 * self.count {
-            self.slot = slot;
-            return Some(self.leaf?.range(slot as usize / 2));
+        let leaf_end = self.leaf_end::<S, W>();
+        if !is_gap && end < leaf_end {
+            return self.arrive_in_gap(2 * self.count, end..leaf_end);
         }
-        self.step_after::<S, W>(tree, self.end::<S, W>()).then(|| self.range())
+        let moved = self.step_after::<S, W>(tree, leaf_end);
+        moved && self.note_bounds::<S, W>()
     }
 
     /// Steps to the slot before. At the tree's start `None`, and the cursor stays.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn prev_range<S: NodeSource, W: Witness<'m, T, S>>(
         &mut self,
         tree: &Tree<'m, T, S>,
     ) -> Option<Range<u64>> {
-        self.settle();
-        if self.is_stale::<S, W>(tree) {
-            let start = self.range().start;
-            return self.walk_to::<S, W>(tree, start.checked_sub(1)?);
-        }
-        let mut left = self.slot;
-        if left % 2 == 1 {
-            // Above an entry: a gap, perhaps empty.
-            left -= 1;
-            let gap = self.range_of(left);
-            if !gap.is_empty() {
-                self.slot = left;
-                return Some(gap);
+        // The entry below the slot.
+        let index = (self.slot / 2).wrapping_sub(1);
+        if let Some(leaf) = self.leaf
+            && leaf.is_narrow()
+            && index < self.count
+            && !(W::CONCURRENT && tree.is_replaced(leaf))
+        {
+            let item = leaf.item(index as usize);
+            if item.entry.is_some() {
+                // Above an entry comes a gap, perhaps empty, above a gap an entry.
+                if !self.slot.is_multiple_of(2) {
+                    let start = if W::CONCURRENT { self.page } else { leaf.item(index as usize + 1).start };
+                    if item.end < start {
+                        return Some(self.gap::<S, W>(2 * index + 2, item.end..start));
+                    }
+                }
+                self.stand::<S, W>(index, &item);
+                return Some(item.start..item.end);
             }
         }
-        if left > 0 {
-            self.slot = left - 1;
-            return Some(self.leaf?.range(left as usize / 2 - 1));
+        self.prev_slot::<S, W>(tree).then_some(self.page..self.end)
+    }
+
+    /// Steps to the slot before wherever it is, and notes its bounds.
+    #[inline(never)]
+    fn prev_slot<S: NodeSource, W: Witness<'m, T, S>>(&mut self, tree: &Tree<'m, T, S>) -> bool {
+        self.settle();
+        if self.is_stale::<S, W>(tree) {
+            let Some(page) = self.page.checked_sub(1) else { return false };
+            return self.walk_to::<S, W>(tree, page).is_some();
         }
-        self.step_before::<S, W>(tree).then(|| self.range())
+        let Range { start, .. } = self.range::<S, W>();
+        let (slot, is_gap) = (self.slot, self.slot.is_multiple_of(2));
+        if let Some((index, item)) = self.last_below(slot / 2) {
+            if !is_gap && item.end < start {
+                // Above vacant entries, too.
+                return self.arrive_in_gap(slot - 1, item.end..start);
+            }
+            return self.arrive(index, &item).is_some();
+        }
+        if !is_gap && self.low < start {
+            return self.arrive_in_gap(0, self.low..start);
+        }
+        let moved = self.step_before::<S, W>(tree);
+        moved && self.note_bounds::<S, W>()
+    }
+
+    /// Stands in a gap.
+    #[inline(always)]
+    fn gap<S: NodeSource, W: Witness<'m, T, S>>(&mut self, slot: u32, gap: Range<u64>) -> Range<u64> {
+        self.slot = slot;
+        if W::CONCURRENT {
+            (self.page, self.end) = (gap.start, gap.end);
+        }
+        gap
+    }
+
+    /// Stands in a gap, and notes its bounds.
+    fn arrive_in_gap(&mut self, slot: u32, gap: Range<u64>) -> bool {
+        self.slot = slot;
+        (self.page, self.end) = (gap.start, gap.end);
+        true
+    }
+
+    /// Notes the bounds of the slot here.
+    fn note_bounds<S: NodeSource, W: Witness<'m, T, S>>(&mut self) -> bool {
+        self.settle();
+        let here = self.range::<S, W>();
+        (self.page, self.end) = (here.start, here.end);
+        true
     }
 
     /// Steps to the next entry, if that starts below the `limit`. Without one the cursor stays.
@@ -73,15 +147,16 @@ impl<'m, T> Place<'m, T> {
         &mut self,
         tree: &Tree<'m, T, S>,
         limit: Option<u64>,
-    ) -> Option<Item<'m, T>> {
-        match self.leaf {
-            // Most leaves are narrow.
-            Some(leaf) if leaf.is_narrow() => match self.next_in::<S, W>(tree, leaf, limit) {
-                ControlFlow::Break(next) => next,
-                ControlFlow::Continue(()) => self.next_elsewhere::<S, W>(tree, limit.unwrap_or(LIMIT)),
-            },
-            _ => self.next_elsewhere::<S, W>(tree, limit.unwrap_or(LIMIT)),
+    ) -> Found<'m, T> {
+        // Most leaves are narrow.
+        if let Some(leaf) = self.leaf
+            && leaf.is_narrow()
+            && let ControlFlow::Break(next) = self.next_in::<S, W>(tree, leaf, limit)
+        {
+            return next;
         }
+        let entry = self.next_elsewhere::<S, W>(tree, limit.unwrap_or(LIMIT))?;
+        Some((self.page..self.end, entry))
     }
 
     /// Steps inside of `leaf`, which is at hand, if it goes on there.
@@ -91,7 +166,7 @@ impl<'m, T> Place<'m, T> {
         tree: &Tree<'m, T, S>,
         leaf: Leaf<'m, T>,
         limit: Option<u64>,
-    ) -> ControlFlow<Option<Item<'m, T>>> {
+    ) -> ControlFlow<Found<'m, T>> {
         // Rounded up: a slot is never the largest number.
         let index = (self.slot + 1) >> 1;
         if W::CONCURRENT && tree.is_replaced(leaf) || index >= self.count {
@@ -101,28 +176,33 @@ impl<'m, T> Place<'m, T> {
         if limit.is_some_and(|limit| item.start >= limit) {
             return ControlFlow::Break(None);
         }
-        self.slot = 2 * index + 1;
-        ControlFlow::Break(Some(item))
+        let found = item.found();
+        if found.is_none() {
+            return ControlFlow::Continue(());
+        }
+        self.stand::<S, W>(index, &item);
+        ControlFlow::Break(found)
     }
 
+    /// Steps to the next entry wherever it is, and notes its bounds.
     #[inline(never)]
     fn next_elsewhere<S: NodeSource, W: Witness<'m, T, S>>(
         &mut self,
         tree: &Tree<'m, T, S>,
         limit: u64,
-    ) -> Option<Item<'m, T>> {
+    ) -> Option<&'m T> {
         self.settle();
-        let leaf = self.leaf?;
-        if let ControlFlow::Break(next) = self.next_in::<S, W>(tree, leaf, Some(limit)) {
-            return next;
+        if !self.is_stale::<S, W>(tree)
+            && let Some((index, item)) = self.first_from(self.slot.div_ceil(2))
+        {
+            return if item.start < limit { self.arrive(index, &item) } else { None };
         }
         if !W::CONCURRENT {
             // The next leaf begins with an entry.
             if self.high >= limit || !self.step_after::<S, W>(tree, self.high) {
                 return None;
             }
-            self.settle();
-            return self.entry();
+            return self.arrive(0, &self.leaf?.item(0));
         }
         let first = self.first_of_next::<S, W>(tree, limit);
         if first.is_some() { first } else { self.next_beyond::<S, W>(tree, limit) }
@@ -134,33 +214,35 @@ impl<'m, T> Place<'m, T> {
         &mut self,
         tree: &Tree<'m, T, S>,
         limit: u64,
-    ) -> Option<Item<'m, T>> {
+    ) -> Option<&'m T> {
         let mut at = *self;
         loop {
-            if at.is_stale::<S, W>(tree) {
-                let end = at.range().end;
-                if end >= limit {
-                    return None;
-                }
-                at.walk_to::<S, W>(tree, end)?;
-            } else {
-                let end = at.end::<S, W>();
-                if end >= limit || !at.step_after::<S, W>(tree, end) {
-                    return None;
-                }
+            let is_stale = at.is_stale::<S, W>(tree);
+            let end = if is_stale { at.end } else { at.leaf_end::<S, W>() };
+            if end >= limit {
+                return None;
             }
-            at.settle();
-            let index = at.slot as usize / 2;
-            if index < at.count as usize {
-                let item = at.leaf?.item(index);
+            if is_stale {
+                at.walk_to::<S, W>(tree, end)?;
+            } else if !at.step_after::<S, W>(tree, end) {
+                return None;
+            }
+            if let Some((index, item)) = at.first_from(at.slot / 2) {
                 if item.start >= limit {
                     return None;
                 }
-                at.slot = 2 * index as u32 + 1;
                 *self = at;
-                return Some(item);
+                return self.arrive(index, &item);
             }
         }
+    }
+
+    /// Stands on entry `index`, which is `item`, and notes its bounds.
+    #[inline(always)]
+    fn arrive(&mut self, index: u32, item: &Item<'m, T>) -> Option<&'m T> {
+        self.slot = 2 * index + 1;
+        (self.page, self.end) = (item.start, item.end);
+        item.entry
     }
 
     /// Steps from the last entry of a leaf to the first of the next child of the same parent, if that begins where the leaf
@@ -171,7 +253,7 @@ impl<'m, T> Place<'m, T> {
         &mut self,
         tree: &Tree<'m, T, S>,
         limit: u64,
-    ) -> Option<Item<'m, T>> {
+    ) -> Option<&'m T> {
         let (old, parent) = (self.leaf?, self.parent?);
         let index = self.index as usize + 1;
         if index >= parent.count() || tree.is_stale::<W>(old.link()) {
@@ -187,16 +269,15 @@ impl<'m, T> Place<'m, T> {
         crate::stats::visit();
         let item = leaf.item(0);
         // Bounds may be older than the leaf.
-        let page = self.high.max(old.item(self.count as usize - 1).end);
-        if item.start < page || item.start >= limit {
+        let page = self.high.max(self.end).max(old.item(self.count as usize - 1).end);
+        if item.start < page || item.start >= limit || item.entry.is_none() {
             return None;
         }
         self.leaf = Some(leaf);
         (self.low, self.high) = (page, high.max(page));
         self.index += 1;
         self.count = leaf.count() as u32;
-        self.slot = 1;
-        Some(item)
+        self.arrive(0, &item)
     }
 
     /// Steps to the entry before. Without one the cursor stays.
@@ -204,55 +285,53 @@ impl<'m, T> Place<'m, T> {
     pub(crate) fn prev<S: NodeSource, W: Witness<'m, T, S>>(
         &mut self,
         tree: &Tree<'m, T, S>,
-    ) -> Option<Item<'m, T>> {
+    ) -> Found<'m, T> {
         if !self.is_stale::<S, W>(tree) {
-            let index = self.slot / 2;
-            if index.wrapping_sub(1) < self.count {
-                self.slot = 2 * index - 1;
-                return Some(self.leaf?.item(index as usize - 1));
+            let index = (self.slot / 2).wrapping_sub(1);
+            if index < self.count {
+                let item = self.leaf?.item(index as usize);
+                let found = item.found();
+                if found.is_some() {
+                    self.stand::<S, W>(index, &item);
+                    return found;
+                }
             }
         }
-        self.prev_elsewhere::<S, W>(tree)
+        let entry = self.prev_elsewhere::<S, W>(tree)?;
+        Some((self.page..self.end, entry))
     }
 
+    /// Steps to the entry before wherever it is, and notes its bounds.
     #[inline(never)]
     fn prev_elsewhere<S: NodeSource, W: Witness<'m, T, S>>(
         &mut self,
         tree: &Tree<'m, T, S>,
-    ) -> Option<Item<'m, T>> {
-        if self.slot == UNSETTLED {
-            self.settle();
-            return self.prev::<S, W>(tree);
+    ) -> Option<&'m T> {
+        self.settle();
+        if !self.is_stale::<S, W>(tree)
+            && let Some((index, item)) = self.last_below(self.slot / 2)
+        {
+            return self.arrive(index, &item);
         }
         if !W::CONCURRENT {
-            if !self.has_entry_before() || !self.step_before::<S, W>(tree) {
+            if self.low == 0 || !self.step_before::<S, W>(tree) {
                 return None;
             }
-            // The leaf ends with an entry and perhaps a gap.
-            self.slot = 2 * self.count - 1;
-            return self.entry();
+            let (index, item) = self.last_below(self.count)?;
+            return self.arrive(index, &item);
         }
         let mut at = *self;
         loop {
             if at.is_stale::<S, W>(tree) {
-                let start = at.range().start;
-                at.walk_to::<S, W>(tree, start.checked_sub(1)?)?;
+                at.walk_to::<S, W>(tree, at.page.checked_sub(1)?)?;
             } else if !at.step_before::<S, W>(tree) {
                 return None;
             }
-            at.settle();
-            let index = at.slot.div_ceil(2);
-            if index > 0 {
-                at.slot = 2 * index - 1;
+            if let Some((index, item)) = at.last_below(at.slot.div_ceil(2)) {
                 *self = at;
-                return Some(self.leaf?.item(index as usize - 1));
+                return self.arrive(index, &item);
             }
         }
-    }
-
-    /// Whether a leaf lies below the one at hand.
-    fn has_entry_before(&self) -> bool {
-        self.low > 0
     }
 
     /// Calls `visit` for each entry from here on that starts below `limit`, in ascending order, until it breaks. Then
@@ -279,8 +358,10 @@ impl<'m, T> Place<'m, T> {
                 self.slot = 2 * index as u32 + 1;
                 return ControlFlow::Break(());
             }
-            if index > 0 && visited > 0 {
-                self.slot = 2 * index as u32 - 1;
+            if visited > 0
+                && let Some((last, _)) = self.last_below(index as u32)
+            {
+                self.slot = 2 * last + 1;
             }
             if index < self.count as usize || self.high >= limit {
                 return ControlFlow::Continue(());
@@ -315,7 +396,8 @@ impl<'m, T> Place<'m, T> {
             return None;
         }
         *self = Self::walk::<S, W>(tree, page);
-        Some(self.range())
+        self.note_bounds::<S, W>();
+        Some(self.page..self.end)
     }
 
     /// Steps to the slot at `page`, where the leaf at hand ends: into the next child of the same parent if there is one.
@@ -346,7 +428,7 @@ impl<'m, T> Place<'m, T> {
     /// Lands in a leaf whose first entry, unless a writer moved it, starts at `page`.
     fn land_at_start<S: NodeSource, W: Witness<'m, T, S>>(&mut self, leaf: Leaf<'m, T>, page: u64) {
         if W::CONCURRENT {
-            return self.land(leaf, page);
+            return self.land::<S, W>(leaf, page);
         }
         crate::stats::visit();
         debug_assert!(leaf.range(0).start == page);
@@ -369,7 +451,7 @@ impl<'m, T> Place<'m, T> {
             {
                 (self.low, self.high) = (low, self.low);
                 self.index = index as u32;
-                self.land(leaf, page);
+                self.land::<S, W>(leaf, page);
                 return true;
             }
         }

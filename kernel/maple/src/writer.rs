@@ -133,7 +133,7 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
             new.fill(place, value);
         }
         replace_leaf(tree, &mut plan.path, new, gap, len);
-        self.place.land(new, plan.page);
+        self.place.land::<S, Token<'m, T, S>>(new, plan.page);
     }
 
     /// The stores that are not frequent.

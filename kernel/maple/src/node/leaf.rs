@@ -49,8 +49,17 @@ impl<T> Clone for Item<'_, T> {
 }
 impl<T> Copy for Item<'_, T> {}
 
-impl<T> Item<'_, T> {
+/// What a step leads to.
+pub(crate) type Found<'m, T> = Option<(Range<u64>, &'m T)>;
+
+impl<'m, T> Item<'m, T> {
     pub(crate) const EMPTY: Self = Self { start: 0, end: 0, entry: None };
+
+    /// Range and value, if there is one.
+    #[inline(always)]
+    pub(crate) fn found(self) -> Found<'m, T> {
+        Some((self.start..self.end, self.entry?))
+    }
 }
 
 /// The lower half of a narrow leaf's bounds.

@@ -37,7 +37,7 @@ use crate::sync::{AtomicPtr, Ordering, Touch};
 pub(crate) use buffer::Buffer;
 pub use free_list::FreeList;
 pub(crate) use inner::{Child, Inner};
-pub(crate) use leaf::{Item, Leaf, saturate};
+pub(crate) use leaf::{Found, Item, Leaf, saturate};
 pub(crate) use pack::{Children, Entries, fits, length, nth, nth_key, pack_inner, pack_leaf};
 pub(crate) use splice::{Met, Spot};
 
