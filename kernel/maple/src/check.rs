@@ -58,7 +58,7 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
                 Kind::Leaf(_) if level != 0 => return fail("leaf above the lowest level"),
                 Kind::Leaf(leaf) => {
                     check_leaf(leaf, &bounds, height == 0).or_else(fail)?;
-                    entries += leaf.count();
+                    entries += leaf.live();
                     gap = leaf.gap(bounds.start, bounds.end);
                 }
                 Kind::Inner(_) if level == 0 || level > height => {
@@ -97,15 +97,22 @@ fn check_leaf<T>(leaf: Leaf<'_, T>, bounds: &Range<u64>, is_root: bool) -> Resul
     let count = leaf.count();
     let most = if leaf.is_narrow() { NARROW } else { WIDE };
     let least = if is_root { 1 } else { LEAF_MIN };
-    if count < least {
+    if leaf.live() < least {
         return Err("too few entries");
     }
     if count > most {
         return Err("too many entries");
     }
-    let mut end = bounds.start;
+    let (mut end, mut vacant) = (bounds.start, 0);
     for index in 0..count {
         let item = leaf.item(index);
+        if item.entry.is_none() && item.start == item.end {
+            if index == 0 || item.start != end {
+                return Err("vacant entry is not at the end of the one below");
+            }
+            vacant += 1;
+            continue;
+        }
         if item.start >= item.end {
             return Err("empty entry");
         }
@@ -119,6 +126,9 @@ fn check_leaf<T>(leaf: Leaf<'_, T>, bounds: &Range<u64>, is_root: bool) -> Resul
             return Err("search misses an entry");
         }
         end = item.end;
+    }
+    if vacant != count - leaf.live() {
+        return Err("wrong number of vacant entries");
     }
     if end > bounds.end {
         return Err("entry beyond the bounds");

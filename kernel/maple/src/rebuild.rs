@@ -16,7 +16,7 @@
 use core::ops::Range;
 
 use crate::{
-    geometry::{FANOUT, FANOUT_MIN, LEAF_MIN, LEVELS, LIMIT},
+    geometry::{FANOUT, FANOUT_MIN, LEAF_MIN, LEVELS, LIMIT, NARROW},
     node::{
         Buffer, Chain, Child, Children, Entries, Item, Leaf, Link, fits, length, nth, nth_key, pack_inner,
         pack_leaf,
@@ -28,8 +28,9 @@ use crate::{
     tree::Tree,
 };
 
-/// A neighbour, what the left leaf keeps (its last entry cut), the new entry, what the right leaf keeps, a neighbour.
-type Pieces<'m, T> = Buffer<Entries<'m, T>, 7>;
+/// What the left leaf keeps (its last entry cut), the new entry, what the right leaf keeps, and a neighbour. A leaf without
+/// vacant entries is one run.
+type Pieces<'m, T> = Buffer<Entries<'m, T>, { 3 * NARROW + 3 }>;
 /// New nodes that one level hands to the next.
 type New<'m, T> = Buffer<Child<'m, T>, 4>;
 /// A neighbour, what the left node keeps, the new nodes, what the right node keeps; or with the neighbour at the end.
@@ -185,9 +186,9 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
         let mut kept = (0, 0);
         if let Some(leaf) = self.left.leaf {
             let below = range.start.checked_sub(1).map_or(0, |page| leaf.search(page));
-            kept.0 = below;
             let cut = below.checked_sub(1).map(|last| leaf.item(last)).filter(|last| last.end > range.start);
-            pieces.push(Entries::Run { leaf, from: 0, to: below - usize::from(cut.is_some()) });
+            let uncut = run(leaf, 0, below - usize::from(cut.is_some()), |piece| pieces.push(piece));
+            kept.0 = uncut + usize::from(cut.is_some());
             if let Some(cut) = cut {
                 pieces.push(Entries::One(Item { end: range.start, ..cut }));
             }
@@ -202,11 +203,11 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
             let (above, count) = (leaf.search(range.end - 1), leaf.count());
             let cut =
                 above.checked_sub(1).map(|first| leaf.item(first)).filter(|first| first.end > range.end);
-            kept.1 = count - above + usize::from(cut.is_some());
             if let Some(cut) = cut {
                 pieces.push(Entries::One(Item { start: range.end, ..cut }));
             }
-            pieces.push(Entries::Run { leaf, from: above, to: count });
+            let uncut = run(leaf, above, count, |piece| pieces.push(piece));
+            kept.1 = uncut + usize::from(cut.is_some());
             if self.left.leaf != Some(leaf) {
                 self.doom_leaf(leaf);
                 if kept.1 == 0 && self.tree.rcu().source().has(Bug::SpanningStoreDuplicate) {
@@ -226,8 +227,11 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
                 Some(Neighbour::Left) => {
                     self.move_left(0, self.low - 1);
                     if let Some(leaf) = self.left.leaf {
-                        pieces.push_front(Entries::Run { leaf, from: 0, to: leaf.count() });
-                        place = place.map(|at| at + leaf.count());
+                        let mut joined = Pieces::new();
+                        let joins = run(leaf, 0, leaf.count(), |piece| joined.push(piece));
+                        pieces.as_slice().iter().for_each(|piece| joined.push(*piece));
+                        *pieces = joined;
+                        place = place.map(|at| at + joins);
                         self.doom_leaf(leaf);
                     }
                     self.low = self.left.low(0);
@@ -235,7 +239,7 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
                 Some(Neighbour::Right) => {
                     self.move_right(0, self.high);
                     if let Some(leaf) = self.right.leaf {
-                        pieces.push(Entries::Run { leaf, from: 0, to: leaf.count() });
+                        run(leaf, 0, leaf.count(), |piece| pieces.push(piece));
                         self.doom_leaf(leaf);
                     }
                     self.high = self.right.high(0);
@@ -249,9 +253,17 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
     /// Puts a bug back: of a right leaf that keeps nothing, the last entry stays all the same.
     #[cold]
     fn keep_duplicate(&self, right: Leaf<'m, T>, place: Option<usize>, pieces: &mut Pieces<'m, T>) {
-        let last = right.item(right.count() - 1);
-        // Instead of the right leaf's part, which is empty.
-        pieces.pop();
+        let Some(last) =
+            (0..right.count()).rev().map(|index| right.item(index)).find(|item| item.entry.is_some())
+        else {
+            return;
+        };
+        if let (Some(_), Some(Entries::Run { from, to, .. })) = (place, pieces.last_mut())
+            && from == to
+        {
+            // The right leaf's part.
+            pieces.pop();
+        }
         if let (Some(_), Some(Entries::One(new))) = (place, pieces.last_mut()) {
             new.end = last.start;
         }
@@ -404,7 +416,7 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
     }
 
     fn doom_leaf(&mut self, leaf: Leaf<'m, T>) {
-        self.removed += leaf.count();
+        self.removed += leaf.live();
         self.doomed.doom(leaf.link());
     }
 
@@ -436,6 +448,17 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
             }
         }
     }
+}
+
+/// Calls `push` for the entries `from` to `to` of a leaf without the vacant ones; gives how many they are.
+#[inline]
+fn run<'m, T>(leaf: Leaf<'m, T>, from: usize, to: usize, mut push: impl FnMut(Entries<'m, T>)) -> usize {
+    if !leaf.has_vacant() {
+        push(Entries::Run { leaf, from, to });
+        return to - from;
+    }
+    let items = (from..to).map(|index| leaf.item(index)).filter(|item| item.start < item.end);
+    items.map(|item| push(Entries::One(item))).count()
 }
 
 /// How a list is cut into nodes.

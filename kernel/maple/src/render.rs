@@ -43,6 +43,10 @@ impl<T, S: NodeSource> fmt::Display for Dump<'_, '_, T, S> {
             }
             for index in 0..leaf.count() {
                 let range = leaf.range(index);
+                if range.is_empty() {
+                    write!(f, " -")?;
+                    continue;
+                }
                 write!(f, " {:x}-{:x}", range.start, range.end)?;
             }
             writeln!(f)?;

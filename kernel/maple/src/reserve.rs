@@ -4,8 +4,9 @@
 //! store then brings the value and links the replacement by one pointer write. So a store neither allocates nor fails, and
 //! a reservation that is dropped leaves no trace.
 //!
-//! Most stores stay inside a narrow leaf and leave it between its least and its most entries: the frequent ones, which add one
-//! entry over free pages or take one out, are [`patch`]ed, the others [`splice`]d. Everything else is [`rebuild`](crate::rebuild)'s.
+//! Most stores stay inside a narrow leaf and leave it between its least and its most entries. An entry that goes alone becomes
+//! vacant in place, so its erase needs no memory; one that comes into free pages is [`patch`]ed in; others are [`splice`]d.
+//! Everything else is [`rebuild`](crate::rebuild)'s.
 
 use core::ops::Range;
 
@@ -49,14 +50,25 @@ pub(crate) fn prepare<'m, T, S: NodeSource>(
             Store::Entry => leaf.free_spot(range),
             Store::Erase => leaf.spot_of(range).filter(|spot| {
                 let least = if plan.path.height == 0 { 1 } else { LEAF_MIN };
-                spot.count > least
+                spot.live() > least
             }),
         };
         if let Some(spot) = spot {
+            if what == Store::Erase && spot.can_be_vacated() {
+                let gap = known_gap(plan).max(spot.free(&bounds));
+                plan.change = Change::Vacate { leaf, index: spot.at, gap, len: tree.len() - 1 };
+                return Ok(Chain::new());
+            }
             return patch(tree, plan, (leaf, spot), bounds, range, what);
         }
     }
     prepare_other(tree, plan, bounds, range, what)
+}
+
+/// Largest gap of the path's leaf, as its parent knows it. Nobody asks for the root's.
+#[inline(always)]
+fn known_gap<T>(plan: &Plan<'_, T>) -> u32 {
+    if plan.path.height == 0 { u32::MAX } else { plan.path.node(1).gap(plan.path.index(1)) }
 }
 
 /// Copies the leaf with one entry more or less.
@@ -75,13 +87,11 @@ fn patch<'m, T, S: NodeSource>(
         Store::Entry => leaf.with_entry(memory, &mut prepared, &spot, range),
         Store::Erase => leaf.without_entry(memory, &mut prepared, &spot),
     };
-    // Nobody asks for the root's gap.
-    let known = if plan.path.height == 0 { u32::MAX } else { plan.path.node(1).gap(plan.path.index(1)) };
+    let known = known_gap(plan);
     plan.change = match what {
         Store::Entry => {
-            let free = saturate(spot.after.min(bounds.end) - spot.before.max(bounds.start));
             // If the gap that shrinks was not the largest, that stays.
-            let gap = if free < known { known } else { new.gap(bounds.start, bounds.end) };
+            let gap = if spot.free(&bounds) < known { known } else { new.gap(bounds.start, bounds.end) };
             Change::Leaf { new, place: spot.at, gap, len: tree.len() + 1 }
         }
         Store::Erase if spot.at == 0 && bounds.start > 0 => {
@@ -91,8 +101,8 @@ fn patch<'m, T, S: NodeSource>(
             Change::Front { new, start, gap, len: tree.len() - 1 }
         }
         Store::Erase => {
-            let free = saturate(spot.after.min(bounds.end) - spot.before.max(bounds.start));
-            Change::Leaf { new, place: spot.at, gap: known.max(free), len: tree.len() - 1 }
+            let gap = known.max(spot.free(&bounds));
+            Change::Leaf { new, place: spot.at, gap, len: tree.len() - 1 }
         }
     };
     Ok(prepared)

@@ -36,13 +36,13 @@ pub(crate) fn for_each_node<'m, T>(link: Link<'m, T>, mut visit: impl FnMut(Kind
 pub(crate) fn doom_subtree<T>(link: Link<'_, T>, doomed: &mut Chain) -> usize {
     if let Kind::Leaf(leaf) = link.kind() {
         doomed.doom(link);
-        return leaf.count();
+        return leaf.live();
     }
     let mut entries = 0;
     for_each_node(link, |node| match node {
         Kind::Inner(inner) => doomed.doom(inner.link()),
         Kind::Leaf(leaf) => {
-            entries += leaf.count();
+            entries += leaf.live();
             doomed.doom(leaf.link());
         }
     });

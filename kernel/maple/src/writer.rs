@@ -126,14 +126,23 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
         assert!(value.is_some() == (plan.what == Store::Entry), "reserved for the other kind of store");
         // The prepared nodes become the tree's.
         core::mem::forget(reservation);
-        let Change::Leaf { new, place, gap, len } = plan.change else {
-            return self.store_elsewhere(value);
+        let leaf = match plan.change {
+            Change::Vacate { leaf, index, gap, len } => {
+                leaf.vacate(index);
+                settle_leaf_gap(tree, &plan.path, gap);
+                tree.changed(len);
+                leaf
+            }
+            Change::Leaf { new, place, gap, len } => {
+                if let Some(value) = value {
+                    new.fill(place, value);
+                }
+                replace_leaf(tree, &mut plan.path, new, gap, len);
+                new
+            }
+            _ => return self.store_elsewhere(value),
         };
-        if let Some(value) = value {
-            new.fill(place, value);
-        }
-        replace_leaf(tree, &mut plan.path, new, gap, len);
-        self.place.land::<S, Token<'m, T, S>>(new, plan.page);
+        self.place.land::<S, Token<'m, T, S>>(leaf, plan.page);
     }
 
     /// The stores that are not frequent.
@@ -144,7 +153,7 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
         let page = plan.page;
         let path = &mut plan.path;
         match plan.change {
-            Change::Nothing | Change::Leaf { .. } => return self.seek(page),
+            Change::Nothing | Change::Leaf { .. } | Change::Vacate { .. } => return self.seek(page),
             Change::Front { new, start, gap, len } => {
                 replace_leaf(tree, path, new, gap, len);
                 raise_front(tree, path, start);
@@ -168,6 +177,14 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
     }
 }
 
+/// Notes the largest gap of the path's leaf.
+#[inline(always)]
+fn settle_leaf_gap<'m, T, S: NodeSource>(tree: &Tree<'m, T, S>, path: &Path<'m, T>, gap: u32) {
+    if path.height > 0 && path.node(1).gap(path.index(1)) != gap {
+        path.settle_gap(tree.rcu().source(), 1, path.index(1), gap);
+    }
+}
+
 /// Puts `new`, whose largest gap is `gap`, in the place of the path's leaf: the store becomes visible here.
 #[inline(always)]
 fn replace_leaf<'m, T, S: NodeSource>(
@@ -182,9 +199,7 @@ fn replace_leaf<'m, T, S: NodeSource>(
     } else {
         let (parent, index) = (path.node(1), path.index(1));
         parent.set_child(index, new.link());
-        if parent.gap(index) != gap {
-            path.settle_gap(tree.rcu().source(), 1, index, gap);
-        }
+        settle_leaf_gap(tree, path, gap);
     }
     let version = tree.changed(len);
     if let Some(old) = path.leaf.replace(new) {

@@ -26,7 +26,7 @@ impl<X: Copy, const N: usize> Buffer<X, N> {
     #[inline]
     pub(crate) fn last_mut(&mut self) -> Option<&mut X> {
         let last = self.items.get_mut(self.len.checked_sub(1)?)?;
-        // SAFETY: the items below `len` have been written, by `push` or `push_front`.
+        // SAFETY: the items below `len` have been written, by `push`.
         Some(unsafe { last.assume_init_mut() })
     }
 
@@ -36,17 +36,10 @@ impl<X: Copy, const N: usize> Buffer<X, N> {
         self.len = self.len.saturating_sub(1);
     }
 
-    /// Puts `item` in front.
-    pub(crate) fn push_front(&mut self, item: X) {
-        self.items.copy_within(0..self.len, 1);
-        self.items[0] = MaybeUninit::new(item);
-        self.len += 1;
-    }
-
     #[inline]
     pub(crate) fn as_slice(&self) -> &[X] {
         let written = &self.items[..self.len];
-        // SAFETY: the items below `len` have been written, by `push` or `push_front`.
+        // SAFETY: the items below `len` have been written, by `push`.
         unsafe { written.assume_init_ref() }
     }
 }

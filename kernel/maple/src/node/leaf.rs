@@ -6,7 +6,10 @@ use core::{
     ptr::NonNull,
 };
 
-use super::{Chain, Head, Link, NARROW as NARROW_TAG, Node, WIDE as WIDE_TAG, count_le, visited};
+use super::{
+    COUNT, Chain, Head, Link, NARROW as NARROW_TAG, Node, ONE_VACANT, VACANT, WIDE as WIDE_TAG, count_le,
+    visited,
+};
 use crate::{
     geometry::{BASE_ROUND, NARROW, SPAN, WIDE},
     stats,
@@ -138,6 +141,40 @@ impl<'m, T> Leaf<'m, T> {
     #[inline(always)]
     pub(crate) fn count(self) -> usize {
         self.0.head().count()
+    }
+
+    /// Entries that are not vacant.
+    #[inline(always)]
+    pub(crate) fn live(self) -> usize {
+        let counts = self.0.head().counts();
+        (counts & COUNT) - (counts & VACANT) / ONE_VACANT
+    }
+
+    /// Whether there are vacant entries.
+    #[inline(always)]
+    pub(crate) fn has_vacant(self) -> bool {
+        self.0.head().counts() & VACANT != 0
+    }
+
+    /// Makes an entry of a narrow leaf vacant, which is not its first: the store becomes visible here. `spot` says where, and
+    /// that the leaf can have one more vacant entry.
+    #[inline(always)]
+    pub(crate) fn vacate(self, index: usize) {
+        debug_assert!(self.is_narrow() && index > 0 && index < self.count());
+        let body = self.narrow();
+        let below = body.bounds(index - 1) & END;
+        body.entries[index % NARROW].store(core::ptr::null_mut(), Ordering::Relaxed);
+        // Who finds these bounds finds no value.
+        body.bounds[index % NARROW].store(below << 32 | below, Ordering::Release);
+        let meta = body.head.meta.load(Ordering::Relaxed);
+        body.head.meta.store(meta.map_addr(|a| a + ONE_VACANT), Ordering::Relaxed);
+        if meta.addr() & VACANT != 0 {
+            // Those right above follow.
+            let above = index + 1..meta.addr() & COUNT;
+            for index in above.take_while(|index| body.is_vacant(*index)) {
+                body.bounds[index % NARROW].store(below << 32 | below, Ordering::Release);
+            }
+        }
     }
 
     /// Range and value of entry `index`, which is below the count.
@@ -338,6 +375,13 @@ impl<'m, T> Narrow<'m, T> {
         stats::touch(entry);
         // SAFETY: null or made of a `&'m T`.
         unsafe { entry.load(Ordering::Relaxed).as_ref() }
+    }
+
+    /// Whether entry `index` is vacant; for the writer.
+    #[inline(always)]
+    pub(super) fn is_vacant(&self, index: usize) -> bool {
+        let bounds = self.bounds(index);
+        bounds >> 32 == bounds & END
     }
 
     fn gap(&self, count: usize, low: u64, high: u64) -> u32 {

@@ -7,7 +7,9 @@
 //!   wide    head | 10 x u64 start | 10 x u64 end | 10 entries
 //! ```
 //!
-//! - A leaf holds entries in ascending order and is never changed once it is linked; gaps take no slot.
+//! - A leaf holds entries in ascending order; gaps take no slot. Once it is linked, one change is made to it in place: an entry
+//!   becomes vacant. It loses its value first and then its bounds, which become empty and move down to the end of the entry
+//!   below: whoever reads the bounds before the value finds the old entry or none, and gaps are as if it were not there.
 //! - Key `i` is where child `i` begins: at the first start below it, so the free space between two leaves belongs to the
 //!   lower one. The key behind the last child is where the node ends.
 //! - An inner node's children, keys and gaps may be replaced in place, one word at a time; their number never changes.
@@ -79,8 +81,11 @@ impl Default for Node {
     }
 }
 
-/// Legal values of the low 8 bits of `Head::meta`: a count of 0 to 15, and one or none of the marks.
+/// Legal values of the low 8 bits of `Head::meta`: a count of 0 to 15, a number of vacant entries, and one or none of the marks.
 const COUNT: usize = 0x0f;
+/// How many of a leaf's entries are vacant.
+const VACANT: usize = 0x30;
+const ONE_VACANT: usize = 0x10;
 /// The node is no longer linked: written once, after the store that unlinked it.
 const DEAD: usize = 0x80;
 /// Never written to a node in use; the poison sets it.
@@ -103,9 +108,9 @@ struct Head {
 }
 
 impl Head {
-    /// A head of `count` entries or children, put in front of `chain`.
+    /// A head of `count` entries or children (and perhaps a number of vacant ones), put in front of `chain`.
     fn on_chain(count: usize, chain: &mut Chain, node: NonNull<Node>) -> Self {
-        debug_assert!(count <= COUNT);
+        debug_assert!(count <= COUNT | VACANT);
         let next = chain.head;
         if next.is_null() {
             chain.tail = node.as_ptr();
@@ -117,6 +122,19 @@ impl Head {
     #[inline(always)]
     fn count(&self) -> usize {
         self.meta.load(Ordering::Relaxed).addr() & COUNT
+    }
+
+    /// The count, and the number of vacant entries in steps of `ONE_VACANT`.
+    #[inline(always)]
+    fn count_and_vacant(&self) -> (usize, usize) {
+        let counts = self.counts();
+        (counts & COUNT, counts & VACANT)
+    }
+
+    /// The count, and in its own bits the number of vacant entries.
+    #[inline(always)]
+    fn counts(&self) -> usize {
+        self.meta.load(Ordering::Relaxed).addr() & (COUNT | VACANT)
     }
 
     #[inline(always)]
@@ -235,7 +253,7 @@ impl Chain {
     pub(crate) fn doom<T>(&mut self, link: Link<'_, T>) {
         let node = link.node();
         let head = link.head();
-        let marks = head.count();
+        let marks = head.counts();
         head.meta.store(self.head.map_addr(|a| a | marks), Ordering::Relaxed);
         if self.head.is_null() {
             self.tail = node;
@@ -247,7 +265,7 @@ impl Chain {
     #[inline]
     pub(crate) fn push_dead<T>(link: Link<'_, T>, arrivals: &AtomicPtr<Node>) {
         let head = link.head();
-        let marks = head.count() | DEAD;
+        let marks = head.counts() | DEAD;
         let mut old = arrivals.load(Ordering::Relaxed);
         loop {
             head.meta.store(old.map_addr(|a| a | marks), Ordering::Release);

@@ -6,8 +6,8 @@ use core::{
 };
 
 use super::{
-    Chain, Head, Leaf, Link, NARROW as NARROW_TAG, Node,
-    leaf::{END, Narrow},
+    Chain, Head, Leaf, Link, NARROW as NARROW_TAG, Node, ONE_VACANT, VACANT,
+    leaf::{END, Narrow, saturate},
     visited,
 };
 use crate::{
@@ -45,10 +45,34 @@ pub(crate) struct Spot {
     pub(crate) at: usize,
     /// Entries of the leaf.
     pub(crate) count: usize,
+    /// The leaf's vacant entries, as its head counts them.
+    vacant: usize,
+    /// A vacant entry is there, which the new one replaces.
+    replaces_vacant: bool,
     /// End of the entry below; 0 if there is none.
     pub(crate) before: u64,
     /// Start of the entry above; `u64::MAX` if there is none.
     pub(crate) after: u64,
+}
+
+impl Spot {
+    /// Entries of the leaf that are not vacant.
+    #[inline(always)]
+    pub(crate) fn live(&self) -> usize {
+        self.count - self.vacant / ONE_VACANT
+    }
+
+    /// Whether the entry here may become vacant in place: a leaf's first entry must not, as it says where the leaf begins.
+    #[inline(always)]
+    pub(crate) fn can_be_vacated(&self) -> bool {
+        self.at > 0 && self.vacant < VACANT
+    }
+
+    /// The free pages around the spot if it is empty, in a leaf of these bounds.
+    #[inline(always)]
+    pub(crate) fn free(&self, bounds: &Range<u64>) -> u32 {
+        saturate(self.after.min(bounds.end) - self.before.max(bounds.start))
+    }
 }
 
 impl<'m, T> Leaf<'m, T> {
@@ -64,48 +88,53 @@ impl<'m, T> Leaf<'m, T> {
     #[inline(always)]
     pub(crate) fn free_spot(self, range: &Range<u64>) -> Option<Spot> {
         let body = self.narrow();
-        let count = body.head.count();
+        let (count, vacant) = body.head.count_and_vacant();
         let (start, end) = (range.start.checked_sub(body.base)?, range.end - body.base);
         if end > SPAN || count >= NARROW {
             return None;
         }
         stats::visit();
-        let at = body.search_near(start);
+        let mut at = body.search_near(start);
         let next = body.bounds(at) >> 32;
         // Unused bounds are above every end.
         if next < end {
             return None;
         }
-        let mut before = 0;
+        let after = if at < count { body.base + next } else { u64::MAX };
+        let (mut before, mut replaces_vacant) = (0, false);
         if at > 0 {
             let below = body.bounds(at - 1) & END;
             if below > start {
                 return None;
             }
             before = body.base + below;
+            replaces_vacant = vacant > 0 && body.is_vacant(at - 1);
+            at -= usize::from(replaces_vacant);
         }
-        let after = if at < count { body.base + next } else { u64::MAX };
-        Some(Spot { at, count, before, after })
+        Some(Spot { at, count, vacant, replaces_vacant, before, after })
     }
 
     /// The place of the entry that covers exactly `range`, in a narrow leaf.
     #[inline(always)]
     pub(crate) fn spot_of(self, range: &Range<u64>) -> Option<Spot> {
         let body = self.narrow();
-        let count = body.head.count();
+        let (count, vacant) = body.head.count_and_vacant();
         let (start, end) = (range.start.checked_sub(body.base)?, range.end - body.base);
         if end > SPAN {
             return None;
         }
         stats::visit();
-        let above = body.search_near(start);
+        let mut above = body.search_near(start);
         let at = above.checked_sub(1)?;
         if body.bounds(at) != (start << 32) | end {
             return None;
         }
         let before = if at > 0 { body.base + (body.bounds(at - 1) & END) } else { 0 };
+        while vacant > 0 && above < count && body.is_vacant(above) {
+            above += 1;
+        }
         let after = if above < count { body.base + (body.bounds(above) >> 32) } else { u64::MAX };
-        Some(Spot { at, count, before, after })
+        Some(Spot { at, count, vacant, replaces_vacant: false, before, after })
     }
 
     /// Copies a narrow leaf into `memory`, put in front of `chain`, with a place for an entry over `range` at its free `spot`.
@@ -124,11 +153,16 @@ impl<'m, T> Leaf<'m, T> {
         // SAFETY: the memory is exclusively ours, large enough and aligned; the old leaf is in use. All indexes are at most the
         // old count, which is below NARROW. Every field is written before anyone reads it.
         unsafe {
-            (&raw mut (*new).head).write(Head::on_chain(spot.count + 1, chain, node));
+            let counts = if spot.replaces_vacant {
+                spot.count + spot.vacant - ONE_VACANT
+            } else {
+                spot.count + 1 + spot.vacant
+            };
+            (&raw mut (*new).head).write(Head::on_chain(counts, chain, node));
             copy_body(old, new);
             let (from, to) = (bounds_of(old), bounds_of(new));
             let (from_entries, to_entries) = (entries_of(old), entries_of(new));
-            let mut last = spot.count;
+            let mut last = if spot.replaces_vacant { spot.at } else { spot.count };
             while last > spot.at + 1 {
                 last -= 2;
                 copy::<_, 2>(from.add(last), to.add(last + 1));
@@ -145,8 +179,8 @@ impl<'m, T> Leaf<'m, T> {
         Self::at(Link::new(node, NARROW_TAG))
     }
 
-    /// Copies a narrow leaf into `memory`, put in front of `chain`, without the entry at `spot`.
-    #[inline(always)]
+    /// Copies a narrow leaf into `memory`, put in front of `chain`, without the entry at `spot` and without vacant ones.
+    #[inline(never)]
     pub(crate) fn without_entry(self, memory: &'static mut Node, chain: &mut Chain, spot: &Spot) -> Self {
         let node = NonNull::from(memory);
         let old = self.narrow_raw();
@@ -155,29 +189,30 @@ impl<'m, T> Leaf<'m, T> {
         // SAFETY: the memory is exclusively ours, large enough and aligned; the old leaf is in use. All indexes are below the
         // old count, which is at most NARROW. Every field is written before anyone reads it.
         unsafe {
-            (&raw mut (*new).head).write(Head::on_chain(spot.count - 1, chain, node));
+            (&raw mut (*new).head).write(Head::on_chain(spot.live() - 1, chain, node));
             copy_body(old, new);
             let (from, to) = (bounds_of(old), bounds_of(new));
             let (from_entries, to_entries) = (entries_of(old), entries_of(new));
-            let mut at = spot.at;
-            while at + 2 < spot.count {
-                copy::<_, 2>(from.add(at + 1), to.add(at));
-                copy::<_, 2>(from_entries.add(at + 1), to_entries.add(at));
-                at += 2;
+            let mut at = 0;
+            for index in 0..spot.count {
+                if index != spot.at && !(*old).is_vacant(index) {
+                    copy::<_, 1>(from.add(index), to.add(at));
+                    copy::<_, 1>(from_entries.add(index), to_entries.add(at));
+                    at += 1;
+                }
             }
-            if at + 1 < spot.count {
-                copy::<_, 1>(from.add(at + 1), to.add(at));
-                copy::<_, 1>(from_entries.add(at + 1), to_entries.add(at));
+            for unused in at..spot.count {
+                to.add(unused).write(AtomicU64::new(u64::MAX));
             }
-            to.add(spot.count - 1).write(AtomicU64::new(u64::MAX));
         }
         Self::at(Link::new(node, NARROW_TAG))
     }
 
-    /// What a store over `range` (inside the leaf's bounds) meets in a narrow leaf that reaches so far; `None` elsewhere.
+    /// What a store over `range` (inside the leaf's bounds) meets in a narrow leaf that reaches so far and has no vacant entry;
+    /// `None` elsewhere.
     #[inline(always)]
     pub(crate) fn meet(self, range: &Range<u64>) -> Option<Met> {
-        if !self.is_narrow() {
+        if !self.is_narrow() || self.has_vacant() {
             return None;
         }
         let body = self.narrow();
