@@ -11,6 +11,8 @@ pub enum MmError {
     Invalid,
     /// The range is taken (`MAP_FIXED_NOREPLACE`).
     Exists,
+    /// The range is not mapped, or not by one VMA (mremap).
+    Fault,
     /// The mapping does not permit this access.
     Access,
     /// Not allowed: sealed (E5, E12), below `mmap_min_addr`, or over a lock limit.
@@ -27,6 +29,7 @@ impl From<MmError> for Errno {
             MmError::NoMemory => Errno::ENOMEM,
             MmError::Invalid => Errno::EINVAL,
             MmError::Exists => Errno::EEXIST,
+            MmError::Fault => Errno::EFAULT,
             MmError::Access => Errno::EACCES,
             MmError::NotPermitted => Errno::EPERM,
             MmError::Again => Errno::EAGAIN,

@@ -15,6 +15,15 @@ pub enum Step {
     SplitEnd(PageRange),
     /// A VMA was write-locked, gathered and detached.
     Gather(PageRange),
+    /// mremap moved the page-table entries of this range to another place.
+    Relocate {
+        /// Where they were.
+        from: PageRange,
+        /// First byte of where they are.
+        to: u64,
+        /// How many there were.
+        pages: u64,
+    },
     /// The iterator went back to the start, in so many single steps.
     WalkBack {
         /// Steps with `prev_range`.
@@ -71,6 +80,9 @@ impl fmt::Display for Step {
             Step::SplitStart(range) => write!(f, "split       start; the new vma is {range}"),
             Step::SplitEnd(range) => write!(f, "split       end; the new vma is {range}"),
             Step::Gather(range) => write!(f, "gather      {range}: lock, detach"),
+            Step::Relocate { from, to, pages } => {
+                write!(f, "relocate    {from} to {to:#x}: {pages} pages were present")
+            }
             Step::WalkBack { steps } => write!(f, "walk back   {steps} steps to the start"),
             Step::Reset => write!(f, "walk back   by a reset to the root"),
             Step::Clear { vmas, pages } => {

@@ -1,10 +1,11 @@
 //! Operations in which one fallible step is refused, and what may be left of them.
 
 use abi::Errno;
+use abi::mman::MREMAP_FIXED;
 
 use crate::check::area_of;
 use crate::model::{Fault, Model, runs};
-use crate::op::Op;
+use crate::op::{Mremap, Op, PAGE};
 use crate::world::{Answer, World};
 
 /// What became of an operation in which a step was to be refused.
@@ -19,7 +20,7 @@ pub enum Attempt {
 impl World<'_> {
     /// Does `op` while its fallible step number `step` (from 0) is refused, or memory runs out. The operation must then
     /// fail and leave every page as it was, but for completed splits (E6-E14); an mprotect or mseal may have changed
-    /// whole VMAs from the first on, a populating mmap may have left pages out, and a stack may have grown.
+    /// whole VMAs from the first on, an mremap may have unmapped what it unmaps first and moved whole VMAs from the first on, a populating mmap may have left pages out, and a stack may have grown.
     ///
     /// # Panics
     /// If any check fails.
@@ -31,7 +32,8 @@ impl World<'_> {
     pub(crate) fn go(&mut self, op: Op, step: Option<usize>) -> Attempt {
         let before = self.model.clone();
         let answer = self.perform(op, step);
-        let exhausted = answer == Answer::OutOfMemory && self.machine.free_frames() < 4;
+        let short = matches!(answer, Answer::OutOfMemory | Answer::Failed(Errno::ENOMEM));
+        let exhausted = short && self.machine.free_frames() < 4;
         if !self.machine.end_refusals() && !exhausted {
             let expected = self.predict(op);
             assert_eq!(answer, expected, "{op}: the address space answers the left, the model the right");
@@ -96,6 +98,7 @@ impl World<'_> {
                 let part = |model: &mut Model, length| model.mseal(address, length, flags).is_ok();
                 outcomes.extend(parts_done(&before, address, length, part));
             }
+            Op::Mremap(call) => outcomes.extend(stages(&before, call)),
             Op::Touch { .. } if answer == Answer::OutOfMemory => {
                 // The stack may have grown, the content did not change.
                 let mut grown = before;
@@ -131,11 +134,46 @@ fn parts_done(
     act: impl Fn(&mut Model, u64) -> bool,
 ) -> Vec<Model> {
     let end = address.saturating_add(length);
-    let cuts = before.areas().map(|area| area.end * crate::op::PAGE);
+    let cuts = before.areas().map(|area| area.end * PAGE);
     cuts.filter(|cut| address < *cut && *cut < end)
         .filter_map(|cut| {
             let mut partly = before.clone();
             act(&mut partly, cut - address).then_some(partly)
         })
         .collect()
+}
+
+/// What a mremap leaves that fails half-way: the target of a fixed move is unmapped first, then the tail that is to go; and
+/// where several areas move, those before the failure have moved.
+fn stages(before: &Model, call: Mremap) -> Vec<Model> {
+    let Mremap { old, old_length, new_length, flags, new } = call;
+    let mut stages = Vec::new();
+    let mut unmapped = before.clone();
+    if flags & MREMAP_FIXED != 0 && unmapped.munmap(new, new_length).is_ok() {
+        stages.push(unmapped.clone());
+    }
+    if new_length < old_length && unmapped.munmap(old + new_length, old_length - new_length).is_ok() {
+        stages.push(unmapped);
+    }
+    if flags & MREMAP_FIXED != 0 && old_length == new_length {
+        let part = |model: &mut Model, length| model.mremap(old, length, length, flags, new).is_ok();
+        for moved in parts_done(before, old, old_length, part) {
+            // The target of the next area, which begins somewhere behind.
+            for area in before.areas().filter(|area| area.start * PAGE > old) {
+                let (done, end) = (area.start * PAGE - old, (area.end * PAGE - old).min(old_length));
+                let mut unmapped = moved.clone();
+                if done < end && unmapped.munmap(new + done, end - done).is_ok() {
+                    stages.push(unmapped);
+                }
+            }
+            stages.push(moved);
+        }
+        if let Some(first) = before.area_at(old / PAGE) {
+            let mut unmapped = before.clone();
+            if unmapped.munmap(new, (first.end * PAGE - old).min(old_length)).is_ok() {
+                stages.push(unmapped);
+            }
+        }
+    }
+    stages
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use abi::mman::{Map, Prot};
+use abi::mman::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, Map, Prot};
 
 pub use crate::model::Touch;
 
@@ -30,6 +30,8 @@ pub enum Op {
         /// Bits of [`Prot`], and others.
         prot: u64,
     },
+    /// `mremap`.
+    Mremap(Mremap),
     /// `mseal`.
     Mseal {
         /// First byte.
@@ -92,6 +94,49 @@ pub fn munmap(address: u64, length: u64) -> Op {
 /// `mprotect`.
 pub fn mprotect(address: u64, length: u64, prot: Prot) -> Op {
     Op::Mprotect { address, length, prot: prot.bits() }
+}
+
+/// The arguments of an `mremap`; without more said, it may neither move nor keep what is left.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Mremap {
+    /// The old address.
+    pub old: u64,
+    /// Bytes there.
+    pub old_length: u64,
+    /// Bytes afterwards.
+    pub new_length: u64,
+    /// `MREMAP_`, and others.
+    pub flags: u64,
+    /// The new address, or a hint.
+    pub new: u64,
+}
+
+/// `mremap` of `old_length` bytes at `old`, to be `new_length` bytes.
+pub fn mremap(old: u64, old_length: u64, new_length: u64) -> Mremap {
+    Mremap { old, old_length, new_length, flags: 0, new: 0 }
+}
+
+impl Mremap {
+    /// It may move (`MREMAP_MAYMOVE`).
+    pub fn may_move(self) -> Self {
+        Mremap { flags: self.flags | MREMAP_MAYMOVE, ..self }
+    }
+
+    /// To exactly this address (`MREMAP_FIXED`).
+    pub fn fixed(self, new: u64) -> Self {
+        Mremap { flags: self.flags | MREMAP_FIXED, new, ..self }.may_move()
+    }
+
+    /// The old range stays mapped (`MREMAP_DONTUNMAP`).
+    pub fn keep(self) -> Self {
+        Mremap { flags: self.flags | MREMAP_DONTUNMAP, ..self }.may_move()
+    }
+}
+
+impl From<Mremap> for Op {
+    fn from(mremap: Mremap) -> Op {
+        Op::Mremap(mremap)
+    }
 }
 
 /// `mseal`.
@@ -197,6 +242,12 @@ impl fmt::Display for Op {
             Op::Mprotect { address, length, prot } => {
                 write!(f, "mprotect({address:#x}, {}, {})", Length(length), ProtBits(prot))
             }
+            Op::Mremap(Mremap { old, old_length, new_length, flags, new }) => write!(
+                f,
+                "Mremap {{ old: {old:#x}, old_length: {}, new_length: {}, flags: {flags:#x}, new: {new:#x} }}",
+                Length(old_length),
+                Length(new_length)
+            ),
             Op::Mseal { address, length, flags: 0 } => write!(f, "mseal({address:#x}, {})", Length(length)),
             Op::Mseal { address, length, flags } => write!(
                 f,

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use abi::mman::{Map, Prot};
+use abi::mman::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, Map, Prot};
 use mm::space::MunmapOrder;
 use proptest::prelude::*;
 
-use crate::op::{Mmap, Op, PAGE, Touch};
+use crate::op::{Mmap, Mremap, Op, PAGE, Touch};
 use crate::setup::Setup;
 use crate::world::World;
 
@@ -152,6 +152,7 @@ enum Blueprint {
     Mmap { spot: Spot, extent: Extent, prot: u64, flags: u64 },
     Munmap { spot: Spot, extent: Extent },
     Mprotect { spot: Spot, extent: Extent, prot: u64 },
+    Mremap { spot: Spot, old: Extent, new: Option<Extent>, flags: u64, target: Spot },
     Mseal { spot: Spot, extent: Extent, flags: u64 },
     Image { spot: Spot, pages: u64, prot: u64, shift: u64 },
     Brk { pages: u64, bytes: u64 },
@@ -177,6 +178,17 @@ impl Blueprint {
             Blueprint::Mprotect { spot, extent, prot } => {
                 let address = spot.address(place);
                 Op::Mprotect { address, length: extent.from(address, place), prot }
+            }
+            Blueprint::Mremap { spot, old, new, flags, target } => {
+                let address = spot.address(place);
+                let old_length = old.from(address, place);
+                Op::Mremap(Mremap {
+                    old: address,
+                    old_length,
+                    new_length: new.map_or(old_length, |new| new.from(address, place)),
+                    flags,
+                    new: target.address(place),
+                })
             }
             Blueprint::Mseal { spot, extent, flags } => {
                 let address = spot.address(place);
@@ -277,6 +289,27 @@ fn mapping() -> impl Strategy<Value = Blueprint> {
     })
 }
 
+fn remapping() -> impl Strategy<Value = Blueprint> {
+    let old = prop_oneof![8 => short(), 3 => extent(), 2 => Just(Extent::Bytes(0))];
+    let new = prop_oneof![3 => Just(None), 2 => short().prop_map(Some), 2 => extent().prop_map(Some)];
+    let (fixed, keep) = (MREMAP_MAYMOVE | MREMAP_FIXED, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+    let flags = prop_oneof![
+        3 => Just(0),
+        4 => Just(MREMAP_MAYMOVE),
+        6 => Just(fixed),
+        3 => Just(keep),
+        2 => Just(fixed | keep),
+        1 => 0..16_u64,
+    ];
+    (spot(), old, new, flags, spot()).prop_map(|(spot, old, new, flags, target)| Blueprint::Mremap {
+        spot,
+        old,
+        new,
+        flags,
+        target,
+    })
+}
+
 fn blueprint() -> impl Strategy<Value = Blueprint> {
     let touch = prop_oneof![4 => Just(Touch::Read), 5 => Just(Touch::Write), 1 => Just(Touch::Execute)];
     let below = prop_oneof![20 => Just(0_u64), 2 => 1..WINDOW, 1 => 1..600_u64];
@@ -288,6 +321,7 @@ fn blueprint() -> impl Strategy<Value = Blueprint> {
             .prop_map(|(spot, extent)| Blueprint::Munmap { spot, extent }),
         8 => (spot(), prop_oneof![3 => short(), 1 => extent()], prot())
             .prop_map(|(spot, extent, prot)| Blueprint::Mprotect { spot, extent, prot }),
+        8 => remapping(),
         1 => (spot(), prop_oneof![3 => short(), 1 => extent()], prop_oneof![15 => Just(0_u64), 1 => any::<u64>()])
             .prop_map(|(spot, extent, flags)| Blueprint::Mseal { spot, extent, flags }),
         2 => (spot(), 1..=5_u64, 0..8_u64, prop_oneof![5 => Just(0_u64), 1 => Just(1)])

@@ -19,7 +19,7 @@ use mm::vma::Access;
 use crate::failure::Attempt;
 use crate::machine::{Accessed, CPUS, Handled, Machine};
 use crate::model::{Fault, Model, Touch};
-use crate::op::{Mmap, Op};
+use crate::op::{Mmap, Mremap, Op};
 use crate::quiet::quietly;
 use crate::setup::Setup;
 
@@ -212,6 +212,9 @@ pub(crate) fn system_call(space: &AddressSpace<'_, Machine>, op: Op) -> Option<A
         }
         Op::Munmap { address, length } => space.munmap(address, length).map(done),
         Op::Mprotect { address, length, prot } => space.mprotect(address, length, prot).map(done),
+        Op::Mremap(Mremap { old, old_length, new_length, flags, new }) => {
+            space.mremap(old, old_length, new_length, flags, new)
+        }
         Op::Mseal { address, length, flags } => space.mseal(address, length, flags).map(done),
         Op::Image { page, pages, prot, first } => {
             let range = PageRange::from_start(Page::new(page), pages).ok_or(MmError::Invalid);
@@ -235,6 +238,9 @@ pub(crate) fn predict(model: &mut Model, op: Op, value: u64) -> Answer {
         Op::Mmap(Mmap { address, length, prot, flags }) => model.mmap(address, length, prot, flags),
         Op::Munmap { address, length } => model.munmap(address, length).map(done),
         Op::Mprotect { address, length, prot } => model.mprotect(address, length, prot).map(done),
+        Op::Mremap(Mremap { old, old_length, new_length, flags, new }) => {
+            model.mremap(old, old_length, new_length, flags, new)
+        }
         Op::Mseal { address, length, flags } => model.mseal(address, length, flags).map(done),
         Op::Image { page, pages, prot, first } => {
             model.map_image(page, pages, Prot::from_bits_retain(prot), first)

@@ -114,6 +114,7 @@ fn name(step: &Step) -> &'static str {
         Step::FreeTables { .. } => "free tables",
         Step::Flush { .. } => "flush",
         Step::Free { .. } => "free",
+        Step::Relocate { .. } => "relocate",
     }
 }
 

@@ -5,13 +5,14 @@
 //!   [512 GiB] ────► [1 GiB] ──► [2 MiB] ──► [4 KiB] ──► page         what an entry spans
 //! ```
 //!
-//! Four verbs, and what the caller holds (Documentation/mm/process_addrs.rst, munmap-semantics.md 1.5). A VMA is
+//! Five verbs, and what the caller holds (Documentation/mm/process_addrs.rst, munmap-semantics.md 1.5). A VMA is
 //! *stable* for one who holds the mmap lock or the VMA's lock, for reading or writing.
 //!
 //! | verb | functions | the caller holds |
 //! | --- | --- | --- |
 //! | traverse | [`traverse`](PageTables::traverse), [`pin`](PageTables::pin) | a stable VMA over the page |
 //! | install | [`install`](PageTables::install), [`replace`](PageTables::replace) | a stable VMA over the page (never an rmap lock only) |
+//! | relocate | [`relocate`](PageTables::relocate), [`share`](PageTables::share), [`make_room`](PageTables::make_room) | the mmap write lock, and the write locks of the VMAs over both ranges |
 //! | zap | [`zap`](PageTables::zap), [`protect`](PageTables::protect) | stable VMAs over the range; or none can be found there any more |
 //! | free | [`free`](PageTables::free) | no VMA can be found between floor and ceiling, and the range is zapped (I20) |
 //!
@@ -22,6 +23,7 @@
 
 mod free;
 mod pte;
+mod relocate;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -255,6 +255,14 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         }
     }
 
+    /// The VMAs below and above `range`, which is free.
+    pub(super) fn around(&mut self, range: PageRange) -> (Option<&'m Vma>, Option<&'m Vma>) {
+        self.cursor.walk(range.start());
+        let next = self.vma_above(range.end());
+        self.cursor.walk(range.start());
+        (self.vma_below(), next)
+    }
+
     /// The VMA below the slot of the cursor, which goes there.
     pub(super) fn vma_below(&mut self) -> Option<&'m Vma> {
         self.cursor.prev()

@@ -152,8 +152,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
     }
 
-    /// Makes `page` of `vma` present for a permitted access.
-    fn make_present(&self, vma: &Vma, page: Page, access: Access) -> Result<(), MmError> {
+    /// Makes `page` of `vma`, which is stable, present for a permitted access.
+    pub(super) fn make_present(&self, vma: &Vma, page: Page, access: Access) -> Result<(), MmError> {
         self.machine.pause(Point::LookAtEntry(page));
         let flags = vma.flags();
         let pte = self.tables.traverse(page);

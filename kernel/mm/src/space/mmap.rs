@@ -82,9 +82,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             if !may_expand(0) {
                 return Err(MmError::NoMemory);
             }
-            let next = edit.vma_above(range.end());
-            edit.cursor.walk(range.start());
-            let prev = edit.vma_below();
+            let (prev, next) = edit.around(range);
             edit.insert(info, prev, next)?;
             return Ok(());
         };
@@ -115,7 +113,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
     /// Faults all pages of `range` in, for writing where that is permitted. Stops silently at the first that cannot be,
     /// as Linux does.
-    fn populate(&self, range: PageRange) {
+    pub(super) fn populate(&self, range: PageRange) {
         for page in range.iter() {
             let access = match self.vma_at(&self.read(), page).map(|vma| vma.flags()) {
                 Some(flags) if flags.contains(VmaFlags::WRITE | VmaFlags::SHARED) => Access::Read,

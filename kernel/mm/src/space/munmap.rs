@@ -11,11 +11,13 @@ use crate::museum;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange, USER_END};
 use crate::schedule::Point;
-use crate::space::map::{Map, Neighbours};
+use crate::space::gather::Removed;
+use crate::space::map::{Map, Neighbours, VmaPosition};
 use crate::space::order::{NeighboursRead, Order, in_order};
 use crate::space::{AddressSpace, pages_for};
 use crate::sync::WriteGuard;
 use crate::trace::Step;
+use crate::vma::Vma;
 
 impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Unmaps all pages that `[address, address + length)` (bytes) touches. Nothing mapped there is no error (E3).
@@ -37,9 +39,36 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         mut guard: WriteGuard<'_, Map<'m, P>>,
         range: PageRange,
     ) -> Result<(), MmError> {
+        let Some(taken) = self.take_out::<O>(&mut guard, range)? else { return Ok(()) };
+        // The point of no return: from here on nothing fails (I18).
+        self.machine.pause(Point::Downgrade);
+        let guard = guard.downgrade();
+        self.machine.trace(Step::Downgrade);
+        self.unmap_taken::<O>(&guard, taken);
+        Ok(())
+    }
+
+    /// The sequence without the downgrade, for a caller who is not done yet.
+    pub(super) fn unmap_keeping_lock<O: Order>(
+        &self,
+        guard: &mut WriteGuard<'_, Map<'m, P>>,
+        range: PageRange,
+    ) -> Result<(), MmError> {
+        if let Some(taken) = self.take_out::<O>(guard, range)? {
+            self.unmap_taken::<O>(guard, taken);
+        }
+        Ok(())
+    }
+
+    /// The first half, which may fail, up to the point of no return. `None` if nothing is mapped there.
+    pub(super) fn take_out<'t, O: Order>(
+        &'t self,
+        guard: &mut WriteGuard<'_, Map<'m, P>>,
+        range: PageRange,
+    ) -> Result<Option<TakenOut<'t, 'm, P>>, MmError> {
         self.machine.trace(Step::Begin(range));
-        let mut edit = self.edit(&mut guard, range.start());
-        let Some(first) = edit.cursor.find(range.end()) else { return Ok(()) };
+        let mut edit = self.edit(guard, range.start());
+        let Some(first) = edit.cursor.find(range.end()) else { return Ok(None) };
 
         let first = edit.split_start::<O>(first, range)?;
         let prev = edit.prev_before_gather::<O>(first);
@@ -47,27 +76,38 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let next = edit.next_after_gather::<O>(range);
         edit.return_to::<O>(range.start());
         let removed = self.clear_tree(&mut edit, gathered, range)?;
-        // The point of no return: from here on nothing fails (I18).
+        Ok(Some(TakenOut { range, removed, prev, next, position: edit.cursor.position() }))
+    }
 
-        let position = edit.cursor.position();
-        self.machine.pause(Point::Downgrade);
-        let guard = guard.downgrade();
-        self.machine.trace(Step::Downgrade);
+    /// The second half, which cannot fail. Caller holds the mmap lock for writing or downgraded.
+    pub(super) fn unmap_taken<O: Order>(&self, map: &Map<'m, P>, taken: TakenOut<'_, 'm, P>) {
+        let TakenOut { range, removed, prev, next, position } = taken;
         self.machine.pause(Point::ReadNeighbours(range));
         let neighbours = match O::NEIGHBOURS {
             NeighboursRead::BeforeClear => Neighbours::between(prev, next),
             NeighboursRead::AfterClear => {
-                Neighbours::beside::<P>(&mut self.vmas.resume(&guard.token, position))
+                Neighbours::beside::<P>(&mut self.vmas.resume(&map.token, position))
             }
-            NeighboursRead::FromGap => Neighbours::of_gap::<P>(&self.vmas.resume(&guard.token, position)),
+            NeighboursRead::FromGap => Neighbours::of_gap::<P>(&self.vmas.resume(&map.token, position)),
         };
         self.release(range, neighbours, removed);
-        Ok(())
     }
 }
 
+/// A range that the tree has no VMA in any more, on the way to be unmapped.
+#[must_use]
+pub(super) struct TakenOut<'t, 'm, P: Platform> {
+    range: PageRange,
+    removed: Removed<'m>,
+    /// The neighbours, if the order reads them before the clear.
+    prev: Option<&'m Vma>,
+    next: Option<&'m Vma>,
+    /// Where the cursor stands: on the gap.
+    position: VmaPosition<'t, 'm, P>,
+}
+
 /// The pages to unmap (E2).
-fn range_to_unmap(address: u64, length: u64) -> Result<PageRange, MmError> {
+pub(super) fn range_to_unmap(address: u64, length: u64) -> Result<PageRange, MmError> {
     let start = Page::starting_at(address).ok_or(MmError::Invalid)?;
     if address > USER_END || length > USER_END - address {
         return Err(MmError::Invalid);

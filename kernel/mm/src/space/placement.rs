@@ -31,7 +31,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     pub(super) fn place(&self, map: &Map<'m, P>, request: &MmapRequest) -> Result<PageRange, MmError> {
         let start = match request.placement {
             Placement::Fixed(page) | Placement::FixedNoReplace(page) => page,
-            Placement::Hint(page) => self.place_near(map, page, request.pages)?,
+            Placement::Hint(page) => self.place_near(map, page.max(self.min_page), request.pages)?,
             Placement::Anywhere => self.place_anywhere(map, request.pages)?,
             Placement::Low => self.find_area(
                 map,
@@ -55,8 +55,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// At the hint if it is free there, else anywhere.
-    fn place_near(&self, map: &Map<'m, P>, hint: Page, pages: u64) -> Result<Page, MmError> {
-        let hint = hint.max(self.min_page);
+    pub(super) fn place_near(&self, map: &Map<'m, P>, hint: Page, pages: u64) -> Result<Page, MmError> {
         if let Some(range) = PageRange::from_start(hint, pages)
             && range.end() <= Page::USER_END
             && self.vma_from(map, hint).is_none_or(|vma| range.end() <= start_with_guard(vma))
@@ -66,7 +65,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         self.place_anywhere(map, pages)
     }
 
-    fn place_anywhere(&self, map: &Map<'m, P>, pages: u64) -> Result<Page, MmError> {
+    /// The highest free pages below the stack's room, else the lowest above a third of the user half.
+    pub(super) fn place_anywhere(&self, map: &Map<'m, P>, pages: u64) -> Result<Page, MmError> {
         let top = Page::containing(top_down_base(map.limits.stack));
         let found = self.find_area_rev(map, self.min_page, top, pages);
         found.or_else(|_| self.find_area(map, Page::containing(BOTTOM_UP_BASE), Page::USER_END, pages))

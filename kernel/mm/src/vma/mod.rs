@@ -207,6 +207,11 @@ impl Locked<'_, '_> {
         self.end.store(range.end().number(), Ordering::Relaxed);
     }
 
+    /// Forgets the identity of the anonymous memory: there is none any more.
+    pub(crate) fn clear_anon(self) {
+        self.anon.store(0, Ordering::Relaxed);
+    }
+
     /// Changes the properties.
     pub(crate) fn set_flags(self, flags: VmaFlags) {
         self.flags.store(flags.bits(), Ordering::Relaxed);

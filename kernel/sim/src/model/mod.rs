@@ -9,6 +9,7 @@ mod brk;
 mod merge;
 mod mmap;
 mod mprotect;
+mod mremap;
 mod mseal;
 mod munmap;
 mod placement;

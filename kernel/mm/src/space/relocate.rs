@@ -1,0 +1,177 @@
+//! Moving a VMA, or a part of one, with its pages: the core of mremap.
+//!
+//! ```text
+//!  may fail                                      | cannot fail          | munmap of the old range
+//!  lock the old VMA, make tables, insert the new | move entries, flush  | split, gather, clear, unmap ...
+//!                                                                         fails: move back, unmap the new
+//! ```
+//!
+//! Both VMAs are write-locked until all is done, so nobody faults in either range meanwhile. The munmap of the old range splits
+//! the old VMA; the new half is locked before it enters the tree (I12): else a fault could put pages back into what has
+//! just been emptied, which is the race that the change to Linux 6.6 was about.
+
+use core::ptr;
+
+use crate::error::MmError;
+use crate::platform::Platform;
+use crate::range::{Page, PageRange};
+use crate::schedule::Point;
+use crate::space::AddressSpace;
+use crate::space::map::{Change, Map, Neighbours};
+use crate::space::order::Order;
+use crate::sync::WriteGuard;
+use crate::tlb::Gather;
+use crate::trace::Step;
+use crate::vma::{Access, Vma, VmaFlags};
+
+/// What becomes of the old range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Source {
+    /// It is unmapped.
+    Unmap,
+    /// It stays mapped, without its pages (`MREMAP_DONTUNMAP`).
+    Keep,
+}
+
+/// A move.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Move {
+    /// First page of the old range.
+    pub(super) from: Page,
+    /// Pages that move, all of one VMA. 0 for a duplicate of shared memory.
+    pub(super) pages: u64,
+    /// The new range, free, and at least as long.
+    pub(super) to: PageRange,
+    /// What becomes of the old range.
+    pub(super) source: Source,
+}
+
+impl Move {
+    /// The old range; `None` for a duplicate.
+    fn old(&self) -> Option<PageRange> {
+        PageRange::from_start(self.from, self.pages)
+    }
+}
+
+impl<'m, P: Platform> AddressSpace<'m, P> {
+    /// Moves what `plan` says; the result is the flags of the VMA.
+    ///
+    /// # Errors
+    /// [`MmError::NoMemory`] near the limit of VMAs (M4) or without memory, [`MmError::Interrupted`] (E15). All is as it was
+    /// then; a completed split may remain.
+    pub(super) fn move_vma<O: Order>(
+        &self,
+        guard: &mut WriteGuard<'_, Map<'m, P>>,
+        plan: &Move,
+    ) -> Result<VmaFlags, MmError> {
+        // M4: the move makes one VMA more, and the munmap of the old range up to two.
+        if guard.totals.vmas + 3 >= self.machine.max_map_count() {
+            return Err(MmError::NoMemory);
+        }
+        let vma = self.vma_at(guard, plan.from).ok_or(MmError::Fault)?;
+        let flags = vma.flags();
+        let stays = plan.source == Source::Keep || plan.old().is_none();
+        if flags.contains(VmaFlags::SHARED) && stays {
+            self.duplicate(guard, vma, plan)?;
+        } else if let Some(old) = plan.old() {
+            self.insert_moved(guard, vma, plan, old)?;
+            self.move_pages(old, plan.to.start());
+        }
+        match (plan.old(), plan.source) {
+            (Some(old), Source::Unmap) => self.unmap_source::<O>(guard, old, plan)?,
+            (Some(old), Source::Keep) => self.leave_source(guard, old, plan),
+            (None, _) => {}
+        }
+        Ok(flags)
+    }
+
+    /// Maps the shared memory of `vma` from `plan.from` on at the new range too. What was never touched gets its page now: it
+    /// has no other place where the two could find it.
+    fn duplicate(
+        &self,
+        guard: &mut WriteGuard<'_, Map<'m, P>>,
+        vma: &'m Vma,
+        plan: &Move,
+    ) -> Result<(), MmError> {
+        let original = PageRange::from_start(plan.from, plan.to.pages()).ok_or(MmError::Fault)?;
+        // To make the target free may have cut it short.
+        if original.end() > vma.end() {
+            return Err(MmError::Fault);
+        }
+        for page in original.iter() {
+            self.make_present(vma, page, Access::Read)?;
+        }
+        self.insert_moved(guard, vma, plan, original)?;
+        self.machine.pause(Point::ChangeEntries(plan.to));
+        self.tables.share(original, plan.to.start());
+        Ok(())
+    }
+
+    /// Lets a VMA like `vma` be over the new range, with page tables for what lies in `old`.
+    fn insert_moved(
+        &self,
+        guard: &mut WriteGuard<'_, Map<'m, P>>,
+        vma: &'m Vma,
+        plan: &Move,
+        old: PageRange,
+    ) -> Result<(), MmError> {
+        let mut edit = self.edit(guard, plan.to.start());
+        // Nobody faults in the old range from here on.
+        edit.lock(vma);
+        let info = vma.info().moved(plan.from, plan.to);
+        let (prev, next) = edit.around(plan.to);
+        // Before the store: a merge moves the bounds of the neighbours.
+        let neighbours = Neighbours::between(prev, next);
+        let made = self.tables.make_room(old, plan.to.start());
+        let result = made.and_then(|()| edit.insert(&info, prev, next).map(drop));
+        if result.is_err() {
+            let mut gather = Gather::new(self.machine, &self.tlb);
+            self.tables.free(plan.to, neighbours.floor, neighbours.ceiling, &mut gather);
+            gather.finish();
+        }
+        result
+    }
+
+    /// Moves the pages of `from` to `to`. The VMAs over both are write-locked, and no TLB knows the old place afterwards.
+    fn move_pages(&self, from: PageRange, to: Page) {
+        self.machine.pause(Point::ChangeEntries(from));
+        let mut gather = Gather::new(self.machine, &self.tlb);
+        let pages = self.tables.relocate(from, to, &mut gather);
+        gather.finish();
+        self.machine.trace(Step::Relocate { from, to: to.address(), pages });
+    }
+
+    /// Unmaps the old range, whose pages have moved. If that fails, undoes the move.
+    ///
+    /// # Errors
+    /// As munmap. Where undoing fails too, the move stands, and the old range stays mapped, empty, as on Linux.
+    fn unmap_source<O: Order>(
+        &self,
+        guard: &mut WriteGuard<'_, Map<'m, P>>,
+        old: PageRange,
+        plan: &Move,
+    ) -> Result<(), MmError> {
+        let Err(error) = self.unmap_keeping_lock::<O>(guard, old) else { return Ok(()) };
+        let Ok(Some(taken)) = self.take_out::<O>(guard, plan.to) else { return Ok(()) };
+        if let Some(moved) = PageRange::from_start(plan.to.start(), plan.pages) {
+            // The tables are still there.
+            self.move_pages(moved, old.start());
+        }
+        self.unmap_taken::<O>(guard, taken);
+        Err(error)
+    }
+
+    /// Leaves the old range mapped. Its VMA is not locked in memory any more, and if all of it has moved, it is as new.
+    fn leave_source(&self, guard: &mut WriteGuard<'_, Map<'m, P>>, old: PageRange, plan: &Move) {
+        let (source, new) = (self.vma_at(guard, plan.from), self.vma_at(guard, plan.to.start()));
+        let (Some(source), Some(new)) = (source, new) else { return };
+        let edit = self.edit(guard, plan.from);
+        let (locked, flags) = (edit.lock(source), source.flags());
+        locked.set_flags(flags - VmaFlags::LOCKED);
+        edit.totals.account(flags, source.pages(), Change::Remove);
+        edit.totals.account(source.flags(), source.pages(), Change::Add);
+        if !ptr::eq(source, new) && source.range() == old {
+            locked.clear_anon();
+        }
+    }
+}

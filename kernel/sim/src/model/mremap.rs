@@ -1,0 +1,239 @@
+//! mremap, as Linux 6.18 does it.
+//!
+//! Linux lets a mapping of an object grow over the rest of the object, and beyond it, where an access is SIGBUS. Here,
+//! as in `mm`, the object of an area is what the area maps, and such an area cannot grow.
+
+use abi::Errno;
+use abi::mman::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, Prot};
+
+use super::area::{Area, Backing, Sharing};
+use super::{Home, Model, PAGE, USER_END};
+
+/// A call with plausible arguments, in pages.
+#[derive(Clone, Copy)]
+struct Call {
+    old: u64,
+    old_pages: u64,
+    new_pages: u64,
+    new: u64,
+    may_move: bool,
+    fixed: bool,
+    keep: bool,
+}
+
+impl Model {
+    /// `mremap(old, old_length, new_length, flags, new)` with raw arguments; the address in bytes.
+    ///
+    /// # Errors
+    /// Linux's, in Linux's order of checks. What was unmapped or moved before an error stays so.
+    pub fn mremap(
+        &mut self,
+        old: u64,
+        old_length: u64,
+        new_length: u64,
+        flags: u64,
+        new: u64,
+    ) -> Result<u64, Errno> {
+        if flags & !(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP) != 0 || !old.is_multiple_of(PAGE) {
+            return Err(Errno::EINVAL);
+        }
+        // What wraps when it is rounded up is 0.
+        let old_length = old_length.checked_next_multiple_of(PAGE).unwrap_or(0);
+        let new_length = new_length.checked_next_multiple_of(PAGE).unwrap_or(0);
+        if new_length == 0 || new_length > USER_END * PAGE {
+            return Err(Errno::EINVAL);
+        }
+        let call = Call {
+            old: old / PAGE,
+            old_pages: old_length / PAGE,
+            new_pages: new_length / PAGE,
+            new: new / PAGE,
+            may_move: flags & MREMAP_MAYMOVE != 0,
+            fixed: flags & MREMAP_FIXED != 0,
+            keep: flags & MREMAP_DONTUNMAP != 0,
+        };
+        if call.fixed || call.keep {
+            let outside = new > USER_END * PAGE - new_length || !new.is_multiple_of(PAGE);
+            if outside || !call.may_move || (call.keep && old_length != new_length) {
+                return Err(Errno::EINVAL);
+            }
+            if old.wrapping_add(old_length) > new && new + new_length > old {
+                return Err(Errno::EINVAL);
+            }
+            // M4.
+            if self.areas.len() as i64 + 2 >= self.settings.max_map_count as i64 - 3 {
+                return Err(Errno::ENOMEM);
+            }
+        }
+        let start = if call.fixed && old_length == new_length {
+            self.move_areas(call)?
+        } else {
+            self.check_remap(call)?;
+            if call.fixed || call.keep { self.remap_to(call)? } else { self.resize(call)? }
+        };
+        Ok(start * PAGE)
+    }
+
+    fn check_remap(&self, call: Call) -> Result<(), Errno> {
+        let area = self.area_at(call.old).ok_or(Errno::EFAULT)?;
+        if area.attributes.sealed {
+            return Err(Errno::EPERM);
+        }
+        let grows = call.new_pages > call.old_pages;
+        if !grows && !call.fixed && !call.keep {
+            return Ok(());
+        }
+        let private = area.attributes.sharing == Sharing::Private;
+        if private && call.old_pages == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let image = area.attributes.backing == Backing::Image;
+        if call.keep && image {
+            return Err(Errno::EINVAL);
+        }
+        let here = area.end - call.old;
+        if call.old_pages.min(call.new_pages) > here {
+            return Err(Errno::EFAULT);
+        }
+        if !grows {
+            return Ok(());
+        }
+        if image || (!private && (call.old_pages > 0 || call.new_pages > here)) {
+            return Err(Errno::EFAULT);
+        }
+        let more = call.new_pages - call.old_pages;
+        if area.attributes.locked && self.sums().locked + more > self.settings.memlock / PAGE {
+            return Err(Errno::EAGAIN);
+        }
+        self.check_expand(&area.attributes, more)
+    }
+
+    /// Without an address: shorter and longer in place, or longer elsewhere.
+    fn resize(&mut self, call: Call) -> Result<u64, Errno> {
+        if call.new_pages < call.old_pages {
+            self.unmap_tail(call)?;
+        }
+        if call.new_pages <= call.old_pages {
+            return Ok(call.old);
+        }
+        let area = *self.area_at(call.old).ok_or(Errno::EFAULT)?;
+        let (end, new_end) = (call.old + call.old_pages, call.old + call.new_pages);
+        if end == area.end && new_end <= USER_END && self.overlapping(end, new_end).is_empty() {
+            let more = Area { start: end, end: new_end, pgoff: area.offset_of(end), ..area };
+            self.put_merged(more);
+            self.populate_locked(end);
+            return Ok(call.old);
+        }
+        if !call.may_move {
+            return Err(Errno::ENOMEM);
+        }
+        let start = self.place(call.new_pages).ok_or(Errno::ENOMEM)?;
+        self.relocate(call, start)
+    }
+
+    /// To an address, or near one.
+    fn remap_to(&mut self, mut call: Call) -> Result<u64, Errno> {
+        if call.fixed {
+            self.munmap(call.new * PAGE, call.new_pages * PAGE)?;
+        }
+        if call.new_pages < call.old_pages {
+            self.unmap_tail(call)?;
+            call.old_pages = call.new_pages;
+        }
+        let area = *self.area_at(call.old).ok_or(Errno::EFAULT)?;
+        if call.keep {
+            self.check_expand(&area.attributes, call.old_pages)?;
+        }
+        let hint = call.new != 0 && self.is_free(call.new, call.new_pages);
+        let start =
+            if call.fixed || hint { call.new } else { self.place(call.new_pages).ok_or(Errno::ENOMEM)? };
+        if start * PAGE < self.settings.mmap_min_addr {
+            return Err(Errno::EPERM);
+        }
+        self.relocate(call, start)
+    }
+
+    /// All areas in the old range, one after the other, each as far from the next as it was.
+    fn move_areas(&mut self, call: Call) -> Result<u64, Errno> {
+        let end = call.old.checked_add(call.old_pages).ok_or(Errno::EFAULT)?;
+        let areas = self.overlapping(call.old, end);
+        if areas.first().is_none_or(|first| first.start > call.old) {
+            return Err(Errno::EFAULT);
+        }
+        let mut page = call.old;
+        // Areas that were moved may have merged with those to come.
+        while let Some(area) = self.overlapping(page, end).first().copied().filter(|_| page < end) {
+            let (from, to) = (area.start.max(page), area.end.min(end));
+            let new = call.new + (from - call.old);
+            let piece = Call { old: from, old_pages: to - from, new_pages: to - from, new, ..call };
+            self.check_remap(piece)?;
+            self.remap_to(piece)?;
+            page = to;
+        }
+        Ok(call.new)
+    }
+
+    fn unmap_tail(&mut self, call: Call) -> Result<(), Errno> {
+        self.munmap((call.old + call.new_pages) * PAGE, (call.old_pages - call.new_pages) * PAGE)
+    }
+
+    /// Linux: `move_vma`.
+    fn relocate(&mut self, call: Call, start: u64) -> Result<u64, Errno> {
+        if self.areas.len() as i64 >= self.settings.max_map_count as i64 - 3 {
+            return Err(Errno::ENOMEM);
+        }
+        let area = *self.area_at(call.old).ok_or(Errno::EFAULT)?;
+        let private = area.attributes.sharing == Sharing::Private;
+        if call.old_pages == 0 && call.old + call.new_pages > area.end {
+            return Err(Errno::EFAULT);
+        }
+        let mut copy = Area { start, end: start + call.new_pages, pgoff: area.offset_of(call.old), ..area };
+        if private && area.attributes.backing == Backing::Anonymous && area.group.is_none() {
+            copy.pgoff = start;
+        }
+        self.put_merged(copy);
+        if private {
+            let old = call.old..call.old + call.old_pages;
+            let moved = std::mem::take(&mut self.contents).into_iter().map(|(home, words)| match home {
+                Home::Private(page) if old.contains(&page) => (Home::Private(page - call.old + start), words),
+                other => (other, words),
+            });
+            self.contents = moved.collect();
+        }
+        if call.keep {
+            self.leave_empty(call, start);
+        } else {
+            self.forget(call.old, call.old + call.old_pages);
+        }
+        if call.new_pages > call.old_pages {
+            self.populate_locked(start + call.old_pages);
+        }
+        Ok(start)
+    }
+
+    /// `MREMAP_DONTUNMAP`: what the area is like where the pages have left.
+    fn leave_empty(&mut self, call: Call, start: u64) {
+        let Some(mut left) = self.area_at(call.old).copied() else { return };
+        left.attributes.locked = false;
+        let apart = !(left.start..left.end).contains(&start);
+        if apart && left.start == call.old && left.end == call.old + call.old_pages {
+            left.group = None;
+        }
+        self.put(left);
+    }
+
+    /// Removes an area or part of one that may be empty.
+    fn forget(&mut self, start: u64, end: u64) {
+        if start < end {
+            self.remove(start, end);
+        }
+    }
+
+    /// Locked memory is faulted in from `page` on, for writing if that is allowed.
+    fn populate_locked(&mut self, page: u64) {
+        let area = self.area_at(page);
+        if area.is_some_and(|area| area.attributes.locked && area.attributes.prot.contains(Prot::WRITE)) {
+            self.join_group(page);
+        }
+    }
+}
