@@ -146,7 +146,9 @@ fn parts_done(
 /// What a mremap leaves that fails half-way: the target of a fixed move is unmapped first, then the tail that is to go; and
 /// where several areas move, those before the failure have moved.
 fn stages(before: &Model, call: Mremap) -> Vec<Model> {
-    let Mremap { old, old_length, new_length, flags, new } = call;
+    let Mremap { old, flags, new, .. } = call;
+    let [old_length, new_length] =
+        [call.old_length, call.new_length].map(|length| length.checked_next_multiple_of(PAGE).unwrap_or(0));
     let mut stages = Vec::new();
     let mut unmapped = before.clone();
     if flags & MREMAP_FIXED != 0 && unmapped.munmap(new, new_length).is_ok() {

@@ -213,6 +213,20 @@ fn committed_memory_that_was_written_stays_committed() {
 }
 
 #[test]
+fn locked_memory_that_becomes_writable_is_there_at_once() {
+    in_every_order(|world| {
+        world.apply(mmap(2 * PAGE).fixed(page(0)).prot(Prot::READ).with(Map::LOCKED));
+        world.apply(mprotect(page(0), 2 * PAGE, Prot::READ_WRITE));
+        // It is as if it had been written to: it stays committed, and so different from what never was.
+        world.apply(mprotect(page(0), PAGE, Prot::READ));
+        world.apply(mmap(PAGE).fixed(page(4)).prot(Prot::READ).with(Map::LOCKED));
+        let frames = world.machine().free_frames();
+        world.apply(write(0, page(1)));
+        assert_eq!(world.machine().free_frames(), frames);
+    });
+}
+
+#[test]
 fn parts_of_one_shared_mapping_merge_again_and_different_ones_never() {
     in_every_order(|world| {
         world.apply(mmap(4 * PAGE).fixed(page(0)).shared());

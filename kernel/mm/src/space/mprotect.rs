@@ -11,7 +11,7 @@ use crate::space::map::Map;
 use crate::space::{AddressSpace, pages_for};
 use crate::sync::WriteGuard;
 use crate::tlb::Gather;
-use crate::vma::{Backing, Vma, VmaFlags};
+use crate::vma::{Access, Backing, Vma, VmaFlags};
 
 const GROWS: Prot = Prot::GROWSDOWN.union(Prot::GROWSUP);
 
@@ -63,7 +63,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             }
             let flags = (vma.flags() - VmaFlags::ACCESS) | access;
             if flags != vma.flags() {
-                let flags = committed(vma, flags);
+                let (old, flags) = (vma.flags(), committed(vma, flags));
                 let (limits, totals) = (guard.limits, guard.totals);
                 let may = |flags| totals.may_expand(&limits, flags, part.pages(), 0);
                 if flags.contains(VmaFlags::WRITE) && !may(flags) && may(vma.flags()) {
@@ -74,6 +74,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 }
                 self.machine.pause(Point::ChangeEntries(part));
                 self.tables.protect(part, flags.protection(), writable(flags), &mut gather);
+                if becomes_writable_locked(old, flags) {
+                    self.fault_in_copies(&guard, part);
+                }
             }
             if at >= range.end() {
                 break Ok(());
@@ -81,6 +84,18 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         };
         gather.finish();
         result
+    }
+
+    /// Gives all pages of `part`, which is inside a VMA, to this address space alone, so that writing will not fault. Stops
+    /// silently without memory, as Linux does.
+    fn fault_in_copies(&self, map: &Map<'m, P>, part: PageRange) {
+        let Some(vma) = self.vma_at(map, part.start()) else { return };
+        self.prepare_anon(map, vma);
+        for page in part.iter() {
+            if self.make_present(vma, page, Access::Write).is_err() {
+                return;
+            }
+        }
     }
 
     /// The range that `PROT_GROWSDOWN` or `PROT_GROWSUP` extends.
@@ -107,6 +122,12 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 /// Which present pages of a VMA with `flags` may be written without a fault.
 fn writable(flags: VmaFlags) -> Writable {
     if flags.contains(VmaFlags::SHARED) { Writable::Always } else { Writable::IfExclusive }
+}
+
+/// Whether private memory that is locked becomes writable.
+fn becomes_writable_locked(old: VmaFlags, new: VmaFlags) -> bool {
+    let kind = VmaFlags::WRITE | VmaFlags::SHARED | VmaFlags::LOCKED;
+    old & kind == VmaFlags::LOCKED && new.contains(VmaFlags::WRITE)
 }
 
 /// `flags` with the mark of committed memory: set when private memory becomes writable, and taken away again

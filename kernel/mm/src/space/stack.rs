@@ -42,7 +42,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let flags = stack.flags();
         let more = stack.start().number() - page.number();
         let able = flags.contains(VmaFlags::GROWSDOWN) && page >= self.min_page;
-        let allowed = range.pages() <= Limits::pages(map.limits.stack)
+        // A stack that mremap has moved up may have fewer pages below it in its own counting.
+        let allowed = more <= stack.pgoff()
+            && range.pages() <= Limits::pages(map.limits.stack)
             && map.totals.may_expand(&map.limits, flags, more, 0)
             && (!flags.contains(VmaFlags::LOCKED) || map.may_lock(more));
         let (below, _) = self.around(map, page);

@@ -67,6 +67,15 @@ impl Model {
         self.put(Area { group: Some(group), ..area });
     }
 
+    /// The area at `page` belongs to `group` if it belongs to none yet; without a group named, to the one that the
+    /// first write would make it join.
+    pub(crate) fn enter_group(&mut self, page: u64, group: Option<AnonGroup>) {
+        match (self.area_at(page).copied(), group) {
+            (Some(area), Some(_)) if area.group.is_none() => self.put(Area { group, ..area }),
+            _ => self.join_group(page),
+        }
+    }
+
     /// The area at `page` has not been written to after all.
     pub(crate) fn leave_group(&mut self, page: u64) {
         if let Some(area) = self.area_at(page).copied() {

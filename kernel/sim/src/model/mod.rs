@@ -201,9 +201,13 @@ impl Model {
         if found != wanted {
             return Err(format!("the model has areas {found:x?}, the address space {wanted:x?}"));
         }
+        // Which group of `actual` is which here.
+        let known: Vec<_> =
+            actual.iter().filter_map(|area| Some((area.group?, self.area_at(area.start)?.group?))).collect();
         for area in actual {
+            let group = known.iter().find(|(theirs, _)| area.group == Some(*theirs)).map(|(_, ours)| *ours);
             match area.group {
-                Some(_) => self.join_group(area.start),
+                Some(_) => self.enter_group(area.start, group),
                 None => self.leave_group(area.start),
             }
         }

@@ -79,7 +79,12 @@ impl Model {
                 return Err(Errno::ENOMEM);
             }
         }
-        self.change(start, end, changed)
+        self.change(start, end, changed)?;
+        // Locked memory that becomes writable is copied at once.
+        if changed.locked && prot.contains(Prot::WRITE) && !area.attributes.prot.contains(Prot::WRITE) {
+            self.join_group(start);
+        }
+        Ok(())
     }
 
     /// Gives the part `[start, end)` of the one area that contains it other attributes (Linux: `vma_modify`).

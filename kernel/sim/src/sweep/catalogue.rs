@@ -1,6 +1,6 @@
 //! The address spaces and the operations of the sweep: every operation is tried on every address space.
 
-use crate::op::{Op, PAGE, brk, execute, image, mmap, mprotect, mseal, munmap, read, write};
+use crate::op::{Op, PAGE, brk, execute, image, mmap, mprotect, mremap, mseal, munmap, read, write};
 use crate::world::World;
 use abi::mman::{Map, Prot};
 
@@ -116,7 +116,8 @@ pub const SHAPES: &[(&str, Shape)] = &[
 
 /// Operations on these address spaces, by system call. A new system call gets a function of its own here.
 pub fn operations() -> Vec<Op> {
-    [unmappings(), mappings(), fixed_mappings(), protections(), seals(), breaks(), touches()].concat()
+    [unmappings(), mappings(), fixed_mappings(), protections(), remappings(), seals(), breaks(), touches()]
+        .concat()
 }
 
 fn unmappings() -> Vec<Op> {
@@ -168,6 +169,29 @@ fn protections() -> Vec<Op> {
         mprotect(page(1), 4 * PAGE, Prot::READ | Prot::EXEC),
         mprotect(page(7), 5 * PAGE, Prot::READ),
         Op::Mprotect { address: page(10), length: PAGE, prot },
+    ]
+}
+
+fn remappings() -> Vec<Op> {
+    vec![
+        // Shorter and longer.
+        mremap(page(0), 12 * PAGE, 5 * PAGE).into(),
+        mremap(page(8), 4 * PAGE, 7 * PAGE).into(),
+        mremap(page(2), 2 * PAGE, 6 * PAGE).may_move().into(),
+        mremap(page(6), 2 * PAGE, 9 * PAGE).may_move().into(),
+        // Elsewhere: all, the head, the middle over two page tables, the tail; onto what is there.
+        mremap(page(0), 12 * PAGE, 12 * PAGE).fixed(page(20)).into(),
+        mremap(page(0), 2 * PAGE, 2 * PAGE).fixed(page(900)).into(),
+        mremap(page(4), 4 * PAGE, 4 * PAGE).fixed(page(20)).into(),
+        mremap(page(8), 4 * PAGE, 4 * PAGE).fixed(page(1)).into(),
+        mremap(page(1), 2 * PAGE, 4 * PAGE).fixed(page(6)).into(),
+        mremap(page(5), 6 * PAGE, 2 * PAGE).fixed(page(14)).into(),
+        // The old range stays.
+        mremap(page(0), 12 * PAGE, 12 * PAGE).fixed(page(20)).keep().into(),
+        mremap(page(5), 2 * PAGE, 2 * PAGE).keep().into(),
+        // A second time.
+        mremap(page(6), 0, 2 * PAGE).may_move().into(),
+        mremap(page(8), 0, 2 * PAGE).fixed(page(2)).into(),
     ]
 }
 

@@ -38,6 +38,7 @@ fn steps_in(order: MunmapOrder) -> (Vec<&'static str>, PageRange) {
         Step::FreeTables { .. } => "free tables",
         Step::Flush { .. } => "flush",
         Step::Free { .. } => "free",
+        Step::Relocate { .. } => "relocate",
     });
     (names.collect(), new.unwrap())
 }
