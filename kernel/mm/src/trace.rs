@@ -21,8 +21,10 @@ pub enum Step {
         from: PageRange,
         /// First byte of where they are.
         to: u64,
-        /// How many there were.
+        /// How many there were, but for those in whole tables.
         pages: u64,
+        /// Whole tables that moved.
+        tables: u64,
     },
     /// The iterator went back to the start, in so many single steps.
     WalkBack {
@@ -80,8 +82,8 @@ impl fmt::Display for Step {
             Step::SplitStart(range) => write!(f, "split       start; the new vma is {range}"),
             Step::SplitEnd(range) => write!(f, "split       end; the new vma is {range}"),
             Step::Gather(range) => write!(f, "gather      {range}: lock, detach"),
-            Step::Relocate { from, to, pages } => {
-                write!(f, "relocate    {from} to {to:#x}: {pages} pages were present")
+            Step::Relocate { from, to, pages, tables } => {
+                write!(f, "relocate    {from} to {to:#x}: {pages} entries, {tables} whole page tables")
             }
             Step::WalkBack { steps } => write!(f, "walk back   {steps} steps to the start"),
             Step::Reset => write!(f, "walk back   by a reset to the root"),

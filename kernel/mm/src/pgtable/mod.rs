@@ -32,6 +32,7 @@ mod zap;
 use core::fmt;
 
 pub use pte::{Protection, Pte, PteView};
+pub use relocate::Relocated;
 pub use table::{ENTRIES, INDEX_BITS, LEVELS, Table, entry_span, index_of};
 pub use zap::Writable;
 
@@ -65,18 +66,19 @@ pub enum Installed {
 /// The caller makes sure that no table on the way is freed.
 #[inline]
 pub fn walk<P: Platform>(machine: &P, root: Frame, page: Page) -> Pte {
-    match leaf_table(machine, root, page) {
+    match table_at(machine, root, page, 0) {
         Ok(table) => table.get(index_of(page, 0)),
         Err(_) => Pte::ABSENT,
     }
 }
 
-/// The table with the leaf entry for `page`, or the level of the table whose entry for it is absent.
+/// The table of level `lowest` (0 holds the leaves) with the entry for `page`, or the level of the table above whose entry
+/// for it is absent.
 #[inline]
-fn leaf_table<P: Platform>(machine: &P, root: Frame, page: Page) -> Result<&Table, u32> {
+fn table_at<P: Platform>(machine: &P, root: Frame, page: Page, lowest: u32) -> Result<&Table, u32> {
     let mut table = machine.table(root);
     let mut level = LEVELS - 1;
-    while level > 0 {
+    while level > lowest {
         let next = table.get(index_of(page, level)).as_table().ok_or(level)?;
         table = machine.table(next);
         level -= 1;
@@ -138,7 +140,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
     pub fn install(&self, page: Page, frame: Frame, protection: Protection) -> Result<Installed, MmError> {
         let table = match self.leaf_table(page) {
             Ok(table) => table,
-            Err(level) => self.make_tables(page, level)?,
+            Err(level) => self.make_tables(page, level, 0)?,
         };
         match table.compare_exchange(index_of(page, 0), Pte::ABSENT, Pte::leaf(frame, protection)) {
             Ok(()) => Ok(Installed::New),
@@ -146,24 +148,24 @@ impl<'m, P: Platform> PageTables<'m, P> {
         }
     }
 
-    /// Makes the tables for `page` from `level`, where a walk found the first absent entry, down to 0.
+    /// Makes the tables for `page` from `level`, where a walk found the first absent entry, down to level `lowest`; the last.
     #[cold]
-    fn make_tables(&self, page: Page, level: u32) -> Result<&'m Table, MmError> {
+    fn make_tables(&self, page: Page, level: u32, lowest: u32) -> Result<&'m Table, MmError> {
         // All frames first, so that a failure leaves no empty table behind, and without the lock.
         let mut spare = Spare { machine: self.machine, frames: [None; LEVELS as usize - 1] };
-        for slot in spare.frames.iter_mut().take(level as usize) {
+        for slot in spare.frames.iter_mut().take((level - lowest) as usize) {
             *slot = Some(new_table(self.machine)?);
         }
         self.machine.pause(Point::MakeTables(page));
         let mut spares = spare.frames.iter_mut();
         let mut tables = self.lock.lock();
         let mut table = self.machine.table(self.root);
-        for level in (1..LEVELS).rev() {
+        for level in (lowest + 1..LEVELS).rev() {
             let index = index_of(page, level);
             let next = match table.get(index).as_table() {
                 Some(next) => next,
                 None => {
-                    // Tables over a stable VMA do not go, so at most the `level` of the walk are missing.
+                    // Tables over a stable VMA do not go, so at most those that the walk missed are missing.
                     let next = spares.find_map(Option::take).ok_or(MmError::NoMemory)?;
                     table.set(index, Pte::table(next));
                     *tables += 1;
@@ -224,7 +226,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
 
     #[inline]
     fn leaf_table(&self, page: Page) -> Result<&'m Table, u32> {
-        leaf_table(self.machine, self.root, page)
+        table_at(self.machine, self.root, page, 0)
     }
 
     /// Counts the tables, the root included, by visiting them all. For checks; the caller holds the mmap write lock.

@@ -1,16 +1,27 @@
 //! Relocate: moving or sharing the leaves of a range, for mremap.
 //!
 //! ```text
-//!   from    [ leaf table ][ leaf table ]          cut at the borders of the leaf tables at both ends
+//!   from    [ leaf table ][ leaf table ]          cut into pieces at the borders of the leaf tables at both ends
 //!   to          [ leaf table ][ leaf table ]
 //! ```
+//!
+//! Where the borders coincide, a leaf table moves as a whole: its entry in the table above goes to another place there.
 
-use super::table::{Table, entry_end, index_of};
-use super::{PageTables, Pte, PteView};
+use super::table::{ENTRIES, Table, entry_end, index_of};
+use super::{PageTables, Pte, PteView, table_at};
 use crate::error::MmError;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::tlb::Gather;
+
+/// What [`PageTables::relocate`] has moved.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Relocated {
+    /// Single leaves.
+    pub pages: u64,
+    /// Whole leaf tables.
+    pub tables: u64,
+}
 
 /// Leaf entries that go from one table to another.
 struct Piece<'m> {
@@ -23,11 +34,11 @@ struct Piece<'m> {
 }
 
 impl Piece<'_> {
-    /// Indices of the entries at both ends, in order.
-    fn indices(&self) -> impl Iterator<Item = (Page, usize, usize)> + use<> {
-        let (start, to) = (self.pages.start(), self.to);
+    /// The pages with the indices of their entries at both ends, in order.
+    fn entries(&self) -> impl Iterator<Item = (Page, usize, usize)> + use<> {
+        let (start, to) = (self.pages.start().number(), self.to);
         self.pages.iter().map(move |page| {
-            let there = to.up(page.number() - start.number());
+            let there = to.up(page.number() - start);
             (page, index_of(page, 0), index_of(there, 0))
         })
     }
@@ -36,49 +47,103 @@ impl Piece<'_> {
     fn is_empty(&self) -> bool {
         self.pages.iter().all(|page| self.table.get(index_of(page, 0)).is_absent())
     }
+
+    /// Whether it is all that its table spans, and all that a table spans where it goes.
+    fn is_whole_table(&self) -> bool {
+        self.pages.pages() == ENTRIES as u64
+    }
 }
 
 impl<'m, P: Platform> PageTables<'m, P> {
-    /// Makes the tables that are missing for the leaves of `from` at as many pages from `to` on.
+    /// Makes the tables that are missing for [`relocate`](Self::relocate) of `from` to as many pages from `to` on.
     ///
     /// # Errors
     /// `NoMemory`. Tables that were made before stay; the caller frees them, as no VMA spans them.
     pub fn make_room(&self, from: PageRange, to: Page) -> Result<(), MmError> {
+        self.for_each_piece(from, to, |piece| {
+            let lowest = piece.is_whole_table().into();
+            match table_at(self.machine, self.root, piece.to, lowest) {
+                Err(level) if lowest == 1 || !piece.is_empty() => {
+                    self.make_tables(piece.to, level, lowest).map(drop)
+                }
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// Makes the tables that are missing for [`share`](Self::share) of `from` to as many pages from `to` on.
+    ///
+    /// # Errors
+    /// As [`make_room`](Self::make_room).
+    pub fn make_room_to_share(&self, from: PageRange, to: Page) -> Result<(), MmError> {
         self.for_each_piece(from, to, |piece| match self.leaf_table(piece.to) {
-            Err(level) if !piece.is_empty() => self.make_tables(piece.to, level).map(drop),
+            Err(level) if !piece.is_empty() => self.make_tables(piece.to, level, 0).map(drop),
             _ => Ok(()),
         })
     }
 
-    /// Moves the leaves of `from` to as many pages from `to` on, where there is [room](Self::make_room) and no leaf. The number
-    /// of leaves. TLBs may know them at their old places until `gather` is finished.
-    pub fn relocate(&self, from: PageRange, to: Page, gather: &mut Gather<'_, 'm, P>) -> u64 {
-        self.copy_leaves(from, to, |piece, there| {
-            let (mut moved, mut low, mut high) = (0, piece.pages.end(), piece.pages.start());
-            for (page, index, target) in piece.indices() {
-                let pte = piece.table.get(index);
-                if pte.is_absent() {
-                    continue;
-                }
+    /// Moves the leaves of `from` to as many pages from `to` on, where there is [room](Self::make_room) and no leaf. TLBs may
+    /// know them at their old places until `gather` is finished.
+    pub fn relocate(&self, from: PageRange, to: Page, gather: &mut Gather<'_, 'm, P>) -> Relocated {
+        let mut relocated = Relocated::default();
+        let result = self.for_each_piece(from, to, |piece| {
+            if piece.is_whole_table() && self.move_table(&piece) {
+                gather.touch_tables(piece.pages);
+                relocated.tables += 1;
+            } else {
+                relocated.pages += self.move_leaves(&piece, gather);
+            }
+            Ok(())
+        });
+        debug_assert!(result.is_ok());
+        relocated
+    }
+
+    /// Moves the leaf table of `piece`. Whether that was possible: whether there is none where it goes.
+    fn move_table(&self, piece: &Piece<'m>) -> bool {
+        let above = |page| table_at(self.machine, self.root, page, 1);
+        let (Ok(here), Ok(there)) = (above(piece.pages.start()), above(piece.to)) else { return false };
+        let (index, target) = (index_of(piece.pages.start(), 1), index_of(piece.to, 1));
+        let _entries = self.lock.lock();
+        if !there.get(target).is_absent() {
+            return false;
+        }
+        let entry = here.get(index);
+        here.set(index, Pte::ABSENT);
+        there.set(target, entry);
+        true
+    }
+
+    /// Moves the leaves of `piece` one by one; how many.
+    fn move_leaves(&self, piece: &Piece<'m>, gather: &mut Gather<'_, 'm, P>) -> u64 {
+        let Some(there) = self.room_for(piece) else { return 0 };
+        let (mut moved, mut low, mut high) = (0, piece.pages.end(), piece.pages.start());
+        let entries = self.lock.lock();
+        for (page, index, target) in piece.entries() {
+            let pte = piece.table.get(index);
+            if !pte.is_absent() {
                 piece.table.set(index, Pte::ABSENT);
                 there.set(target, pte);
                 moved += 1;
                 low = low.min(page);
                 high = page.up(1);
             }
-            if let Some(touched) = PageRange::new(low, high) {
-                gather.touch(touched);
-            }
-            moved
-        })
+        }
+        drop(entries);
+        if let Some(touched) = PageRange::new(low, high) {
+            gather.touch(touched);
+        }
+        moved
     }
 
-    /// Lets as many pages from `to` on, where there is [room](Self::make_room) and no leaf, map the frames of `from` too. The
-    /// number of leaves. The frames are shared on purpose: of kind `Shared`.
+    /// Lets as many pages from `to` on, where there is [room](Self::make_room_to_share) and no leaf, map the frames of `from`
+    /// too. The number of leaves. The frames are shared on purpose: of kind `Shared`.
     pub fn share(&self, from: PageRange, to: Page) -> u64 {
-        self.copy_leaves(from, to, |piece, there| {
-            let mut shared = 0;
-            for (_, index, target) in piece.indices() {
+        let mut shared = 0;
+        let result = self.for_each_piece(from, to, |piece| {
+            let Some(there) = self.room_for(&piece) else { return Ok(()) };
+            let _entries = self.lock.lock();
+            for (_, index, target) in piece.entries() {
                 let pte = piece.table.get(index);
                 if let PteView::Leaf { frame, .. } = pte.view() {
                     self.machine.frames().get(frame);
@@ -86,30 +151,17 @@ impl<'m, P: Platform> PageTables<'m, P> {
                     shared += 1;
                 }
             }
-            shared
-        })
-    }
-
-    /// Calls `copy` under the page-table lock with every piece of `from` that has entries and the table that they go to. The sum
-    /// of what it says.
-    fn copy_leaves(
-        &self,
-        from: PageRange,
-        to: Page,
-        mut copy: impl FnMut(&Piece<'m>, &'m Table) -> u64,
-    ) -> u64 {
-        let mut copied = 0;
-        let result = self.for_each_piece(from, to, |piece| {
-            if let Ok(there) = self.leaf_table(piece.to) {
-                let _entries = self.lock.lock();
-                copied += copy(&piece, there);
-            } else {
-                debug_assert!(piece.is_empty(), "there is no room for {} at {:?}", piece.pages, piece.to);
-            }
             Ok(())
         });
         debug_assert!(result.is_ok());
-        copied
+        shared
+    }
+
+    /// The leaf table where `piece` goes; none if the piece is empty.
+    fn room_for(&self, piece: &Piece<'m>) -> Option<&'m Table> {
+        let there = self.leaf_table(piece.to).ok();
+        debug_assert!(there.is_some() || piece.is_empty(), "no room for {} at {:?}", piece.pages, piece.to);
+        there
     }
 
     /// Calls `f` for every piece of `from`, in order, as long as it succeeds.

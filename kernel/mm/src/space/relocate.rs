@@ -7,12 +7,13 @@
 //! ```
 //!
 //! Both VMAs are write-locked until all is done, so nobody faults in either range meanwhile. The munmap of the old range splits
-//! the old VMA; the new half is locked before it enters the tree (I12): else a fault could put pages back into what has
-//! just been emptied, which is the race that the change to Linux 6.6 was about.
+//! the old VMA; the new half is locked before it enters the tree (I12): else, where the new half is the part that goes (in the
+//! order before 6.6), a fault could put pages back into what has just been emptied.
 
 use core::ptr;
 
 use crate::error::MmError;
+use crate::pgtable::{PageTables, Relocated};
 use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::schedule::Point;
@@ -74,7 +75,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         if flags.contains(VmaFlags::SHARED) && stays {
             self.duplicate(guard, vma, plan)?;
         } else if let Some(old) = plan.old() {
-            self.insert_moved(guard, vma, plan, old)?;
+            self.insert_moved(guard, vma, plan, |tables, to| tables.make_room(old, to))?;
             self.move_pages(old, plan.to.start());
         }
         match (plan.old(), plan.source) {
@@ -101,19 +102,19 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         for page in original.iter() {
             self.make_present(vma, page, Access::Read)?;
         }
-        self.insert_moved(guard, vma, plan, original)?;
+        self.insert_moved(guard, vma, plan, |tables, to| tables.make_room_to_share(original, to))?;
         self.machine.pause(Point::ChangeEntries(plan.to));
         self.tables.share(original, plan.to.start());
         Ok(())
     }
 
-    /// Lets a VMA like `vma` be over the new range, with page tables for what lies in `old`.
+    /// Lets a VMA like `vma` be over the new range, with the page tables that `make_room` makes.
     fn insert_moved(
         &self,
         guard: &mut WriteGuard<'_, Map<'m, P>>,
         vma: &'m Vma,
         plan: &Move,
-        old: PageRange,
+        make_room: impl FnOnce(&PageTables<'m, P>, Page) -> Result<(), MmError>,
     ) -> Result<(), MmError> {
         let mut edit = self.edit(guard, plan.to.start());
         // Nobody faults in the old range from here on.
@@ -122,7 +123,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let (prev, next) = edit.around(plan.to);
         // Before the store: a merge moves the bounds of the neighbours.
         let neighbours = Neighbours::between(prev, next);
-        let made = self.tables.make_room(old, plan.to.start());
+        let made = make_room(&self.tables, plan.to.start());
         let result = made.and_then(|()| edit.insert(&info, prev, next).map(drop));
         if result.is_err() {
             let mut gather = Gather::new(self.machine, &self.tlb);
@@ -136,9 +137,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     fn move_pages(&self, from: PageRange, to: Page) {
         self.machine.pause(Point::ChangeEntries(from));
         let mut gather = Gather::new(self.machine, &self.tlb);
-        let pages = self.tables.relocate(from, to, &mut gather);
+        let Relocated { pages, tables } = self.tables.relocate(from, to, &mut gather);
         gather.finish();
-        self.machine.trace(Step::Relocate { from, to: to.address(), pages });
+        self.machine.trace(Step::Relocate { from, to: to.address(), pages, tables });
     }
 
     /// Unmaps the old range, whose pages have moved. If that fails, undoes the move.

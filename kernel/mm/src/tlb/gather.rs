@@ -37,6 +37,8 @@ pub struct Gather<'a, 'm, P: Platform> {
     high: Page,
     /// Tables in `batch`.
     tables: u64,
+    /// Whether tables have moved since the last flush.
+    moved_tables: bool,
     freed: Freed,
     bomb: Bomb<'m, P>,
 }
@@ -53,6 +55,7 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
             low: NOTHING.0,
             high: NOTHING.1,
             tables: 0,
+            moved_tables: false,
             freed: Freed::default(),
             bomb: Bomb(machine),
         }
@@ -83,6 +86,13 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
     pub fn touch(&mut self, range: PageRange) {
         self.low = self.low.min(range.start());
         self.high = self.high.max(range.end());
+    }
+
+    /// Tables that span `range` lead elsewhere now, or are led to from elsewhere.
+    #[inline]
+    pub fn touch_tables(&mut self, range: PageRange) {
+        self.moved_tables = true;
+        self.touch(range);
     }
 
     /// Takes over a frame of data. There is room, and the page is reported by [`touch`](Self::touch).
@@ -142,12 +152,13 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
         }
         self.machine.pause(Point::Flush);
         self.tlb.advance();
-        self.machine.flush(self.tlb, Flush { scope, tables: self.tables != 0 });
+        self.machine.flush(self.tlb, Flush { scope, tables: self.tables != 0 || self.moved_tables });
         self.machine.trace(Step::Flush { pages: scope.single_pages() });
         self.machine.pause(Point::FreeFrames);
         self.machine.frames().put_batch(&mut self.batch);
         (self.low, self.high) = NOTHING;
         self.tables = 0;
+        self.moved_tables = false;
     }
 }
 

@@ -3,7 +3,7 @@
 use abi::mman::{Map, Prot};
 
 use super::scenario::{Act, Scenario};
-use crate::op::{Op, PAGE, brk, mmap, mprotect, munmap, read, write};
+use crate::op::{Op, PAGE, brk, mmap, mprotect, mremap, munmap, read, write};
 
 /// Where the scenarios map. A page table spans 512 pages from here.
 const BASE: u64 = 0x1000_0000;
@@ -31,6 +31,12 @@ pub(super) fn unmap(first: u64, end: u64) -> Op {
 
 fn protect(first: u64, end: u64, prot: Prot) -> Op {
     mprotect(page(first), (end - first) * PAGE, prot)
+}
+
+/// Moves pages `first..end` to where `to` is, onto what is there.
+pub(super) fn relocate(first: u64, end: u64, to: u64) -> Op {
+    let length = (end - first) * PAGE;
+    mremap(page(first), length, length).fixed(page(to)).into()
 }
 
 /// A store to a page. (The CPU is that of the thread.)
@@ -152,6 +158,34 @@ pub fn scenarios() -> Vec<Scenario> {
             .thread([protect(0, 2, Prot::READ)])
             .thread([unmap(1, 3)])
             .thread([store(0)]),
+        Scenario::new("mremap-of-a-vma-and-accesses", four())
+            .thread([relocate(0, 4, 8)])
+            .thread([store(0), load(10)]),
+        Scenario::new("mremap-of-the-middle-and-accesses-in-it", four())
+            .thread([relocate(1, 3, 8)])
+            .thread([store(1), load(2)]),
+        Scenario::new("mremap-of-the-middle-and-accesses-beside-it", four())
+            .thread([relocate(1, 3, 8)])
+            .thread([store(0), store(3)]),
+        Scenario::new("mremap-of-the-middle-and-accesses-there", four())
+            .thread([relocate(1, 3, 8)])
+            .thread([load(9), store(8)]),
+        Scenario::new("mremap-onto-what-is-there", [map(0, 2), store(0), map(8, 10), store(8)])
+            .thread([relocate(0, 2, 8)])
+            .thread([store(8), load(0)]),
+        Scenario::new("mremap-that-merges-with-itself", [map(0, 4), load(1)])
+            .thread([relocate(2, 4, 4)])
+            .thread([store(1), load(4)]),
+        Scenario::new("mremap-that-leaves-the-old-range", four())
+            .thread([Op::from(mremap(page(0), 4 * PAGE, 4 * PAGE).fixed(page(8)).keep())])
+            .thread([load(0), store(0)]),
+        Scenario::new("mremap-that-grows-in-place-and-accesses", four())
+            .thread([Op::from(mremap(page(0), 4 * PAGE, 6 * PAGE))])
+            .thread([store(3), load(5)]),
+        Scenario::new("mremap-and-munmap", four())
+            .thread([relocate(1, 3, 8)])
+            .thread([unmap(0, 2)])
+            .thread([load(2)]),
         Scenario::new("recycled-in-another-range", [map(0, 2), store(0)])
             .thread([unmap(0, 2), map(8, 10)])
             .thread([load(0), store(1)]),

@@ -58,3 +58,12 @@ pub fn hole() -> (Scenario, std::ops::Range<u64>) {
         .thread([store(1), load(3)]);
     (scenario, page(1) / PAGE..page(3) / PAGE)
 }
+
+/// The middle of a VMA moves away while others fault at the new place and beside the old one. With the pages that it leaves.
+pub fn moved() -> (Scenario, std::ops::Range<u64>) {
+    use super::scenarios::{load, map, page, relocate, store};
+    let scenario = Scenario::new("window-of-a-move", [map(0, 4), store(0), store(2)])
+        .thread([relocate(1, 3, 8)])
+        .thread([store(8), load(3)]);
+    (scenario, page(1) / PAGE..page(3) / PAGE)
+}

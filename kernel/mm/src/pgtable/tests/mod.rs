@@ -2,6 +2,7 @@ mod entry;
 mod free;
 mod install;
 mod leaves;
+mod relocate;
 
 use super::*;
 use crate::frame::FrameBatch;
