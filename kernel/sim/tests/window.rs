@@ -22,12 +22,19 @@ fn only_the_order_before_the_seed_lets_faults_into_what_goes_and_it_is_harmless(
 }
 
 #[test]
-fn where_pages_move_to_a_new_vma_that_is_locked_late_is_harmful_in_every_order() {
+fn in_the_order_before_the_seed_a_store_into_what_has_moved_away_is_lost() {
     let mut explorer = Explorer::on_host();
     let (scenario, goes) = moved();
     for order in MunmapOrder::ALL {
-        // Somebody faults a page in at the new place, and the page that moves there comes on top of it.
         let finding = look(&mut explorer, &scenario, order, goes.clone());
-        assert!(finding.failure.is_some(), "{order}: {finding:?}");
+        figure(format_args!(
+            "window of a new vma, {}, {order} order: {} schedules, {}",
+            scenario.name,
+            finding.schedules,
+            if finding.failure.is_some() { "the last of which loses a store" } else { "all of them right" }
+        ));
+        let lost = finding.failure.as_ref().is_some_and(|failure| failure.contains("no order of the acts"));
+        assert_eq!(lost, order == MunmapOrder::Prepatch, "{order}: {finding:?}");
+        assert!(lost || finding.failure.is_none(), "{order}: {finding:?}");
     }
 }
