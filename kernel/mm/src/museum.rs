@@ -41,6 +41,10 @@ pub enum Bug {
     EarlyDowngrade,
     /// mprotect changes a VMA and its pages without the VMA's write lock.
     ProtectWithoutLock,
+    /// mremap moves pages out of a VMA that it has not write-locked.
+    MoveWithoutLock,
+    /// mremap does not look how many VMAs there are (M4).
+    MoveBeyondMapCount,
     /// A fixed mapping takes the old VMAs out and puts the new one in, in two stores.
     FixedLeavesGap,
     /// Pages are unmapped only after the VMA that replaces theirs can be faulted on.

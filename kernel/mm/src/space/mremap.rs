@@ -133,8 +133,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let remap = Remap::decode(old, old_length, new_length, flags, new)?;
         let guard = self.write()?;
         // M4: what is unmapped first may make two VMAs more, the move itself up to three.
-        if remap.moves() && guard.totals.vmas + 2 + 3 >= self.machine.max_map_count() {
-            return Err(MmError::NoMemory);
+        if remap.moves() {
+            self.check_room_for_vmas(&guard, 2 + 3)?;
         }
         let remapped = in_order!(self.order, self.remap(guard, &remap))?;
         if let Some(range) = remapped.populate {

@@ -52,6 +52,12 @@ pub const EXHIBITS: &[Exhibit] = &[
     ),
     mm(Mm::EarlyDowngrade, "downgraded before the clear", "the order of do_vmi_align_munmap, I11"),
     mm(Mm::ProtectWithoutLock, "mprotect without the VMA's lock", "2023-07, 33313a747e81 and its kin"),
+    mm(
+        Mm::MoveWithoutLock,
+        "mremap without the VMA's lock",
+        "2023-07, what fb49c455323f and its series made safe",
+    ),
+    mm(Mm::MoveBeyondMapCount, "mremap beyond max_map_count", "2026-03, the checks of M4 put right"),
     mm(Mm::FixedLeavesGap, "MAP_FIXED in two stores", "until 6.12, f8d112a4e657"),
     mm(Mm::FixedUnmapsLate, "MAP_FIXED unmaps after the unlock", "2024-11, CVE-2024-53096 and its kin"),
     tree(Tree::SpanningStoreDuplicate, "spanning store leaves a duplicate", "2024-10, CVE-2024-50200"),
