@@ -24,6 +24,9 @@ pub const WINDOWS: [u64; 7] = [
 /// Pages of a window.
 const WINDOW: u64 = 12;
 
+/// Frames of memory of a random program: more than any uses. A machine with less is quicker to make and to look at.
+const FRAMES: u32 = 256;
+
 /// Where the heap of a random program begins: just below a border of 1 GiB.
 const BRK_START: u64 = 0x4000_0000 - 4 * PAGE;
 
@@ -84,7 +87,7 @@ pub fn programs(order: MunmapOrder, refusals: Refusals, length: usize) -> impl S
     let rest = prop::collection::vec((blueprint(), refuse), 1..=length.saturating_sub(8));
     (windows, limits, begin, rest).prop_map(move |(windows, (max_map_count, limit), mut blueprints, rest)| {
         blueprints.extend(rest);
-        let mut setup = Setup::new(order).frames(512).brk_start(BRK_START);
+        let mut setup = Setup::new(order).frames(FRAMES).brk_start(BRK_START);
         setup.settings.max_map_count = max_map_count;
         match limit {
             0 => setup.settings.address_space = 24 * PAGE,

@@ -193,18 +193,6 @@ impl<'m, P: Platform> PageTables<'m, P> {
         same
     }
 
-    /// Calls `f` with page, frame and protection of every leaf in `range`, in order. The caller makes sure that
-    /// no table of the range is freed.
-    pub fn for_each_leaf(&self, range: PageRange, mut f: impl FnMut(Page, Frame, Protection)) {
-        self.for_each_leaf_table(range, |table, part| {
-            for page in part.iter() {
-                if let PteView::Leaf { frame, protection } = table.get(index_of(page, 0)).view() {
-                    f(page, frame, protection);
-                }
-            }
-        });
-    }
-
     /// Calls `f` for every leaf table that spans a part of `range`, with that part. Where an upper entry is absent,
     /// all that it spans is skipped in one step.
     #[inline]
@@ -229,9 +217,11 @@ impl<'m, P: Platform> PageTables<'m, P> {
         table_at(self.machine, self.root, page, 0)
     }
 
-    /// Counts the tables, the root included, by visiting them all. For checks; the caller holds the mmap write lock.
-    pub fn count_tables(&self) -> u64 {
-        1 + count_below(self.machine, self.machine.table(self.root), LEVELS - 1, ENTRIES / 2)
+    /// Calls `leaf` with page, frame and protection of every leaf, in order, and counts the tables, the root included, by
+    /// visiting them all. For checks; the caller holds the mmap write lock.
+    pub fn survey(&self, mut leaf: impl FnMut(Page, Frame, Protection)) -> u64 {
+        let half = self.machine.table(self.root).iter().take(ENTRIES / 2);
+        1 + survey_below(self.machine, half, Page::ZERO, LEVELS - 1, &mut leaf)
     }
 }
 
@@ -246,13 +236,27 @@ impl<P: Platform> Drop for PageTables<'_, P> {
     }
 }
 
-/// The number of tables that the first `entries` of `table` lead to, on all levels.
-fn count_below<P: Platform>(machine: &P, table: &Table, level: u32, entries: usize) -> u64 {
-    if level == 0 {
-        return 0;
+/// Calls `leaf` for every leaf below `entries`, the first ones of a table of `level` that spans from `start` on. The number
+/// of tables that they lead to, on all levels.
+fn survey_below<P: Platform>(
+    machine: &P,
+    entries: impl Iterator<Item = Pte>,
+    start: Page,
+    level: u32,
+    leaf: &mut dyn FnMut(Page, Frame, Protection),
+) -> u64 {
+    let mut tables = 0;
+    for (index, entry) in entries.enumerate().filter(|(_, entry)| *entry != Pte::ABSENT) {
+        let page = Page::new(start.number() + index as u64 * entry_span(level));
+        if level == 0 {
+            if let PteView::Leaf { frame, protection } = entry.view() {
+                leaf(page, frame, protection);
+            }
+        } else if let Some(table) = entry.as_table() {
+            tables += 1 + survey_below(machine, machine.table(table).iter(), page, level - 1, leaf);
+        }
     }
-    let below = |frame| 1 + count_below(machine, machine.table(frame), level - 1, ENTRIES);
-    (0..entries).filter_map(|index| table.get(index).as_table()).map(below).sum()
+    tables
 }
 
 /// An empty table with one reference.

@@ -19,7 +19,19 @@ pub struct Table([AtomicU64; ENTRIES]);
 impl Table {
     /// A table whose entries are all absent.
     pub const fn new() -> Self {
-        Table([const { AtomicU64::new(0) }; ENTRIES])
+        Table::filled(Pte::ABSENT)
+    }
+
+    /// A table whose entries are all this one.
+    pub const fn filled(entry: Pte) -> Self {
+        // An array of atomics is made of a constant, or one by one.
+        let mut table = Table([const { AtomicU64::new(0) }; ENTRIES]);
+        let mut index = 0;
+        while index < ENTRIES {
+            table.0[index] = AtomicU64::new(entry.bits());
+            index += 1;
+        }
+        table
     }
 
     /// The entry at `index`, which counts modulo [`ENTRIES`]. What was stored before the entry is visible.
@@ -41,6 +53,12 @@ impl Table {
             .compare_exchange(expected.bits(), new.bits(), Ordering::AcqRel, Ordering::Acquire)
             .map(drop)
             .map_err(Pte::from_bits)
+    }
+
+    /// All entries, in order.
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = Pte> {
+        self.0.iter().map(|entry| Pte::from_bits(entry.load(Ordering::Acquire)))
     }
 
     /// Whether all entries are absent.

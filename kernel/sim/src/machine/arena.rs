@@ -15,11 +15,7 @@ pub(crate) struct Arena {
 impl Arena {
     /// `frames` frames, all poisoned.
     pub(crate) fn new(frames: usize) -> Self {
-        let arena = Arena { frames: (0..frames).map(|_| Table::new()).collect() };
-        for number in 0..frames {
-            arena.fill(number as u64, POISON);
-        }
-        arena
+        Arena { frames: (0..frames).map(|_| Table::filled(Pte::from_bits(POISON))).collect() }
     }
 
     /// Number of frames.
@@ -35,6 +31,12 @@ impl Arena {
     /// A word of a frame.
     pub(crate) fn load(&self, frame: u64, index: usize) -> u64 {
         self.frames[frame as usize].get(index).bits()
+    }
+
+    /// The words of a frame that are not 0, with their indices.
+    pub(crate) fn words(&self, frame: u64) -> impl Iterator<Item = (usize, u64)> {
+        let words = self.frames[frame as usize].iter().map(Pte::bits).enumerate();
+        words.filter(|(_, word)| *word != 0)
     }
 
     /// Stores a word of a frame.

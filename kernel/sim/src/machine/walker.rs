@@ -107,16 +107,14 @@ pub(crate) struct Scan {
 /// Reads all page tables below `root`.
 pub(crate) fn scan(arena: &Arena, root: u64) -> Scan {
     let mut scan = Scan::default();
-    for slot in 0..256 {
-        descend(arena, arena.load(root, slot), 2, (slot as u64) << 27, &mut scan);
+    for (slot, entry) in arena.words(root).take_while(|(slot, _)| *slot < 256) {
+        descend(arena, entry, 2, (slot as u64) << 27, &mut scan);
     }
     scan
 }
 
+/// Reads the tables from the one that `entry`, which is not 0, leads to; it is of `level` and spans from `base` on.
 fn descend(arena: &Arena, entry: u64, level: u8, base: u64, scan: &mut Scan) {
-    if entry == 0 {
-        return;
-    }
     let expected = PRESENT | WRITABLE | USER | ACCESSED;
     let frame = frame_of(entry);
     if entry & (expected | LARGE) != expected || frame >= arena.len() as u64 {
@@ -124,12 +122,11 @@ fn descend(arena: &Arena, entry: u64, level: u8, base: u64, scan: &mut Scan) {
         return;
     }
     scan.tables.push(TableAt { frame, level, base });
-    for slot in 0..512 {
-        let entry = arena.load(frame, slot);
+    for (slot, entry) in arena.words(frame) {
         let at = base + ((slot as u64) << (9 * u32::from(level)));
         if level > 0 {
             descend(arena, entry, level - 1, at, scan);
-        } else if entry != 0 {
+        } else {
             scan.pages.push((at, entry));
         }
     }

@@ -10,9 +10,7 @@ fn zap_clears_the_range_and_nothing_else() {
     assert_eq!(space.tables.zap(range(1, GIB), &mut gather), 6);
     assert_eq!(gather.finish(), Freed { pages: 6, tables: 0 });
     let mut left = Vec::new();
-    space
-        .tables
-        .for_each_leaf(range(0, 2 * GIB), |page, _, protection| left.push((page.number(), protection)));
+    space.tables.survey(|page, _, protection| left.push((page.number(), protection)));
     assert_eq!(left, [(0, ReadWrite), (GIB, ReadWrite), (GIB + 1, ReadWrite)]);
     assert_eq!(space.access(513), None);
     assert!(space.access(0).is_some());
@@ -112,7 +110,7 @@ fn only_frames_that_may_be_written_become_writable() {
         space.tables.protect(range(0, 4), protection, writable, &mut gather);
         gather.finish();
         let mut found = Vec::new();
-        space.tables.for_each_leaf(range(0, 4), |_, _, protection| found.push(protection));
+        space.tables.survey(|_, _, protection| found.push(protection));
         found
     };
     assert_eq!(protect(Writable::IfExclusive, ReadWrite), [ReadWrite, Read, Read, Read]);
