@@ -35,6 +35,12 @@ pub(crate) enum Action {
     Lint,
     /// Run the benchmarks
     Bench,
+    /// Put every historical bug back, one by one, and show what catches it
+    Museum(MuseumArgs),
+    /// Run random programs on the simulated machine, with all oracles on, until the time is over
+    ///
+    /// A failure is printed as the smallest program that has it; exit status 1.
+    Soak(SoakArgs),
 }
 
 /// The machine.
@@ -128,6 +134,27 @@ pub(crate) struct ImageArgs {
     /// Put this kernel on the image instead of building one
     #[arg(long, value_name = "FILE")]
     pub(crate) kernel: Option<PathBuf>,
+}
+
+/// Options of `museum`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct MuseumArgs {
+    /// Only the bugs whose titles contain this, and what was found in full
+    pub(crate) word: Option<String>,
+}
+
+/// Options of `soak`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SoakArgs {
+    /// Stop after this many minutes [default: 5, if no number of operations is given]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) minutes: Option<u64>,
+    /// Stop after this many operations
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) operations: Option<u64>,
+    /// Begin with this program; each has a number [default: a random one]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
 }
 
 /// The order of the steps of munmap.

@@ -79,6 +79,27 @@ pub(crate) fn user_programs(
     Ok(programs)
 }
 
+/// How many entries the nodes of the simulation's VMA trees have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nodes {
+    /// A few, so that trees of a few VMAs are deep.
+    Small,
+}
+
+/// Builds the program `name` of the simulation, with debug assertions, and returns its file.
+///
+/// # Errors
+/// When the build fails; cargo's messages have been shown then.
+pub(crate) fn simulation(checkout: &Checkout, name: &str, nodes: Nodes) -> Result<PathBuf> {
+    let mut cargo = toolchain::host_cargo(checkout, "build");
+    cargo.args(["--package", "sim", "--bin", name]);
+    match nodes {
+        Nodes::Small => cargo.args(["--features", "small"]),
+    };
+    let executables = executables(cargo, "the simulation", Output::OnFailure)?;
+    Ok(executables.into_iter().next().context("the build left no simulation behind")?.path)
+}
+
 /// Runs `cargo build` and returns the executables of this build.
 fn executables(mut cargo: Command, what: &str, output: Output) -> Result<Vec<Executable>> {
     cargo.arg("--message-format=json-render-diagnostics");

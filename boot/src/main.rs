@@ -5,6 +5,7 @@
 //!         test ─┤
 //!         image ┘─► session ─► qemu                                 the machine
 //!                      └─────► protocol                             what the kernel says
+//!         museum, soak ─► simulation                                the same memory manager on the host
 //! ```
 //! docs/ARCHITECTURE.md defines what passes between kernel and host.
 #![forbid(unsafe_code)]
@@ -23,6 +24,7 @@ mod protocol;
 mod qemu;
 mod run;
 mod session;
+mod simulation;
 mod symbols;
 mod test;
 mod toolchain;
@@ -61,6 +63,8 @@ fn act(cli: &Cli) -> Result<u8> {
         Action::Image(args) => image::image(args).map(|()| 0),
         Action::Lint => lint::lint(),
         Action::Bench => bench::bench(),
+        Action::Museum(args) => simulation::museum(args),
+        Action::Soak(args) => simulation::soak(args),
     }
 }
 

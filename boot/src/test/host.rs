@@ -11,7 +11,8 @@ use crate::toolchain;
 use crate::workspace;
 
 /// Runs the tests of all host crates and shows what is not a success: once as they are, the tree's once more with
-/// small nodes (trees of a few entries are deep then), and its models under all schedules.
+/// small nodes (trees of a few entries are deep then), the simulation's that depend on such nodes likewise, and the tree's
+/// models under all schedules.
 ///
 /// # Errors
 /// When cargo cannot be started.
@@ -26,6 +27,11 @@ pub(crate) fn run(checkout: &Checkout, tally: &mut Tally) -> Result<()> {
     println!("== the tree with small nodes");
     let mut cargo = toolchain::host_cargo(checkout, "test");
     cargo.args(["--package", "maple", "--features", "small"]);
+    run_tests(cargo, tally)?;
+
+    println!("== the bugs of the museum, and random programs, on trees with small nodes");
+    let mut cargo = toolchain::host_cargo(checkout, "test");
+    cargo.args(["--package", "sim", "--features", "small", "--test", "museum", "--test", "properties"]);
     run_tests(cargo, tally)?;
 
     println!("== the tree beside readers, under all schedules up to a bound");

@@ -11,6 +11,7 @@
 //! | [`strategy`] | random programs |
 //! | [`sweep`] | every fallible step refused in turn |
 //! | [`museum`] | historical bugs, put back one by one |
+//! | [`soak`] | random programs by number, without end |
 //! | [`race`] | threads at the same time, under all schedules |
 //! | [`figure()`] | what a test has to tell |
 #![forbid(unsafe_code)]
@@ -26,6 +27,7 @@ mod quiet;
 pub mod race;
 mod scenario;
 pub mod setup;
+pub mod soak;
 pub mod strategy;
 pub mod sweep;
 pub mod world;

@@ -6,8 +6,6 @@ use std::fmt;
 
 use explore::{Config, Explorer, Stack};
 use mm::space::MunmapOrder;
-use proptest::strategy::{Strategy as _, ValueTree as _};
-use proptest::test_runner::TestRunner;
 
 pub use exhibits::{EXHIBITS, Exhibit};
 
@@ -15,7 +13,7 @@ use crate::machine::Bug;
 use crate::quiet::quietly;
 use crate::race::Race;
 use crate::setup::Setup;
-use crate::strategy::{Program, Refusals, programs};
+use crate::soak::Numbered;
 use crate::sweep::sweep_all;
 
 /// How a bug was caught.
@@ -68,40 +66,18 @@ pub fn visit<S: Stack>(explorer: &mut Explorer<S>, bug: Option<Bug>) -> Option<C
         .or_else(|| by_races(explorer, bug, 3))
 }
 
-/// Random programs of each kind in each order.
-const PROGRAMS: usize = 60;
-/// Operations of a program, at most.
-const LENGTH: usize = 60;
+/// Random programs at most, of all kinds in turn.
+const PROGRAMS: u64 = 480;
 /// Schedules of a race, at most.
 const SCHEDULES: u64 = 6_000;
 
 fn by_programs(bug: Option<Bug>) -> Option<Caught> {
-    for order in MunmapOrder::ALL {
-        for refusals in [Refusals::None, Refusals::Some] {
-            let mut runner = TestRunner::deterministic();
-            let strategy = programs(order, refusals, LENGTH);
-            for _ in 0..PROGRAMS {
-                let mut tree = strategy.new_tree(&mut runner).expect("a program");
-                let fails = |program: &Program| {
-                    let program = Program { setup: program.setup.bug(bug), ..program.clone() };
-                    program.run().err().map(|failure| (program, failure))
-                };
-                let Some(mut found) = fails(&tree.current()) else { continue };
-                // Smaller programs that still fail are better finds.
-                while tree.simplify() {
-                    match fails(&tree.current()) {
-                        Some(smaller) => found = smaller,
-                        None if !tree.complicate() => break,
-                        None => {}
-                    }
-                }
-                let (program, failure) = found;
-                let by = Finder::Program { operations: program.ops.len() };
-                return Some(Caught { by, order, report: format!("{program:?}\n{failure}") });
-            }
-        }
-    }
-    None
+    (0..PROGRAMS).find_map(|number| {
+        let found = Numbered(number).run(bug).err()?;
+        let (order, by) =
+            (found.program.setup.order, Finder::Program { operations: found.program.ops.len() });
+        Some(Caught { by, order, report: format!("{:?}\n{}", found.program, found.failure) })
+    })
 }
 
 fn by_sweep(bug: Option<Bug>) -> Option<Caught> {
