@@ -180,8 +180,19 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
 /// Notes the largest gap of the path's leaf.
 #[inline(always)]
 fn settle_leaf_gap<'m, T, S: NodeSource>(tree: &Tree<'m, T, S>, path: &Path<'m, T>, gap: u32) {
-    if path.height > 0 && path.node(1).gap(path.index(1)) != gap {
-        path.settle_gap(tree.rcu().source(), 1, path.index(1), gap);
+    if path.height == 0 {
+        return;
+    }
+    let (parent, index) = (path.node(1), path.index(1));
+    let known = parent.gap(index);
+    if known == gap {
+        return;
+    }
+    // Most often a larger one beside it is the one that counts above.
+    if path.height > 1 && path.node(2).gap(path.index(2)) > known.max(gap) {
+        parent.set_gap(index, gap);
+    } else {
+        path.settle_gap(tree.rcu().source(), 1, index, gap);
     }
 }
 

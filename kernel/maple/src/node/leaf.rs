@@ -163,16 +163,17 @@ impl<'m, T> Leaf<'m, T> {
         debug_assert!(self.is_narrow() && index > 0 && index < self.count());
         let body = self.narrow();
         let below = body.bounds(index - 1) & END;
-        body.entries[index % NARROW].store(core::ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: the count is at most NARROW.
+        unsafe { body.entries.get_unchecked(index) }.store(core::ptr::null_mut(), Ordering::Relaxed);
         // Who finds these bounds finds no value.
-        body.bounds[index % NARROW].store(below << 32 | below, Ordering::Release);
+        body.empty(index, below);
         let meta = body.head.meta.load(Ordering::Relaxed);
         body.head.meta.store(meta.map_addr(|a| a + ONE_VACANT), Ordering::Relaxed);
         if meta.addr() & VACANT != 0 {
             // Those right above follow.
             let above = index + 1..meta.addr() & COUNT;
             for index in above.take_while(|index| body.is_vacant(*index)) {
-                body.bounds[index % NARROW].store(below << 32 | below, Ordering::Release);
+                body.empty(index, below);
             }
         }
     }
@@ -375,6 +376,13 @@ impl<'m, T> Narrow<'m, T> {
         stats::touch(entry);
         // SAFETY: null or made of a `&'m T`.
         unsafe { entry.load(Ordering::Relaxed).as_ref() }
+    }
+
+    /// Empties the bounds of entry `index`, which is below the count, at the relative page `at`.
+    #[inline(always)]
+    fn empty(&self, index: usize, at: u64) {
+        // SAFETY: the count is at most NARROW.
+        unsafe { self.bounds.get_unchecked(index) }.store(at << 32 | at, Ordering::Release);
     }
 
     /// Whether entry `index` is vacant; for the writer.
