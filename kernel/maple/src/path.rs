@@ -6,9 +6,8 @@ use crate::{
     geometry::{LEVELS, LIMIT},
     node::{Chain, Inner, Kind, Leaf, Link},
     place::Place,
-    reserve::Store,
     source::{Bug, NodeSource},
-    tree::{Token, Tree},
+    tree::Tree,
 };
 
 /// Levels 0 to `LEVELS`, rounded up so that an index needs no bounds check.
@@ -56,7 +55,7 @@ impl<'m, T> Path<'m, T> {
                 }
                 Kind::Leaf(leaf) => {
                     self.leaf = Some(leaf);
-                    return Place::in_leaf::<S, Token<'m, T, S>>(leaf, parent, index, page);
+                    return Place::in_quiet_leaf(leaf, parent, index, page);
                 }
             }
         }
@@ -76,6 +75,16 @@ impl<'m, T> Path<'m, T> {
     #[inline]
     pub(crate) fn set_index(&mut self, level: usize, index: usize) {
         self.indexes[level % PLACES] = index as u8;
+    }
+
+    /// Leads to the leaf before, if that has the same parent; gives the slot there that covers `page`.
+    pub(crate) fn step_to_sibling_before(&mut self, page: u64) -> Option<Place<'m, T>> {
+        let parent = self.node(1);
+        let index = self.index(1).checked_sub(1)?;
+        let Kind::Leaf(leaf) = parent.child(index).kind() else { return None };
+        self.set_index(1, index);
+        self.leaf = Some(leaf);
+        Some(Place::in_quiet_leaf(leaf, Some(parent), index, page))
     }
 
     /// Where the node of `level` begins.
@@ -127,8 +136,8 @@ pub(crate) enum Change<'m, T> {
     /// Put the copy `new` in the place of the path's leaf.
     Leaf {
         new: Leaf<'m, T>,
-        /// Where the value goes.
-        place: usize,
+        /// Where the value goes, if one comes.
+        place: Option<usize>,
         /// Largest gap of `new`.
         gap: u32,
         /// Entries of the tree afterwards.
@@ -162,13 +171,11 @@ pub(crate) struct Plan<'m, T> {
     pub(crate) serial: u64,
     /// Where its range starts.
     pub(crate) page: u64,
-    /// What it is for.
-    pub(crate) what: Store,
     pub(crate) change: Change<'m, T>,
 }
 
 impl<T> Plan<'_, T> {
     pub(crate) const fn new() -> Self {
-        Self { path: Path::new(), serial: 0, page: 0, what: Store::Erase, change: Change::Nothing }
+        Self { path: Path::new(), serial: 0, page: 0, change: Change::Nothing }
     }
 }

@@ -85,12 +85,25 @@ impl<'m, T> Place<'m, T> {
         index: usize,
         page: u64,
     ) -> Self {
-        let Range { start: mut low, end: high } = parent.map_or(0..LIMIT, |parent| parent.bounds(index));
+        let mut place = Self::in_quiet_leaf(leaf, parent, index, page);
         if W::CONCURRENT {
             // May have been raised since the search.
-            low = low.min(page);
+            place.low = place.low.min(page);
+            place.settle_under_guard(leaf);
         }
-        let mut place = Self {
+        place
+    }
+
+    /// As [`in_leaf`](Self::in_leaf), where nobody else writes.
+    #[inline(always)]
+    pub(crate) fn in_quiet_leaf(
+        leaf: Leaf<'m, T>,
+        parent: Option<Inner<'m, T>>,
+        index: usize,
+        page: u64,
+    ) -> Self {
+        let Range { start: low, end: high } = parent.map_or(0..LIMIT, |parent| parent.bounds(index));
+        Self {
             leaf: Some(leaf),
             parent,
             low,
@@ -100,11 +113,7 @@ impl<'m, T> Place<'m, T> {
             page,
             end: 0,
             count: leaf.count() as u32,
-        };
-        if W::CONCURRENT {
-            place.settle_under_guard(leaf);
         }
-        place
     }
 
     /// Takes the slot of `leaf` that covers `page`.
@@ -112,11 +121,17 @@ impl<'m, T> Place<'m, T> {
     pub(crate) fn land<S: NodeSource, W: Witness<'m, T, S>>(&mut self, leaf: Leaf<'m, T>, page: u64) {
         self.leaf = Some(leaf);
         self.count = leaf.count() as u32;
-        self.page = page;
-        self.slot = UNSETTLED;
+        self.leave_unsettled(page);
         if W::CONCURRENT {
             self.settle_under_guard(leaf);
         }
+    }
+
+    /// Takes the slot of the leaf at hand that covers `page`, to be searched later.
+    #[inline(always)]
+    pub(crate) fn leave_unsettled(&mut self, page: u64) {
+        self.page = page;
+        self.slot = UNSETTLED;
     }
 
     /// Stands on entry `index`, which is `item`.

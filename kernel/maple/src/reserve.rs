@@ -92,7 +92,7 @@ fn patch<'m, T, S: NodeSource>(
         Store::Entry => {
             // If the gap that shrinks was not the largest, that stays.
             let gap = if spot.free(&bounds) < known { known } else { new.gap(bounds.start, bounds.end) };
-            Change::Leaf { new, place: spot.at, gap, len: tree.len() + 1 }
+            Change::Leaf { new, place: Some(spot.at), gap, len: tree.len() + 1 }
         }
         Store::Erase if spot.at == 0 && bounds.start > 0 => {
             let start = spot.after;
@@ -102,7 +102,7 @@ fn patch<'m, T, S: NodeSource>(
         }
         Store::Erase => {
             let gap = known.max(spot.free(&bounds));
-            Change::Leaf { new, place: spot.at, gap, len: tree.len() - 1 }
+            Change::Leaf { new, place: None, gap, len: tree.len() - 1 }
         }
     };
     Ok(prepared)
@@ -180,7 +180,7 @@ fn splice<'m, T, S: NodeSource>(
     plan.change = if moves_front {
         Change::Front { new, start: raise, gap, len }
     } else {
-        Change::Leaf { new, place, gap, len }
+        Change::Leaf { new, place: (what == Store::Entry).then_some(place), gap, len }
     };
     Ok(prepared)
 }

@@ -88,7 +88,7 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
         let plan = &mut self.witness.plan;
         plan.serial += 1;
         let serial = plan.serial;
-        (plan.page, plan.what) = (range.start, what);
+        plan.page = range.start;
         let prepared = prepare(tree, plan, bounds, &range, what)?;
         Ok(Reservation { tree, prepared, serial })
     }
@@ -123,26 +123,33 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
             core::ptr::eq(reservation.tree, tree) && reservation.serial == plan.serial,
             "a reservation is good for the next store only"
         );
-        assert!(value.is_some() == (plan.what == Store::Entry), "reserved for the other kind of store");
         // The prepared nodes become the tree's.
         core::mem::forget(reservation);
-        let leaf = match plan.change {
+        let old = plan.path.leaf;
+        match plan.change {
             Change::Vacate { leaf, index, gap, len } => {
+                refuse_unless(value.is_none());
                 leaf.vacate(index);
                 settle_leaf_gap(tree, &plan.path, gap);
                 tree.changed(len);
-                leaf
             }
             Change::Leaf { new, place, gap, len } => {
-                if let Some(value) = value {
+                refuse_unless(value.is_some() == place.is_some());
+                if let (Some(value), Some(place)) = (value, place) {
                     new.fill(place, value);
                 }
                 replace_leaf(tree, &mut plan.path, new, gap, len);
-                new
             }
             _ => return self.store_elsewhere(value),
-        };
-        self.place.land::<S, Token<'m, T, S>>(leaf, plan.page);
+        }
+        let (new, page) = (plan.path.leaf, plan.page);
+        if !Leaf::is_same(self.place.leaf, old) {
+            // The cursor has moved on since the reservation.
+            return self.walk_path(page);
+        }
+        self.place.leaf = new;
+        self.place.count = new.map_or(0, Leaf::count) as u32;
+        self.place.leave_unsettled(page);
     }
 
     /// The stores that are not frequent.
@@ -153,12 +160,22 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
         let page = plan.page;
         let path = &mut plan.path;
         match plan.change {
-            Change::Nothing | Change::Leaf { .. } | Change::Vacate { .. } => return self.seek(page),
+            Change::Vacate { .. } | Change::Leaf { .. } => {}
+            Change::Nothing => {
+                refuse_unless(value.is_none());
+                return self.seek(page);
+            }
             Change::Front { new, start, gap, len } => {
+                refuse_unless(value.is_none());
                 replace_leaf(tree, path, new, gap, len);
                 raise_front(tree, path, start);
+                if let Some(place) = path.step_to_sibling_before(page) {
+                    self.place = place;
+                    return;
+                }
             }
             Change::Replace { new, level, height, gap, fill, len, ref mut doomed } => {
+                refuse_unless(value.is_some() == fill.is_some());
                 if let (Some((leaf, index)), Some(value)) = (fill, value) {
                     leaf.fill(index, value);
                 }
@@ -175,6 +192,11 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
         }
         self.walk_path(page);
     }
+}
+
+#[inline(always)]
+fn refuse_unless(is_of_its_kind: bool) {
+    assert!(is_of_its_kind, "reserved for the other kind of store");
 }
 
 /// Notes the largest gap of the path's leaf.
