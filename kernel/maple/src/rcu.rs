@@ -27,6 +27,9 @@ use crate::{
 /// `seen` of a CPU that is not inside the kernel's reading world.
 const OFFLINE: u64 = u64::MAX;
 
+/// Flag beside the number of read guards.
+const OUTSIDE: usize = 1 << (usize::BITS - 1);
+
 /// One reader's state, in a cache line of its own.
 #[repr(align(64))]
 struct Cpu {
@@ -89,7 +92,7 @@ impl<S: NodeSource> Rcu<S> {
         }
         // Before the fence of `online`, like `seen` itself.
         self.slots.fetch_max(cpu + 1, Ordering::Relaxed);
-        let reader = Reader { rcu: self, cpu: slot, nesting: Cell::new(0), online: Cell::new(false) };
+        let reader = Reader { rcu: self, cpu: slot, nesting: Cell::new(OUTSIDE) };
         reader.online();
         Some(reader)
     }
@@ -199,16 +202,15 @@ impl<S: NodeSource> Drop for Rcu<S> {
 pub struct Reader<'r, S: NodeSource> {
     rcu: &'r Rcu<S>,
     cpu: &'r Cpu,
-    /// Read guards that exist.
+    /// Read guards that exist, and `OUTSIDE` while this CPU is offline.
     nesting: Cell<usize>,
-    online: Cell<bool>,
 }
 
 impl<'r, S: NodeSource> Reader<'r, S> {
     /// Begins a read section: nothing found in a tree through the guard is freed before the guard is dropped.
     #[inline]
     pub fn read(&self) -> ReadGuard<'_, S> {
-        if !self.online.get() {
+        if self.nesting.get() == OUTSIDE {
             self.online();
         }
         self.nesting.set(self.nesting.get() + 1);
@@ -219,7 +221,7 @@ impl<'r, S: NodeSource> Reader<'r, S> {
     /// nothing is reported.
     #[inline]
     pub fn quiescent(&self) {
-        if self.nesting.get() == 0 && self.online.get() {
+        if self.nesting.get() == 0 {
             let epoch = self.rcu.epoch.load(Ordering::Acquire);
             self.cpu.seen.store(epoch, Ordering::Release);
         }
@@ -229,16 +231,17 @@ impl<'r, S: NodeSource> Reader<'r, S> {
     /// Inside a read section nothing happens.
     pub fn offline(&self) {
         if self.nesting.get() == 0 {
-            self.online.set(false);
+            self.nesting.set(OUTSIDE);
             self.cpu.seen.store(OFFLINE, Ordering::Release);
         }
     }
 
     /// Comes back after [`offline`](Self::offline); [`read`](Self::read) does it by itself.
     pub fn online(&self) {
-        if self.online.replace(true) {
+        if self.nesting.get() != OUTSIDE {
             return;
         }
+        self.nesting.set(0);
         let epoch = self.rcu.epoch.load(Ordering::Acquire);
         self.cpu.seen.store(epoch, Ordering::Release);
         // Orders `seen` before the reads that follow; pairs with the fence of `Rcu::poll`.

@@ -47,16 +47,17 @@ pub(crate) fn prepare<'m, T, S: NodeSource>(
         && leaf.is_narrow()
     {
         let spot = match what {
-            Store::Entry => leaf.free_spot(range),
-            Store::Erase => leaf.spot_of(range).filter(|spot| {
-                let least = if plan.path.height == 0 { 1 } else { LEAF_MIN };
-                spot.live() > least
+            Store::Entry => leaf.free_spot(range, bounds.end),
+            // Only the root may have fewer.
+            Store::Erase => leaf.spot_of(range, bounds.end).filter(|spot| {
+                let live = spot.live();
+                live > LEAF_MIN || plan.path.height == 0 && live > 1
             }),
         };
         if let Some(spot) = spot {
             if what == Store::Erase && spot.can_be_vacated() {
-                let gap = known_gap(plan).max(spot.free(&bounds));
-                plan.change = Change::Vacate { leaf, index: spot.at, gap, len: tree.len() - 1 };
+                let gap = known_gap(plan).max(saturate(spot.after - spot.before));
+                plan.change = Change::Vacate { leaf, index: spot.at, gap };
                 return Ok(Chain::new());
             }
             return patch(tree, plan, (leaf, spot), bounds, range, what);

@@ -125,13 +125,13 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
         );
         // The prepared nodes become the tree's.
         core::mem::forget(reservation);
-        let old = plan.path.leaf;
+        let (old, page) = (plan.path.leaf, plan.page);
         match plan.change {
-            Change::Vacate { leaf, index, gap, len } => {
+            Change::Vacate { leaf, index, gap } => {
                 refuse_unless(value.is_none());
                 leaf.vacate(index);
                 settle_leaf_gap(tree, &plan.path, gap);
-                tree.changed(len);
+                tree.changed(tree.len() - 1);
             }
             Change::Leaf { new, place, gap, len } => {
                 refuse_unless(value.is_some() == place.is_some());
@@ -142,14 +142,15 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
             }
             _ => return self.store_elsewhere(value),
         }
-        let (new, page) = (plan.path.leaf, plan.page);
         if !Leaf::is_same(self.place.leaf, old) {
             // The cursor has moved on since the reservation.
             return self.walk_path(page);
         }
-        self.place.leaf = new;
-        self.place.count = new.map_or(0, Leaf::count) as u32;
         self.place.leave_unsettled(page);
+        if let Change::Leaf { new, .. } = self.witness.plan.change {
+            self.place.leaf = Some(new);
+            self.place.count = new.count() as u32;
+        }
     }
 
     /// The stores that are not frequent.
@@ -243,7 +244,16 @@ fn replace_leaf<'m, T, S: NodeSource>(
 /// The leaf of `path` begins at `start` from now on: the free space before it now belongs to the leaf before, which exists.
 #[inline(never)]
 fn raise_front<'m, T, S: NodeSource>(tree: &Tree<'m, T, S>, path: &Path<'m, T>, start: u64) {
-    let Some(level) = (1..=path.height).find(|level| path.index(*level) > 0) else { return };
+    if let Some(before) = path.index(1).checked_sub(1)
+        && let Kind::Leaf(leaf) = path.node(1).child(before).kind()
+    {
+        // Most leaves have a sibling before them.
+        let parent = path.node(1);
+        parent.raise_key(before + 1, start);
+        let gap = saturate(start - leaf.range(leaf.count() - 1).end);
+        return path.settle_gap(tree.rcu().source(), 1, before, parent.gap(before).max(gap));
+    }
+    let Some(level) = (2..=path.height).find(|level| path.index(*level) > 0) else { return };
     let (node, before) = (path.node(level), path.index(level) - 1);
     // From the leaf up, so that a reader which finds a raised key finds the ends below it raised.
     let mut below: [Option<Inner<'m, T>>; LEVELS] = [None; LEVELS];

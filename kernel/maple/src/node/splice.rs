@@ -51,7 +51,7 @@ pub(crate) struct Spot {
     replaces_vacant: bool,
     /// End of the entry below; 0 if there is none.
     pub(crate) before: u64,
-    /// Start of the entry above; `u64::MAX` if there is none.
+    /// Start of the entry above; where the leaf ends if there is none.
     pub(crate) after: u64,
 }
 
@@ -71,7 +71,7 @@ impl Spot {
     /// The free pages around the spot if it is empty, in a leaf of these bounds.
     #[inline(always)]
     pub(crate) fn free(&self, bounds: &Range<u64>) -> u32 {
-        saturate(self.after.min(bounds.end) - self.before.max(bounds.start))
+        saturate(self.after - self.before.max(bounds.start))
     }
 }
 
@@ -83,10 +83,10 @@ impl<'m, T> Leaf<'m, T> {
         self.link().into_raw().wrapping_byte_sub(NARROW_TAG).cast()
     }
 
-    /// The place of an entry over `range` (inside the leaf's bounds) in a narrow leaf that reaches so far, if all of it is
-    /// free and the leaf has room.
+    /// The place of an entry over `range` (inside the leaf's bounds, which end at `high`) in a narrow leaf that reaches so far,
+    /// if all of it is free and the leaf has room.
     #[inline(always)]
-    pub(crate) fn free_spot(self, range: &Range<u64>) -> Option<Spot> {
+    pub(crate) fn free_spot(self, range: &Range<u64>, high: u64) -> Option<Spot> {
         let body = self.narrow();
         let (count, vacant) = body.head.count_and_vacant();
         let (start, end) = (range.start.checked_sub(body.base)?, range.end - body.base);
@@ -100,7 +100,7 @@ impl<'m, T> Leaf<'m, T> {
         if next < end {
             return None;
         }
-        let after = if at < count { body.base + next } else { u64::MAX };
+        let after = if at < count { body.base + next } else { high };
         let (mut before, mut replaces_vacant) = (0, false);
         if at > 0 {
             let below = body.bounds(at - 1) & END;
@@ -114,9 +114,9 @@ impl<'m, T> Leaf<'m, T> {
         Some(Spot { at, count, vacant, replaces_vacant, before, after })
     }
 
-    /// The place of the entry that covers exactly `range`, in a narrow leaf.
+    /// The place of the entry that covers exactly `range`, in a narrow leaf that ends at `high`.
     #[inline(always)]
-    pub(crate) fn spot_of(self, range: &Range<u64>) -> Option<Spot> {
+    pub(crate) fn spot_of(self, range: &Range<u64>, high: u64) -> Option<Spot> {
         let body = self.narrow();
         let (count, vacant) = body.head.count_and_vacant();
         let (start, end) = (range.start.checked_sub(body.base)?, range.end - body.base);
@@ -133,7 +133,7 @@ impl<'m, T> Leaf<'m, T> {
         while vacant > 0 && above < count && body.is_vacant(above) {
             above += 1;
         }
-        let after = if above < count { body.base + (body.bounds(above) >> 32) } else { u64::MAX };
+        let after = if above < count { body.base + (body.bounds(above) >> 32) } else { high };
         Some(Spot { at, count, vacant, replaces_vacant: false, before, after })
     }
 
