@@ -132,7 +132,13 @@ pub(crate) enum Change<'m, T> {
     /// The range is free already.
     Nothing,
     /// Make an entry of the path's leaf vacant.
-    Vacate { leaf: Leaf<'m, T>, index: usize, gap: u32 },
+    Vacate {
+        leaf: Leaf<'m, T>,
+        index: usize,
+        /// The next entry above that is not vacant, or the count.
+        above: usize,
+        gap: u32,
+    },
     /// Put the copy `new` in the place of the path's leaf.
     Leaf {
         new: Leaf<'m, T>,

@@ -121,17 +121,11 @@ impl<'m, T> Place<'m, T> {
     pub(crate) fn land<S: NodeSource, W: Witness<'m, T, S>>(&mut self, leaf: Leaf<'m, T>, page: u64) {
         self.leaf = Some(leaf);
         self.count = leaf.count() as u32;
-        self.leave_unsettled(page);
+        self.page = page;
+        self.slot = UNSETTLED;
         if W::CONCURRENT {
             self.settle_under_guard(leaf);
         }
-    }
-
-    /// Takes the slot of the leaf at hand that covers `page`, to be searched later.
-    #[inline(always)]
-    pub(crate) fn leave_unsettled(&mut self, page: u64) {
-        self.page = page;
-        self.slot = UNSETTLED;
     }
 
     /// Stands on entry `index`, which is `item`.

@@ -27,8 +27,8 @@ use crate::{
 /// `seen` of a CPU that is not inside the kernel's reading world.
 const OFFLINE: u64 = u64::MAX;
 
-/// Flag beside the number of read guards.
-const OUTSIDE: usize = 1 << (usize::BITS - 1);
+/// In place of the number of read guards.
+const OUTSIDE: isize = -1;
 
 /// One reader's state, in a cache line of its own.
 #[repr(align(64))]
@@ -202,15 +202,15 @@ impl<S: NodeSource> Drop for Rcu<S> {
 pub struct Reader<'r, S: NodeSource> {
     rcu: &'r Rcu<S>,
     cpu: &'r Cpu,
-    /// Read guards that exist, and `OUTSIDE` while this CPU is offline.
-    nesting: Cell<usize>,
+    /// Read guards that exist; `OUTSIDE` while this CPU is offline.
+    nesting: Cell<isize>,
 }
 
 impl<'r, S: NodeSource> Reader<'r, S> {
     /// Begins a read section: nothing found in a tree through the guard is freed before the guard is dropped.
     #[inline]
     pub fn read(&self) -> ReadGuard<'_, S> {
-        if self.nesting.get() == OUTSIDE {
+        if self.nesting.get() < 0 {
             self.online();
         }
         self.nesting.set(self.nesting.get() + 1);
@@ -264,7 +264,7 @@ impl<S: NodeSource> Drop for Reader<'_, S> {
 /// Witness of a read section on one CPU.
 pub struct ReadGuard<'g, S: NodeSource> {
     rcu: &'g Rcu<S>,
-    nesting: &'g Cell<usize>,
+    nesting: &'g Cell<isize>,
 }
 
 impl<S: NodeSource> ReadGuard<'_, S> {

@@ -57,7 +57,7 @@ pub(crate) fn prepare<'m, T, S: NodeSource>(
         if let Some(spot) = spot {
             if what == Store::Erase && spot.can_be_vacated() {
                 let gap = known_gap(plan).max(saturate(spot.after - spot.before));
-                plan.change = Change::Vacate { leaf, index: spot.at, gap };
+                plan.change = Change::Vacate { leaf, index: spot.at, above: spot.above, gap };
                 return Ok(Chain::new());
             }
             return patch(tree, plan, (leaf, spot), bounds, range, what);

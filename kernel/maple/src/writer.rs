@@ -125,13 +125,14 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
         );
         // The prepared nodes become the tree's.
         core::mem::forget(reservation);
-        let (old, page) = (plan.path.leaf, plan.page);
+        let has_moved = !Leaf::is_same(self.place.leaf, plan.path.leaf);
         match plan.change {
-            Change::Vacate { leaf, index, gap } => {
+            Change::Vacate { leaf, index, above, gap } => {
                 refuse_unless(value.is_none());
                 leaf.vacate(index);
                 settle_leaf_gap(tree, &plan.path, gap);
                 tree.changed(tree.len() - 1);
+                self.place.slot = 2 * above as u32;
             }
             Change::Leaf { new, place, gap, len } => {
                 refuse_unless(value.is_some() == place.is_some());
@@ -139,17 +140,13 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
                     new.fill(place, value);
                 }
                 replace_leaf(tree, &mut plan.path, new, gap, len);
+                self.place.land::<S, Token<'m, T, S>>(new, plan.page);
             }
             _ => return self.store_elsewhere(value),
         }
-        if !Leaf::is_same(self.place.leaf, old) {
-            // The cursor has moved on since the reservation.
-            return self.walk_path(page);
-        }
-        self.place.leave_unsettled(page);
-        if let Change::Leaf { new, .. } = self.witness.plan.change {
-            self.place.leaf = Some(new);
-            self.place.count = new.count() as u32;
+        if has_moved {
+            // The cursor has gone to another leaf since the reservation.
+            self.walk_path(self.witness.plan.page);
         }
     }
 

@@ -49,6 +49,8 @@ pub(crate) struct Spot {
     vacant: usize,
     /// A vacant entry is there, which the new one replaces.
     replaces_vacant: bool,
+    /// The next entry above that is not vacant, or the count.
+    pub(crate) above: usize,
     /// End of the entry below; 0 if there is none.
     pub(crate) before: u64,
     /// Start of the entry above; where the leaf ends if there is none.
@@ -94,7 +96,8 @@ impl<'m, T> Leaf<'m, T> {
             return None;
         }
         stats::visit();
-        let mut at = body.search_near(start);
+        let above = body.search_near(start);
+        let mut at = above;
         let next = body.bounds(at) >> 32;
         // Unused bounds are above every end.
         if next < end {
@@ -111,7 +114,7 @@ impl<'m, T> Leaf<'m, T> {
             replaces_vacant = vacant > 0 && body.is_vacant(at - 1);
             at -= usize::from(replaces_vacant);
         }
-        Some(Spot { at, count, vacant, replaces_vacant, before, after })
+        Some(Spot { at, count, vacant, replaces_vacant, above, before, after })
     }
 
     /// The place of the entry that covers exactly `range`, in a narrow leaf that ends at `high`.
@@ -134,7 +137,7 @@ impl<'m, T> Leaf<'m, T> {
             above += 1;
         }
         let after = if above < count { body.base + (body.bounds(above) >> 32) } else { high };
-        Some(Spot { at, count, vacant, replaces_vacant: false, before, after })
+        Some(Spot { at, count, vacant, replaces_vacant: false, above, before, after })
     }
 
     /// Copies a narrow leaf into `memory`, put in front of `chain`, with a place for an entry over `range` at its free `spot`.
