@@ -168,20 +168,24 @@ impl<'m, T> Place<'m, T> {
         limit: Option<u64>,
     ) -> ControlFlow<Found<'m, T>> {
         // Rounded up: a slot is never the largest number.
-        let index = (self.slot + 1) >> 1;
-        if W::CONCURRENT && tree.is_replaced(leaf) || index >= self.count {
+        let mut index = (self.slot + 1) >> 1;
+        if W::CONCURRENT && tree.is_replaced(leaf) {
             return ControlFlow::Continue(());
         }
-        let item = leaf.item(index as usize);
-        if limit.is_some_and(|limit| item.start >= limit) {
-            return ControlFlow::Break(None);
+        while index < self.count {
+            let item = leaf.item(index as usize);
+            if limit.is_some_and(|limit| item.start >= limit) {
+                return ControlFlow::Break(None);
+            }
+            let found = item.found();
+            if found.is_some() {
+                self.stand::<S, W>(index, &item);
+                return ControlFlow::Break(found);
+            }
+            // Vacant.
+            index += 1;
         }
-        let found = item.found();
-        if found.is_none() {
-            return ControlFlow::Continue(());
-        }
-        self.stand::<S, W>(index, &item);
-        ControlFlow::Break(found)
+        ControlFlow::Continue(())
     }
 
     /// Steps to the next entry wherever it is, and notes its bounds.
@@ -287,14 +291,16 @@ impl<'m, T> Place<'m, T> {
         tree: &Tree<'m, T, S>,
     ) -> Found<'m, T> {
         if !self.is_stale::<S, W>(tree) {
-            let index = (self.slot / 2).wrapping_sub(1);
-            if index < self.count {
+            let mut index = (self.slot / 2).wrapping_sub(1);
+            while index < self.count {
                 let item = self.leaf?.item(index as usize);
                 let found = item.found();
                 if found.is_some() {
                     self.stand::<S, W>(index, &item);
                     return found;
                 }
+                // Vacant.
+                index = index.wrapping_sub(1);
             }
         }
         let entry = self.prev_elsewhere::<S, W>(tree)?;
