@@ -27,7 +27,8 @@ impl<'m, T> Place<'m, T> {
             let item = leaf.item(index as usize);
             if item.entry.is_some() {
                 // Behind an entry comes a gap, perhaps empty, behind a gap an entry.
-                if !self.slot.is_multiple_of(2) {
+                // Under a guard more may have become free since.
+                if W::CONCURRENT || !self.slot.is_multiple_of(2) {
                     let end = if W::CONCURRENT { self.end } else { leaf.item(index as usize - 1).end };
                     if end < item.start {
                         return Some(self.gap::<S, W>(2 * index, end..item.start));
@@ -48,15 +49,15 @@ impl<'m, T> Place<'m, T> {
             return self.walk_to::<S, W>(tree, self.end).is_some();
         }
         let Range { end, .. } = self.range::<S, W>();
-        let is_gap = self.slot.is_multiple_of(2);
+        let may_be_gap = W::CONCURRENT || !self.slot.is_multiple_of(2);
         if let Some((index, item)) = self.first_from(self.slot.div_ceil(2)) {
-            if !is_gap && end < item.start {
+            if may_be_gap && end < item.start {
                 return self.arrive_in_gap(2 * index, end..item.start);
             }
             return self.arrive(index, &item).is_some();
         }
         let leaf_end = self.leaf_end::<S, W>();
-        if !is_gap && end < leaf_end {
+        if may_be_gap && end < leaf_end {
             return self.arrive_in_gap(2 * self.count, end..leaf_end);
         }
         let moved = self.step_after::<S, W>(tree, leaf_end);
@@ -79,7 +80,7 @@ impl<'m, T> Place<'m, T> {
             let item = leaf.item(index as usize);
             if item.entry.is_some() {
                 // Above an entry comes a gap, perhaps empty, above a gap an entry.
-                if !self.slot.is_multiple_of(2) {
+                if W::CONCURRENT || !self.slot.is_multiple_of(2) {
                     let start = if W::CONCURRENT { self.page } else { leaf.item(index as usize + 1).start };
                     if item.end < start {
                         return Some(self.gap::<S, W>(2 * index + 2, item.end..start));
@@ -101,15 +102,15 @@ impl<'m, T> Place<'m, T> {
             return self.walk_to::<S, W>(tree, page).is_some();
         }
         let Range { start, .. } = self.range::<S, W>();
-        let (slot, is_gap) = (self.slot, self.slot.is_multiple_of(2));
+        let (slot, may_be_gap) = (self.slot, W::CONCURRENT || !self.slot.is_multiple_of(2));
         if let Some((index, item)) = self.last_below(slot / 2) {
-            if !is_gap && item.end < start {
+            if may_be_gap && item.end < start {
                 // Above vacant entries, too.
-                return self.arrive_in_gap(slot - 1, item.end..start);
+                return self.arrive_in_gap(slot & !1, item.end..start);
             }
             return self.arrive(index, &item).is_some();
         }
-        if !is_gap && self.low < start {
+        if may_be_gap && self.low < start {
             return self.arrive_in_gap(0, self.low..start);
         }
         let moved = self.step_before::<S, W>(tree);

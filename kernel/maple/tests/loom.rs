@@ -187,6 +187,57 @@ fn an_iteration_back_beside_a_spanning_erase_keeps_its_order() {
 }
 
 #[test]
+fn a_lookup_beside_an_erase_in_place_finds_the_entry_or_nothing_and_all_others() {
+    model(
+        3,
+        |tree, token| {
+            store(tree, token, 16..20, None);
+            store(tree, token, 8..12, None);
+        },
+        |tree, guard| {
+            assert!(tree.get(guard, 17).is_none_or(|found| found == (16..20, &VALUES[2])));
+            assert!(tree.get(guard, 9).is_none_or(|found| found == (8..12, &VALUES[1])));
+            assert_eq!(tree.get(guard, 2), Some((0..4, &VALUES[0])));
+        },
+    );
+}
+
+#[test]
+fn an_iteration_beside_an_erase_in_place_gives_whole_entries_in_order() {
+    model(
+        3,
+        |tree, token| store(tree, token, 8..12, None),
+        |tree, guard| {
+            let mut cursor = tree.cursor(guard, 0);
+            let mut seen = Vec::new();
+            while let Some((range, id)) = cursor.next() {
+                assert_eq!(range, 8 * u64::from(*id)..8 * u64::from(*id) + 4);
+                assert_eq!(cursor.range(), range);
+                seen.push(*id);
+            }
+            assert!(seen == [1, 2] || seen == [2], "{seen:?}");
+        },
+    );
+}
+
+#[test]
+fn an_iteration_over_slots_beside_an_erase_in_place_never_goes_back() {
+    model(
+        3,
+        |tree, token| store(tree, token, 8..12, None),
+        |tree, guard| {
+            let mut cursor = tree.cursor(guard, 2);
+            let mut end = cursor.range().end;
+            while let Some(range) = cursor.next_range() {
+                assert!(end == range.start && range.start < range.end, "{end} {range:?}");
+                end = range.end;
+            }
+            assert_eq!(end, LIMIT);
+        },
+    );
+}
+
+#[test]
 fn a_find_beside_a_clear_finds_an_old_entry_or_nothing() {
     model(
         5,
