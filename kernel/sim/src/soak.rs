@@ -14,6 +14,8 @@ use crate::strategy::{Program, Refusals, programs};
 
 /// Operations of a program, at most.
 const LENGTH: usize = 60;
+/// Programs at most that are tried in search of a smaller one.
+const SHRINK: usize = 5000;
 
 /// A random program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,12 +55,18 @@ impl Numbered {
         let program = tree.current();
         let Some(mut found) = fails(&program) else { return Ok(program.ops.len() as u64) };
         // Smaller programs that still fail are better finds.
-        while tree.simplify() {
-            match fails(&tree.current()) {
-                Some(smaller) => found = smaller,
-                None if !tree.complicate() => break,
-                None => {}
+        let mut another = tree.simplify();
+        for _ in 0..SHRINK {
+            if !another {
+                break;
             }
+            another = match fails(&tree.current()) {
+                Some(smaller) => {
+                    found = smaller;
+                    tree.simplify()
+                }
+                None => tree.complicate(),
+            };
         }
         Err(Box::new(found))
     }
