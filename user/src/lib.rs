@@ -19,6 +19,7 @@ pub mod pages;
 pub mod probe;
 pub mod random;
 pub mod rt;
+pub mod skip;
 pub mod sys;
 pub mod vmstat;
 
@@ -27,8 +28,8 @@ pub mod prelude {
     pub use crate::maps::Maps;
     pub use crate::pages::{PAGE, map, map_at, reserve};
     pub use crate::rt::memory::{read_byte, write_byte};
-    pub use crate::sys::{mmap, mprotect, munmap};
+    pub use crate::sys::{mmap, mprotect, mremap, munmap};
     pub use crate::{check, check_eq, fatal, print, println, program};
-    pub use abi::mman::{Map, Prot};
+    pub use abi::mman::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, Map, Prot};
     pub use abi::{Errno, nr};
 }

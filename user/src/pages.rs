@@ -32,11 +32,10 @@ pub fn reserve(pages: u64) -> u64 {
     address + PAGE
 }
 
-/// Ends the program, successfully, where the kernel has no `mseal`: Linux before 6.10, and every 32-bit one.
+/// Skips the program where the kernel has no `mseal`: Linux before 6.10.
 pub fn needs_mseal() {
     if crate::sys::mseal(0, 0) == Err(Errno::ENOSYS) {
-        crate::println!("skip: this kernel has no mseal");
-        crate::sys::exit(0);
+        crate::skip::skip(format_args!("this Linux has no mseal"));
     }
 }
 
@@ -52,6 +51,14 @@ pub fn check_stamps(address: u64, pages: u64) {
     for page in 0..pages {
         let address = address + page * PAGE;
         check_eq!((address, crate::rt::memory::read_byte(address)), (address, stamp_of(address)));
+    }
+}
+
+/// Checks that `pages` pages that were at `old` when [`stamp`] wrote to them are at `new` now.
+pub fn check_moved_stamps(old: u64, new: u64, pages: u64) {
+    for page in 0..pages {
+        let (old, new) = (old + page * PAGE, new + page * PAGE);
+        check_eq!((new, crate::rt::memory::read_byte(new)), (new, stamp_of(old)));
     }
 }
 

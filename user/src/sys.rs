@@ -1,6 +1,6 @@
 //! System calls with their types. Addresses and lengths are bytes, as the kernel takes them, and go unchecked.
 
-use crate::rt::syscall::{raw, syscall0, syscall1, syscall2, syscall3, syscall4, syscall6};
+use crate::rt::syscall::{raw, syscall0, syscall1, syscall2, syscall3, syscall4, syscall5, syscall6};
 use abi::fs::Stat;
 use abi::mman::{Map, Prot};
 use abi::rlimit::Rlimit;
@@ -34,6 +34,11 @@ pub fn munmap(address: u64, length: u64) -> Result<u64, Errno> {
 /// `mprotect`.
 pub fn mprotect(address: u64, length: u64, prot: Prot) -> Result<u64, Errno> {
     syscall3(nr::MPROTECT, address, length, prot.bits())
+}
+
+/// `mremap` with all its arguments; flags are `MREMAP_`.
+pub fn mremap(old: u64, old_length: u64, new_length: u64, flags: u64, new: u64) -> Result<u64, Errno> {
+    syscall5(nr::MREMAP, old, old_length, new_length, flags, new)
 }
 
 /// `mseal` without flags.

@@ -1,4 +1,4 @@
-//! Memory: mmap, munmap, mprotect, mseal, brk. The rules are those of `mm::space`; here arguments are only handed
+//! Memory: mmap, munmap, mprotect, mremap, mseal, brk. The rules are those of `mm::space`; here arguments are only handed
 //! on.
 
 use abi::Errno;
@@ -32,6 +32,12 @@ pub(super) fn munmap(process: &mut Process, arguments: &Arguments) -> Result<u64
 pub(super) fn mprotect(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
     process.space.mprotect(arguments.u64(0), arguments.u64(1), arguments.u64(2))?;
     Ok(0)
+}
+
+/// `mremap(2)`.
+pub(super) fn mremap(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+    let [old, old_length, new_length, flags, new, _] = arguments.0;
+    Ok(process.space.mremap(old, old_length, new_length, flags, new)?)
 }
 
 /// `mseal(2)`.

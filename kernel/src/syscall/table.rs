@@ -34,6 +34,7 @@ const CALLS: &[(u64, Handler)] = &[
     (nr::WRITEV, file_io::writev),
     (nr::ACCESS, file::access),
     (nr::PIPE, file_io::pipe),
+    (nr::MREMAP, memory::mremap),
     (nr::SCHED_YIELD, process::sched_yield),
     (nr::DUP, file::dup),
     (nr::DUP2, file::dup2),

@@ -1,4 +1,4 @@
-//! Thousands of random mmap, munmap, mprotect and accesses agree with a list of what each page should be.
+//! Thousands of random mmap, munmap, mprotect, mremap and accesses agree with a list of what each page should be.
 //!
 //! An argument is a seed of its own, for a failure that prints one.
 #![no_std]
@@ -34,17 +34,22 @@ fn run(seed: u64, pages_each: u64) {
         let last = PLACES.min(first + 1 + random.below(12) as usize);
         let prot = [Prot::NONE, Prot::READ, Prot::READ_WRITE, Prot::READ_WRITE][random.below(4) as usize];
         let sharing = if random.below(8) == 0 { Map::SHARED } else { Map::PRIVATE };
-        let (call, agrees) = match random.below(8) {
+        let other = random.below(PLACES as u64) as usize;
+        let (call, agrees) = match random.below(12) {
             0 | 1 => ("mmap", model.map(first, last, prot, sharing | Map::FIXED)),
             2 => ("mmap without replacing", model.map(first, last, prot, sharing | Map::FIXED_NOREPLACE)),
             3 | 4 => ("munmap", model.unmap(first, last)),
             5 | 6 => ("mprotect", model.protect(first, last, prot)),
+            7 => ("mremap that moves", model.relocate(first, other)),
+            8 => ("mremap that leaves the old range", model.empty(first, other)),
+            9 => ("mremap that grows", model.grow(first)),
+            10 => ("mremap that shrinks", model.shrink(first, last)),
             _ => ("touch", model.touch(first, last, random.below(255) as u8 + 1)),
         };
         let agrees = agrees && (step % 16 != 0 || model.agrees(&probe));
         check!(
             agrees,
-            "seed {seed}, {pages_each} pages each, step {step}: {call} of {first}..{last}, {prot:?}, {sharing:?}"
+            "seed {seed}, {pages_each} pages each, step {step}: {call} of {first}..{last}, {other}, {prot:?}, {sharing:?}"
         );
     }
     model.finish(probe);
@@ -54,6 +59,8 @@ fn run(seed: u64, pages_each: u64) {
 #[derive(Clone, Copy)]
 struct Place {
     prot: Prot,
+    /// Shared or private.
+    sharing: Map,
     /// The byte at the start of its first and its last page.
     value: u8,
 }
@@ -89,7 +96,8 @@ impl Model {
         if flags.contains(Map::FIXED_NOREPLACE) && self.places[first..last].iter().any(Option::is_some) {
             return result == Err(Errno::EEXIST);
         }
-        self.places[first..last].fill(Some(Place { prot, value: 0 }));
+        let sharing = flags & (Map::SHARED | Map::PRIVATE);
+        self.places[first..last].fill(Some(Place { prot, sharing, value: 0 }));
         result == Ok(address)
     }
 
@@ -106,6 +114,56 @@ impl Model {
             place.prot = prot;
         }
         result == Ok(0)
+    }
+
+    /// Moves one place onto another.
+    fn relocate(&mut self, from: usize, to: usize) -> bool {
+        let flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+        let result = mremap(self.address(from), self.size, self.size, flags, self.address(to));
+        if from == to {
+            return result == Err(Errno::EINVAL);
+        }
+        let Some(place) = self.places[from].take() else { return result == Err(Errno::EFAULT) };
+        self.places[to] = Some(place);
+        result == Ok(self.address(to))
+    }
+
+    /// Moves the pages of one place onto another, and leaves it empty. Shared memory would be there twice.
+    fn empty(&mut self, from: usize, to: usize) -> bool {
+        if from == to || self.places[from].is_none_or(|place| place.sharing == Map::SHARED) {
+            return self.relocate(from, to);
+        }
+        let flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+        let result = mremap(self.address(from), self.size, self.size, flags, self.address(to));
+        self.places[to] = self.places[from];
+        if let Some(place) = &mut self.places[from] {
+            place.value = 0;
+        }
+        result == Ok(self.address(to))
+    }
+
+    /// Lets a place grow over the next one, if that is free. Shared memory would end where its object ends.
+    fn grow(&mut self, index: usize) -> bool {
+        let Some(place) = self.places[index].filter(|place| place.sharing == Map::PRIVATE) else {
+            return true;
+        };
+        let Some(next) = self.places.get(index + 1) else { return true };
+        let result = mremap(self.address(index), self.size, 2 * self.size, 0, 0);
+        if next.is_some() {
+            return result == Err(Errno::ENOMEM);
+        }
+        self.places[index + 1] = Some(Place { value: 0, ..place });
+        result == Ok(self.address(index))
+    }
+
+    /// Unmaps all but the first.
+    fn shrink(&mut self, first: usize, last: usize) -> bool {
+        let result = mremap(self.address(first), self.length(first, last), self.size, 0, 0);
+        if self.places[first].is_none() {
+            return result == Err(Errno::EFAULT);
+        }
+        self.places[first + 1..last].fill(None);
+        result == Ok(self.address(first))
     }
 
     /// Reads where that is allowed and then writes where that is allowed.
