@@ -8,20 +8,21 @@
 //! ```
 //!
 //! - Leaves are copied on write and linked by one pointer write; a store that touches more nodes builds new ones up to the
-//!   first that it can link by one pointer write. So a reader sees for each page the old or the new entry, and a range that one
-//!   store replaces is never seen empty.
+//!   first that it can link by one pointer write. Only the erase of one entry is made in place (it becomes vacant). So a reader
+//!   sees for each page the old or the new entry, and a range that one store replaces is never seen empty.
 //! - [`CursorMut::reserve`] does all that may fail, before anything visible changes.
 //! - Inner nodes know the largest free area below each child: [`Tree::find_area`] takes O(log n).
 //! - Replaced nodes are freed by [`Rcu`], quiescent-state based.
 //!
 //! Where to read: `geometry` (how much a node holds), `node` (layout, and all of the crate's pointers), `tree` (who may do
-//! what), `place` and `step` (cursors), `reserve` and `rebuild` (stores), `area` (free space), `rcu`, `check`.
+//! what), `place` and `step` (cursors), `writer`, `reserve` and `rebuild` (stores), `area` (free space), `rcu`, `check`.
 
 #![cfg_attr(not(any(test, loom)), no_std)]
 
 mod area;
 mod check;
 mod cursor;
+mod cut;
 mod duplicate;
 mod geometry;
 #[cfg(feature = "host")]

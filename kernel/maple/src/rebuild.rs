@@ -16,6 +16,7 @@
 use core::ops::Range;
 
 use crate::{
+    cut::{Cut, Packing},
     geometry::{FANOUT, FANOUT_MIN, LEAF_MIN, LEVELS, LIMIT, NARROW},
     node::{
         Buffer, Chain, Child, Children, Entries, Item, Leaf, Link, fits, length, nth, nth_key, pack_inner,
@@ -60,14 +61,6 @@ struct Rebuild<'t, 'm, T, S: NodeSource> {
     /// Which part of an overfull node gets all but the least.
     packing: Packing,
     fill: Option<(Leaf<'m, T>, usize)>,
-}
-
-/// How an overfull node is cut in two. Rising (falling) stores fill the lower (upper) part.
-#[derive(Clone, Copy, PartialEq)]
-enum Packing {
-    Even,
-    Lower,
-    Upper,
 }
 
 /// Prepares any store. `plan`'s path leads to the leaf that covers the range's start and has `bounds`; afterwards it leads to
@@ -459,43 +452,4 @@ fn run<'m, T>(leaf: Leaf<'m, T>, from: usize, to: usize, mut push: impl FnMut(En
     }
     let items = (from..to).map(|index| leaf.item(index)).filter(|item| item.start < item.end);
     items.map(|item| push(Entries::One(item))).count()
-}
-
-/// How a list is cut into nodes.
-struct Cut {
-    len: usize,
-    parts: usize,
-    /// First length of two uneven parts.
-    first: Option<usize>,
-}
-
-impl Cut {
-    /// The fewest parts that all fit, even or (for two) as `packing` wants.
-    fn of(len: usize, least: usize, packing: Packing, fits: impl Fn(Range<usize>) -> bool) -> Self {
-        let mut cut = Self { len, parts: 1, first: None };
-        if fits(0..len) {
-            return cut;
-        }
-        cut.parts = 2;
-        let all_fit = |cut: &Self| (0..cut.parts).all(|part| fits(cut.chunk(part)));
-        while !all_fit(&cut) {
-            cut.parts += 1;
-        }
-        if cut.parts == 2 && packing != Packing::Even {
-            let first = if packing == Packing::Lower { len - least } else { least };
-            let uneven = Self { len, parts: 2, first: Some(first) };
-            if all_fit(&uneven) {
-                return uneven;
-            }
-        }
-        cut
-    }
-
-    fn chunk(&self, part: usize) -> Range<usize> {
-        match (self.first, part) {
-            (Some(first), 0) => 0..first,
-            (Some(first), _) => first..self.len,
-            (None, _) => part * self.len / self.parts..(part + 1) * self.len / self.parts,
-        }
-    }
 }
