@@ -13,6 +13,8 @@ pub enum MmError {
     Exists,
     /// The range is not mapped, or not by one VMA (mremap).
     Fault,
+    /// The page lies beyond the end of what is mapped there. Only faults meet it.
+    BeyondEnd,
     /// The mapping does not permit this access.
     Access,
     /// Not allowed: sealed (E5, E12), below `mmap_min_addr`, or over a lock limit.
@@ -30,6 +32,7 @@ impl From<MmError> for Errno {
             MmError::Invalid => Errno::EINVAL,
             MmError::Exists => Errno::EEXIST,
             MmError::Fault => Errno::EFAULT,
+            MmError::BeyondEnd => Errno::EFAULT,
             MmError::Access => Errno::EACCES,
             MmError::NotPermitted => Errno::EPERM,
             MmError::Again => Errno::EAGAIN,

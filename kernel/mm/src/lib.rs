@@ -11,6 +11,7 @@
 //! | [`museum`] | historical bugs that tests put back |
 //! | [`sync`] | locks with ranks, the mmap lock, type-stable pools |
 //! | [`frame`] | physical frames: buddy allocator, metadata |
+//! | [`object`] | shared anonymous memory, seen by all that map it |
 //! | [`pgtable`] | page tables: traverse, install, zap, free |
 //! | [`tlb`] | what was unhooked, the flush, and only then the free |
 //! | [`vma`] | VMAs: flags, locks, split, merge |
@@ -23,6 +24,7 @@ pub mod error;
 pub mod event;
 pub mod frame;
 pub mod museum;
+pub mod object;
 pub mod pgtable;
 pub mod platform;
 pub mod range;

@@ -12,6 +12,7 @@ use maple::{NodeSource, Rcu, ReadGuard};
 use crate::event::Event;
 use crate::frame::{Frame, FrameAllocator, FrameMeta};
 use crate::museum::Bug;
+use crate::object::Objects;
 use crate::pgtable::Table;
 use crate::schedule::{Point, Wait, Wake};
 use crate::sync::spin_loop;
@@ -56,6 +57,8 @@ pub enum Fallible {
     DataFrame,
     /// A frame for a page table.
     TableFrame,
+    /// A frame for a node of a shared object.
+    ObjectNode,
     /// A VMA object (E7).
     Vma,
     /// Node memory of the VMA tree (E8, E11, E14).
@@ -80,6 +83,9 @@ pub trait Platform {
     /// The VMA objects of this machine.
     fn vmas(&self) -> &VmaPool;
 
+    /// The shared objects of this machine.
+    fn objects(&self) -> &Objects;
+
     /// The grace periods of all VMA trees of this machine.
     fn rcu(&self) -> &Rcu<Self::Nodes>;
 
@@ -90,7 +96,7 @@ pub trait Platform {
     /// A page of memory for objects, or `None` when memory is short.
     fn slab_page(&self) -> Option<Slab>;
 
-    /// The page table in `frame`, which is an allocated frame of kind `Table`.
+    /// The page table in `frame`, which is an allocated frame of kind `Table`, or the node of a shared object (`Object`).
     fn table(&self, frame: Frame) -> &Table;
 
     /// The upper-half entries (256..512) that every address space has in its root table, in order.

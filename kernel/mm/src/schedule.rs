@@ -26,6 +26,8 @@ pub enum Point {
     LookAtEntry(Page),
     /// A frame is ready; it will be installed if the entry is still absent.
     Install(Page),
+    /// A node or a frame is ready; the shared object will have it if it has none at this offset (pages) yet.
+    FillObject(u64),
     /// The entry will be given more rights, or another frame.
     Replace(Page),
     /// The VMA over this range will be write-locked.
@@ -68,6 +70,7 @@ impl fmt::Display for Point {
             Point::ValidateVma(page) => write!(f, "validate vma at {page:?}"),
             Point::LookAtEntry(page) => write!(f, "look at pte of {page:?}"),
             Point::Install(page) => write!(f, "install {page:?}"),
+            Point::FillObject(offset) => write!(f, "fill object at {offset:#x}"),
             Point::Replace(page) => write!(f, "replace pte of {page:?}"),
             Point::WriteLockVma(range) => write!(f, "write-lock {range}"),
             Point::ChangeVma(range) => write!(f, "change vma {range}"),

@@ -9,6 +9,7 @@ use maple::{HostNodes, Rcu, ReadGuard};
 
 use crate::event::Event;
 use crate::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
+use crate::object::Objects;
 use crate::pgtable::{LEVELS, Protection, PteView, Table, index_of};
 use crate::platform::{Cpu, Fallible, Platform, Slab};
 use crate::range::Page;
@@ -24,6 +25,7 @@ pub(crate) struct Machine {
     /// Content of each frame, as 512 words.
     memory: Box<[Table]>,
     vmas: VmaPool,
+    objects: Objects,
     rcu: Rcu<HostNodes>,
     kernel_half: [u64; 256],
     zero_frame: Frame,
@@ -75,6 +77,7 @@ impl Machine {
             frames,
             memory: (0..count).map(|_| Table::new()).collect(),
             vmas: VmaPool::new(),
+            objects: Objects::new(),
             rcu: Rcu::new(HostNodes),
             kernel_half: std::array::from_fn(|index| index as u64 * 0x1000 + 1),
             zero_frame,
@@ -221,6 +224,10 @@ impl Platform for Machine {
         &self.vmas
     }
 
+    fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
     fn rcu(&self) -> &Rcu<HostNodes> {
         &self.rcu
     }
@@ -235,7 +242,11 @@ impl Platform for Machine {
     }
 
     fn table(&self, frame: Frame) -> &Table {
-        assert_eq!(self.frames.kind(frame), FrameKind::Table, "{frame:?} as a table");
+        let kind = self.frames.kind(frame);
+        assert!(
+            matches!(kind, FrameKind::Table | FrameKind::Object),
+            "{frame:?} as a table, but is {kind:?}"
+        );
         self.content(frame)
     }
 

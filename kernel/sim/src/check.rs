@@ -5,9 +5,10 @@ use std::fmt::Display;
 
 use abi::mman::Prot;
 use mm::platform::Cpu;
+use mm::space::AddressSpace;
 use mm::vma::{Backing as MmBacking, VmaFlags, VmaInfo};
 
-use crate::machine::{CPUS, Mapped};
+use crate::machine::{CPUS, Machine, Mapped, Seen};
 use crate::model::{Area, Attributes, Backing, Growth, Model, Sharing, Sums, Touch};
 use crate::op::PAGE;
 use crate::world::{Answer, World};
@@ -36,7 +37,7 @@ impl World<'_> {
         if let Err(error) = self.space.check() {
             panic!("after {after}: the address space finds itself broken: {error:?}");
         }
-        self.machine.inspect(&[(self.space.root(), mapped_of(&self.model))]);
+        self.machine.inspect(&[seen_of(&self.space, &self.model)]);
         self.report(after);
     }
 
@@ -160,7 +161,9 @@ pub(crate) fn area_of(vma: &VmaInfo) -> Area {
     let (sharing, backing) = match vma.backing {
         MmBacking::Anonymous => (Sharing::Private, Backing::Anonymous),
         MmBacking::Image => (Sharing::Private, Backing::Image),
-        MmBacking::SharedAnonymous { object } => (Sharing::Shared(u64::from(object)), Backing::Anonymous),
+        MmBacking::SharedAnonymous { object } => {
+            (Sharing::Shared(object.root().number().into()), Backing::Anonymous)
+        }
     };
     Area {
         start: vma.range.start().number(),
@@ -184,8 +187,14 @@ fn list(areas: &[Area]) -> String {
     areas.iter().map(|area| format!("\n    {area}")).collect()
 }
 
-/// What is mapped, as the oracles of the machine want to know it.
-pub(crate) fn mapped_of(model: &Model) -> Vec<Mapped> {
+/// `space`, as the oracles of the machine want to know it; `model` has what is mapped.
+pub(crate) fn seen_of(space: &AddressSpace<'_, Machine>, model: &Model) -> Seen {
     let mapped = |area: &Area| Mapped { start: area.start, end: area.end, prot: area.attributes.prot };
-    model.areas().map(mapped).collect()
+    let mut objects = Vec::new();
+    space.for_each_vma(|view| {
+        if let MmBacking::SharedAnonymous { object } = view.vma.backing {
+            objects.push(object.root());
+        }
+    });
+    Seen { root: space.root(), mapped: model.areas().map(mapped).collect(), objects }
 }

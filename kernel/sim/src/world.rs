@@ -270,6 +270,7 @@ pub(crate) fn user_access(
         FaultOutcome::Resolved => Handled::Retry,
         FaultOutcome::Signal(Segv::NotMapped) => Handled::Killed(Fault::Unmapped),
         FaultOutcome::Signal(Segv::NotPermitted) => Handled::Killed(Fault::Denied),
+        FaultOutcome::BeyondEnd => Handled::Killed(Fault::BeyondEnd),
         FaultOutcome::OutOfMemory => Handled::OutOfMemory,
     };
     match machine.access(cpu, address, touch, value, handler) {

@@ -24,6 +24,7 @@ fn every_refused_step_leaves_everything_as_it_was(order: MunmapOrder) {
     for point in [
         Fallible::DataFrame,
         Fallible::TableFrame,
+        Fallible::ObjectNode,
         Fallible::Vma,
         Fallible::TreeNodes,
         Fallible::MmapLock,

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use maple::{Rcu, ReadGuard, Reader};
 use mm::event::Event;
 use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
+use mm::object::Objects;
 use mm::pgtable::Table;
 use mm::platform::Slab;
 use mm::tlb::{Flush, FlushScope, TlbState};
@@ -27,6 +28,7 @@ pub(crate) static KERNEL: Kernel = Kernel;
 pub(crate) static MAX_MAP_COUNT: AtomicU32 = AtomicU32::new(65_530);
 
 static VMAS: VmaPool = VmaPool::new();
+static OBJECTS: Objects = Objects::new();
 static GRACE_PERIODS: Once<Rcu<KernelNodes>> = Once::new();
 static READERS: Local<Reader<'static, KernelNodes>> = Local::new();
 static ZERO_FRAME: Once<Frame> = Once::new();
@@ -58,6 +60,11 @@ impl Platform for Kernel {
     #[inline]
     fn vmas(&self) -> &VmaPool {
         &VMAS
+    }
+
+    #[inline]
+    fn objects(&self) -> &Objects {
+        &OBJECTS
     }
 
     #[inline]

@@ -145,7 +145,9 @@ fn leak_since(before: &FrameStatistics) -> Option<Damage> {
     }
     let now = KERNEL.frames().statistics();
     let changed = |kind: &FrameKind| before.allocated(*kind) != now.allocated(*kind);
-    let kind = [FrameKind::Anonymous, FrameKind::Shared, FrameKind::Table].into_iter().find(changed)?;
+    let kind = [FrameKind::Anonymous, FrameKind::Shared, FrameKind::Object, FrameKind::Table]
+        .into_iter()
+        .find(changed)?;
     Some(Damage::Leak { kind, before: before.allocated(kind), after: now.allocated(kind) })
 }
 

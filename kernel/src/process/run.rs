@@ -35,7 +35,7 @@ fn system_call(process: &mut Process<'_>) {
 pub(super) fn resolve(space: &Space, fault: PageFault) -> Resolution {
     match space.fault(fault.address, access(fault)) {
         FaultOutcome::Resolved => Resolution::Resolved,
-        FaultOutcome::Signal(_) | FaultOutcome::OutOfMemory => Resolution::Failed,
+        FaultOutcome::Signal(_) | FaultOutcome::BeyondEnd | FaultOutcome::OutOfMemory => Resolution::Failed,
     }
 }
 
@@ -54,6 +54,14 @@ fn page_fault(process: &mut Process<'_>, fault: PageFault) {
             let (rip, space, exe) = (process.context.rip(), process.space, process.files.exe());
             log::warn!("SIGSEGV: {}", FaultReport { fault, reason, rip, space, exe });
             process.kill(Signal::SIGSEGV);
+        }
+        FaultOutcome::BeyondEnd => {
+            let rip = process.context.rip();
+            log::warn!(
+                "SIGBUS: {:#x}, touched at rip {rip:#x}, is beyond the end of its object",
+                fault.address
+            );
+            process.kill(Signal::SIGBUS);
         }
         FaultOutcome::OutOfMemory => {
             let rip = process.context.rip();

@@ -124,6 +124,14 @@ impl<S: Deref<Target = [FrameMeta]>> FrameAllocator<S> {
         }
     }
 
+    /// [`put`](Self::put), unless the caller's reference is the only one: then it stays, and the answer is `false`.
+    #[inline]
+    pub fn put_unless_last(&self, frame: Frame) -> bool {
+        let meta = self.meta(frame);
+        assert_allocated(meta, frame, "put");
+        meta.release_unless_last()
+    }
+
     /// Moves the caller's reference to `frame` into `batch`, which has room, to be put with the others.
     #[inline]
     pub fn collect(&self, frame: Frame, batch: &mut FrameBatch) {

@@ -7,8 +7,9 @@ use super::{Frame, FrameKind, FrameMeta};
 use crate::sync::atomic::Ordering;
 
 /// References to frames, to be put all at once. A frame that nobody else has is linked through its metadata, so there
-/// may be any number of these; of frames with several references, there is room for [`SHARED`](Self::SHARED).
-/// It is small, as it lies on kernel stacks and is moved.
+/// may be any number of these; of anonymous frames with several references, there is room for [`SHARED`](Self::SHARED).
+/// References to frames of shared objects go at once, because the object keeps the frame until whatever fills the batch is
+/// done (see [`crate::object`]). A batch is small, as it lies on kernel stacks and is moved.
 pub struct FrameBatch {
     /// First frame of the chain of frames with one reference, which is the batch's.
     head: u32,
@@ -52,16 +53,27 @@ impl FrameBatch {
     pub(super) fn push(&mut self, meta: &FrameMeta, frame: Frame) {
         self.len += 1;
         if meta.references.load(Ordering::Acquire) != 1 {
-            self.push_shared(frame);
+            self.push_shared(meta, frame);
         } else if meta.kind.load(Ordering::Relaxed) != FrameKind::Zero as u8 {
-            // The only reference is ours, so nobody can make another one, and the link is ours as well.
-            meta.next.store(self.head, Ordering::Relaxed);
-            self.head = frame.number();
+            self.push_last(meta, frame);
         }
     }
 
+    /// The only reference is ours, so nobody can make another one, and the link is ours as well.
+    #[inline]
+    fn push_last(&mut self, meta: &FrameMeta, frame: Frame) {
+        meta.next.store(self.head, Ordering::Relaxed);
+        self.head = frame.number();
+    }
+
     #[inline(never)]
-    fn push_shared(&mut self, frame: Frame) {
+    fn push_shared(&mut self, meta: &FrameMeta, frame: Frame) {
+        if meta.kind.load(Ordering::Relaxed) == FrameKind::Shared as u8 {
+            if !meta.release_unless_last() {
+                self.push_last(meta, frame);
+            }
+            return;
+        }
         assert!(!self.is_full(), "a full batch takes no more");
         // SAFETY: `shared_len` is below SHARED, so the element lies inside of the array, which `&mut self` owns.
         unsafe { self.shared.as_mut_ptr().cast::<Frame>().add(self.shared_len).write(frame) };

@@ -5,7 +5,7 @@ use core::fmt;
 use x86_64::PhysAddr;
 
 use crate::range::{PAGE_SHIFT, PAGE_SIZE};
-use crate::sync::atomic::{AtomicU8, AtomicU32};
+use crate::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 /// A physical frame of 4 KiB, by number (address >> 12). 2^32 of them are 16 TiB.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,12 +59,14 @@ pub enum FrameKind {
     Kernel,
     /// Private memory of users; copied on write while several mappings share it.
     Anonymous,
-    /// Memory of users that is shared on purpose: writes go to all who map it.
+    /// Memory of users that is shared on purpose: writes go to all who map it. Its object has a reference.
     Shared,
     /// The page of zeroes that read faults map. Not counted, never freed, never writable.
     Zero,
     /// A page table.
     Table,
+    /// A node of a shared object.
+    Object,
     /// Cut into objects by a pool.
     Slab,
 }
@@ -74,7 +76,7 @@ pub(super) const KINDS: usize = FrameKind::ALL.len();
 
 impl FrameKind {
     /// All kinds, in order.
-    pub const ALL: [FrameKind; 8] = [
+    pub const ALL: [FrameKind; 9] = [
         FrameKind::Unusable,
         FrameKind::Free,
         FrameKind::Kernel,
@@ -82,6 +84,7 @@ impl FrameKind {
         FrameKind::Shared,
         FrameKind::Zero,
         FrameKind::Table,
+        FrameKind::Object,
         FrameKind::Slab,
     ];
 
@@ -115,3 +118,24 @@ pub struct FrameMeta {
 }
 
 const _: () = assert!(size_of::<FrameMeta>() == 16);
+
+impl FrameMeta {
+    /// Takes away one reference unless it is the only one; whether it did. What others have done with the frame is visible
+    /// to the one whose reference is left.
+    #[inline]
+    pub(super) fn release_unless_last(&self) -> bool {
+        let mut references = self.references.load(Ordering::Acquire);
+        while references > 1 {
+            match self.references.compare_exchange_weak(
+                references,
+                references - 1,
+                Ordering::Release,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return true,
+                Err(now) => references = now,
+            }
+        }
+        false
+    }
+}

@@ -150,7 +150,7 @@ fn a_batch_holds_any_number_of_exclusive_frames_and_puts_them_all() {
 #[test]
 fn a_batch_puts_a_frame_as_often_as_it_has_it() {
     let frames = frames(8);
-    let twice = frames.alloc_frame(FrameKind::Shared).unwrap();
+    let twice = frames.alloc_frame(FrameKind::Anonymous).unwrap();
     let block = frames.alloc(1, FrameKind::Kernel).unwrap();
     let zero = frames.alloc_frame(FrameKind::Zero).unwrap();
     (0..2).for_each(|_| frames.get(twice));
@@ -167,10 +167,38 @@ fn a_batch_puts_a_frame_as_often_as_it_has_it() {
 }
 
 #[test]
+fn a_batch_gives_frames_of_objects_back_at_once_and_keeps_the_last_reference() {
+    let frames = frames(1);
+    let frame = frames.alloc_frame(FrameKind::Shared).unwrap();
+    (0..100).for_each(|_| frames.get(frame));
+    let mut batch = FrameBatch::new();
+    for left in (1..=100).rev() {
+        frames.collect(frame, &mut batch);
+        assert_eq!(frames.reference_count(frame), left);
+    }
+    assert!(!batch.is_full());
+    frames.collect(frame, &mut batch);
+    assert_eq!((batch.len(), frames.statistics().free), (101, 0));
+    frames.put_batch(&mut batch);
+    assert_eq!(frames.statistics().free, 1);
+    frames.check();
+}
+
+#[test]
+fn a_reference_is_put_unless_it_is_the_last() {
+    let frames = frames(1);
+    let frame = frames.alloc_frame(FrameKind::Object).unwrap();
+    frames.get(frame);
+    assert!(frames.put_unless_last(frame));
+    assert!(!frames.put_unless_last(frame));
+    assert_eq!(frames.reference_count(frame), 1);
+}
+
+#[test]
 #[should_panic(expected = "a full batch takes no more")]
 fn a_batch_has_room_for_some_shared_frames_only() {
     let frames = frames(1);
-    let frame = frames.alloc_frame(FrameKind::Shared).unwrap();
+    let frame = frames.alloc_frame(FrameKind::Anonymous).unwrap();
     frames.get(frame);
     let mut batch = FrameBatch::new();
     for _ in 0..FrameBatch::SHARED {

@@ -156,7 +156,7 @@ impl Pte {
 
     /// The frame of a leaf or table.
     #[inline]
-    pub(super) const fn frame(self) -> Frame {
+    pub(crate) const fn frame(self) -> Frame {
         Frame::new(((self.0 & ADDRESS) >> PAGE_SHIFT) as u32)
     }
 

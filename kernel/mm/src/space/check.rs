@@ -2,10 +2,12 @@
 
 use core::fmt;
 
+use crate::frame::{Frame, FrameKind};
 use crate::pgtable::Protection;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::space::AddressSpace;
+use crate::space::lifetime::object_of;
 use crate::space::map::{Change, Map, Totals};
 use crate::vma::{Vma, VmaFlags};
 
@@ -34,6 +36,10 @@ pub enum CheckError {
     PageWithoutVma(Page),
     /// A page permits more than its VMA.
     PagePermitsMore(Page),
+    /// A page of a shared VMA is not the one of the object, or a private page belongs to one.
+    PageOfOther(Page),
+    /// A VMA has anonymous pages without an identity for them.
+    NoIdentity(Page),
     /// The number of page tables is not what the tables say.
     TablesDiffer {
         /// As kept.
@@ -97,17 +103,33 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// The number of page tables.
     fn check_pages(&self, map: &Map<'m, P>) -> Result<u64, CheckError> {
         let mut result = Ok(());
-        let tables = self.tables.survey(|page, _, protection| {
+        let tables = self.tables.survey(|page, frame, protection| {
             let found = match self.vma_at(map, page) {
                 None => Err(CheckError::PageWithoutVma(page)),
                 Some(vma) if !covers(vma.flags(), protection) => Err(CheckError::PagePermitsMore(page)),
-                Some(_) => Ok(()),
+                Some(vma) => self.check_frame(vma, page, frame),
             };
             if result.is_ok() {
                 result = found;
             }
         });
         result.map(|()| tables)
+    }
+
+    fn check_frame(&self, vma: &Vma, page: Page, frame: Frame) -> Result<(), CheckError> {
+        let kind = self.machine.frames().kind(frame);
+        let offset = vma.pgoff().wrapping_add(page.number() - vma.start().number());
+        let same = match object_of(vma.backing()) {
+            Some(object) => object.find(self.machine, offset) == Some(frame),
+            None => kind != FrameKind::Shared,
+        };
+        if !same {
+            return Err(CheckError::PageOfOther(page));
+        }
+        if kind == FrameKind::Anonymous && vma.anon().is_none() {
+            return Err(CheckError::NoIdentity(page));
+        }
+        Ok(())
     }
 }
 

@@ -5,9 +5,10 @@ use maple::Store;
 
 use crate::error::MmError;
 use crate::museum::{self, Bug};
-use crate::platform::{Fallible, Platform};
+use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::schedule::Point;
+use crate::space::lifetime::{allocate_vma, free_vma, lock_vma_killable, object_of};
 use crate::space::map::{Change, Map, Totals, VmaCursor, VmaReservation, VmaTree};
 use crate::trace::Step;
 use crate::vma::{Locked, Owner, Reach, Vma, VmaFlags, VmaInfo, WriteSection};
@@ -59,10 +60,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
     /// # Errors
     /// [`MmError::Interrupted`] (E15): nothing has changed.
     pub(super) fn lock_killable(&self, vma: &'m Vma) -> Result<Locked<'g, 'm>, MmError> {
-        if !vma.is_write_locked(self.section) && !self.machine.admit(Fallible::VmaLock) {
-            return Err(MmError::Interrupted);
-        }
-        vma.start_write_killable(self.section, self.machine)
+        lock_vma_killable(self.machine, self.section, vma)
     }
 
     /// Splits `vma` at `at`, a page inside it. Both halves are write-locked before the new one enters the
@@ -131,7 +129,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
 
     /// All that a new VMA over `range` can fail at: the object, and the node memory for its store (E7, E8).
     fn prepare(&mut self, range: PageRange) -> Result<(&'m Vma, VmaReservation<'t, 'm, P>), MmError> {
-        let fresh = self.allocate()?;
+        let fresh = allocate_vma(self.machine)?;
         match self.cursor.reserve(self.machine, range, Store::Entry) {
             Ok(reservation) => Ok((fresh, reservation)),
             Err(error) => {
@@ -146,6 +144,9 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         let section = museum::section_of_new_vma(self.machine, self.section);
         let locked = fresh.start_write_detached(section, self.owner);
         locked.describe(info);
+        if let Some(object) = object_of(info.backing) {
+            object.hold(self.machine);
+        }
         self.store(reservation, locked);
         self.machine.pause(Point::AttachVma(info.range));
         locked.attach();
@@ -243,7 +244,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         self.store(reservation, locked);
         for vma in covered.into_iter().chain(beyond) {
             self.totals.vmas -= 1;
-            self.machine.vmas().free(vma);
+            free_vma(self.machine, vma);
         }
         Ok(into)
     }
@@ -291,16 +292,6 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         self.store(reservation, locked);
         self.totals.account(vma.flags(), more, Change::Add);
         Ok(())
-    }
-
-    /// A VMA object (E7).
-    fn allocate(&mut self) -> Result<&'m Vma, MmError> {
-        if !self.machine.admit(Fallible::Vma) {
-            return Err(MmError::NoMemory);
-        }
-        let vma = self.machine.vmas().alloc(|| self.machine.slab_page()).ok_or(MmError::NoMemory)?;
-        debug_assert!(!vma.is_attached());
-        Ok(vma)
     }
 
     pub(super) fn trace(&self, step: Step) {

@@ -3,7 +3,8 @@
 //! ```text
 //!              absent                          read-only leaf, write wanted
 //!   read, private:  the zero page, read-only      zero page, or shared with others: copy
-//!   else:           a zeroed frame of its own     ours alone: just writable
+//!   write, private: a zeroed frame of its own     ours alone: just writable
+//!   shared:         the frame of the object       just writable
 //! ```
 
 use core::fmt;
@@ -17,6 +18,7 @@ use crate::platform::{Fallible, Platform};
 use crate::range::{Page, USER_END};
 use crate::schedule::Point;
 use crate::space::AddressSpace;
+use crate::space::lifetime::object_of;
 use crate::space::map::Map;
 use crate::space::stack::Growth;
 use crate::tlb::Gather;
@@ -52,6 +54,8 @@ pub enum FaultOutcome {
     Resolved,
     /// The access is wrong.
     Signal(Segv),
+    /// The page is beyond the end of the object that is mapped (SIGBUS).
+    BeyondEnd,
     /// There is no memory for it.
     OutOfMemory,
 }
@@ -148,6 +152,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         match self.make_present(vma, page, access) {
             Ok(()) => FaultOutcome::Resolved,
+            Err(MmError::BeyondEnd) => FaultOutcome::BeyondEnd,
             Err(_) => FaultOutcome::OutOfMemory,
         }
     }
@@ -163,11 +168,10 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             _ if access != Access::Write && !flags.contains(VmaFlags::SHARED) => {
                 self.install(page, self.machine.zero_frame(), flags.protection().without_write())
             }
-            _ => {
-                let shared = flags.contains(VmaFlags::SHARED);
-                let kind = if shared { FrameKind::Shared } else { FrameKind::Anonymous };
-                self.install(page, self.zeroed_frame(kind)?, flags.protection())
+            _ if flags.contains(VmaFlags::SHARED) => {
+                self.install(page, self.object_frame(vma, page)?, flags.protection())
             }
+            _ => self.install(page, self.zeroed_frame(FrameKind::Anonymous)?, flags.protection()),
         }
     }
 
@@ -213,6 +217,13 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         gather.unhook_page(page, frame);
         gather.finish();
         Ok(())
+    }
+
+    /// The frame of a shared VMA's object for `page`.
+    fn object_frame(&self, vma: &Vma, page: Page) -> Result<Frame, MmError> {
+        let Some(object) = object_of(vma.backing()) else { return Err(MmError::BeyondEnd) };
+        let offset = vma.pgoff().wrapping_add(page.number() - vma.start().number());
+        object.frame(self.machine, offset)
     }
 
     fn zeroed_frame(&self, kind: FrameKind) -> Result<Frame, MmError> {

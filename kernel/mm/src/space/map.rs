@@ -34,8 +34,6 @@ pub(super) struct Map<'m, P: Platform> {
     pub(super) brk: u64,
     /// An address in the VMA that maps calls `[stack]`.
     pub(super) stack_top: u64,
-    /// Number of the next shared anonymous object.
-    pub(super) next_object: u32,
 }
 
 /// Sums over the VMAs of an address space (I8), in pages, and their number (I3).
@@ -103,14 +101,6 @@ pub(super) enum Change {
 }
 
 impl<P: Platform> Map<'_, P> {
-    /// A shared object of its own for a new shared anonymous mapping.
-    pub(super) fn new_shared_object(&mut self) -> Result<Backing, MmError> {
-        let object = self.next_object;
-        self.next_object =
-            object.checked_add(1).filter(|next| *next < Backing::END).ok_or(MmError::NoMemory)?;
-        Ok(Backing::SharedAnonymous { object })
-    }
-
     /// Whether `pages` more pages may be locked (`RLIMIT_MEMLOCK`).
     pub(super) fn may_lock(&self, pages: u64) -> bool {
         self.totals.locked.saturating_add(pages) <= Limits::pages(self.limits.memlock)
@@ -309,12 +299,12 @@ pub struct VmaView {
 
 impl<P: Platform> Map<'_, P> {
     /// `vma` as shown to the outside.
-    pub(super) fn view(&self, vma: &Vma) -> VmaView {
+    pub(super) fn view(&self, machine: &P, vma: &Vma) -> VmaView {
         let info = vma.info();
         let (start, end) = (info.range.start().address(), info.range.end().address());
         let kind = match info.backing {
             Backing::Image => VmaKind::Image,
-            Backing::SharedAnonymous { object } => VmaKind::Shared(object),
+            Backing::SharedAnonymous { object } => VmaKind::Shared(object.number(machine)),
             Backing::Anonymous if self.brk_start != 0 && start <= self.brk && end >= self.brk_start => {
                 VmaKind::Heap
             }

@@ -2,6 +2,7 @@
 
 use crate::error::MmError;
 use crate::museum::{self, Bug};
+use crate::object::NewObject;
 use crate::platform::Platform;
 use crate::range::PageRange;
 use crate::space::AddressSpace;
@@ -27,7 +28,11 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             return Err(MmError::NoMemory);
         }
         let range = self.place(&guard, &request)?;
-        let info = self.describe(&mut guard, &request, range)?;
+        let mut info = self.describe(&guard, &request, range)?;
+        let object = self.object_for(&info)?;
+        if let Some(object) = &object {
+            info.backing = Backing::SharedAnonymous { object: object.id() };
+        }
         in_order!(self.order, self.map_region(&mut guard, &info))?;
         drop(guard);
         if request.options.intersects(MmapOptions::POPULATE | MmapOptions::LOCKED) {
@@ -36,10 +41,18 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         Ok(range.start().address())
     }
 
-    /// The VMA that `request` makes at `range`, before merging.
+    /// The object of a new shared mapping. Goes again unless the mapping gets a VMA.
+    fn object_for(&self, info: &VmaInfo) -> Result<Option<NewObject<'m, P>>, MmError> {
+        if !info.flags.contains(VmaFlags::SHARED) {
+            return Ok(None);
+        }
+        NewObject::new(self.machine, info.range.pages()).map(Some)
+    }
+
+    /// The VMA that `request` makes at `range`, before merging, and without a shared object.
     fn describe(
         &self,
-        map: &mut Map<'m, P>,
+        map: &Map<'m, P>,
         request: &MmapRequest,
         range: PageRange,
     ) -> Result<VmaInfo, MmError> {
@@ -59,7 +72,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             (Sharing::Shared, _) if flags.contains(VmaFlags::GROWSDOWN) => return Err(MmError::Invalid),
             (Sharing::Shared, _) => {
                 flags |= VmaFlags::SHARED;
-                (map.new_shared_object()?, 0)
+                (Backing::Anonymous, 0)
             }
             (Sharing::Private, Source::Anonymous) => (Backing::Anonymous, range.start().number()),
             (Sharing::Private, Source::Image { first_page }) => (Backing::Image, first_page),

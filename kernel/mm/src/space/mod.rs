@@ -9,6 +9,7 @@ mod edit;
 mod exit;
 mod fault;
 mod gather;
+mod lifetime;
 mod map;
 mod mmap;
 mod mprotect;
@@ -125,7 +126,6 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 brk_start: 0,
                 brk: 0,
                 stack_top: 0,
-                next_object: 1,
             }),
             anon_ids: AtomicU64::new(0),
             order: config.order,
@@ -171,14 +171,14 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Visits all VMAs in ascending order, under the mmap lock (read).
     pub fn for_each_vma(&self, mut visit: impl FnMut(&VmaView)) {
         let map = self.read();
-        self.each_vma(&map, |_, vma| visit(&map.view(vma)));
+        self.each_vma(&map, |_, vma| visit(&map.view(self.machine, vma)));
     }
 
     /// The VMA that contains `page`, if any, and the ones below and above it: for messages about faults.
     pub fn vmas_around(&self, page: Page) -> [Option<VmaView>; 3] {
         let map = self.read();
         let (below, above) = self.around(&map, page);
-        [below, self.vma_at(&map, page), above].map(|vma| vma.map(|vma| map.view(vma)))
+        [below, self.vma_at(&map, page), above].map(|vma| vma.map(|vma| map.view(self.machine, vma)))
     }
 
     /// The mmap lock for writing, unless a fatal signal comes while it is waited for (E1).

@@ -6,6 +6,7 @@ use crate::range::{Page, PageRange};
 use crate::schedule::Point;
 use crate::space::AddressSpace;
 use crate::space::gather::Removed;
+use crate::space::lifetime::free_vma;
 use crate::space::map::Neighbours;
 use crate::tlb::Gather;
 use crate::trace::Step;
@@ -31,7 +32,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let freed = gather.finish();
         self.machine.pause(Point::FreeVmas);
         while let Some(vma) = removed.vmas.pop() {
-            self.machine.vmas().free(vma);
+            free_vma(self.machine, vma);
         }
         self.machine.trace(Step::Free { pages: freed.pages, tables: freed.tables, vmas: removed.count });
     }

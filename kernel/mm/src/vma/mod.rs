@@ -22,6 +22,8 @@ pub use lock::{Locked, WriteSection};
 pub(crate) use lock::{NotLocked, ReadLocked};
 pub(crate) use merge::Reach;
 
+use crate::frame::Frame;
+use crate::object::ObjectId;
 use crate::range::{Page, PageRange};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Link, Pool, linked};
@@ -34,10 +36,11 @@ pub type VmaPool = Pool<Vma>;
 pub enum Backing {
     /// Zero-filled memory.
     Anonymous,
-    /// A shared object of zero-filled memory, by number. Every shared anonymous mapping makes one of its own.
+    /// A shared object of zero-filled memory. Every shared anonymous mapping makes one of its own; a VMA holds a
+    /// reference.
     SharedAnonymous {
-        /// Number, unique in the address space, not 0.
-        object: u32,
+        /// The object.
+        object: ObjectId,
     },
     /// The executable file: anonymous memory that the loader filled, named in maps.
     Image,
@@ -45,13 +48,12 @@ pub enum Backing {
 
 impl Backing {
     const IMAGE: u32 = u32::MAX;
-    /// Numbers of shared objects are below this.
-    pub(crate) const END: u32 = u32::MAX;
 
     fn encode(self) -> u32 {
         match self {
             Backing::Anonymous => 0,
-            Backing::SharedAnonymous { object } => object,
+            // Roots are so far below that this is not `IMAGE`.
+            Backing::SharedAnonymous { object } => object.root().number() + 1,
             Backing::Image => Self::IMAGE,
         }
     }
@@ -60,7 +62,7 @@ impl Backing {
         match word {
             0 => Backing::Anonymous,
             Self::IMAGE => Backing::Image,
-            object => Backing::SharedAnonymous { object },
+            word => Backing::SharedAnonymous { object: ObjectId::new(Frame::new(word - 1)) },
         }
     }
 }

@@ -15,7 +15,8 @@ fn equal_neighbours_merge_on_both_sides() {
 fn neighbours_with_other_properties_stay_apart() {
     let read_only = VmaInfo { flags: VmaFlags::READ, ..part(0, 4) };
     assert_eq!(reach(read_only, part(4, 6), part(6, 9)), "next");
-    let shared = VmaInfo { backing: Backing::SharedAnonymous { object: 7 }, ..part(6, 9) };
+    let shared =
+        VmaInfo { backing: Backing::SharedAnonymous { object: ObjectId::new(Frame::new(7)) }, ..part(6, 9) };
     assert_eq!(reach(read_only, part(4, 6), shared), "alone");
 }
 

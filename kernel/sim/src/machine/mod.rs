@@ -12,6 +12,7 @@
 mod arena;
 mod control;
 mod cpu;
+mod objects;
 mod oracle;
 mod rendezvous;
 mod tlb;
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use explore::Engine;
 use maple::{MAX_CPUS, Rcu, ReadGuard};
 use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
+use mm::object::Objects;
 use mm::pgtable::Table;
 use mm::platform::{Cpu, Fallible, Platform, Slab, SlabPage};
 use mm::schedule::{Point, Wait, Wake};
@@ -37,7 +39,7 @@ use control::Nodes;
 pub use control::{Bug, Label};
 pub use cpu::Accessed;
 pub(crate) use cpu::Handled;
-pub use oracle::Mapped;
+pub(crate) use oracle::{Mapped, Seen};
 use rendezvous::Rendezvous;
 use tlb::Tlb;
 use window::Window;
@@ -50,6 +52,7 @@ pub struct Machine {
     arena: Arena,
     frames: FrameAllocator<Box<[FrameMeta]>>,
     vmas: VmaPool,
+    objects: Objects,
     rcu: Rcu<Nodes>,
     zero: Frame,
     kernel_half: Box<[u64; 256]>,
@@ -103,6 +106,7 @@ impl Machine {
             arena,
             frames: allocator,
             vmas: VmaPool::new(),
+            objects: Objects::new(),
             rcu: Rcu::new(Nodes::new(bug)),
             zero,
             // Any pattern will do that page-table code must carry over unchanged; not present for the walker.
@@ -235,6 +239,10 @@ impl Platform for Machine {
         &self.vmas
     }
 
+    fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
     fn rcu(&self) -> &Rcu<Nodes> {
         &self.rcu
     }
@@ -251,7 +259,7 @@ impl Platform for Machine {
     }
 
     fn table(&self, frame: Frame) -> &Table {
-        if self.frames.kind(frame) != FrameKind::Table {
+        if !matches!(self.frames.kind(frame), FrameKind::Table | FrameKind::Object) {
             self.violate(format!("{frame:?} is used as a page table, but is {:?}", self.frames.kind(frame)));
         }
         self.arena.table(frame)

@@ -7,6 +7,7 @@ use mm::frame::{Frame, FrameKind};
 use mm::platform::{Cpu, Platform};
 
 use super::arena::POISON;
+use super::objects::Contents;
 use super::walker::{self, ACCESSED, DIRTY, NO_EXECUTE, PRESENT, Reached, Scan, USER, WRITABLE};
 use super::{CPUS, Machine, lock};
 
@@ -15,13 +16,24 @@ const SOFT_LEAF: u64 = 1 << 9;
 
 /// A mapped range of an address space, as the oracles want to know it.
 #[derive(Clone, Copy, Debug)]
-pub struct Mapped {
+pub(crate) struct Mapped {
     /// First page.
-    pub start: u64,
+    pub(crate) start: u64,
     /// One past the last page.
-    pub end: u64,
+    pub(crate) end: u64,
     /// Permitted accesses.
-    pub prot: Prot,
+    pub(crate) prot: Prot,
+}
+
+/// An address space, as the oracles want to know it.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    /// Its root table.
+    pub(crate) root: Frame,
+    /// What is mapped, ascending.
+    pub(crate) mapped: Vec<Mapped>,
+    /// The root of the object of every VMA that maps one.
+    pub(crate) objects: Vec<Frame>,
 }
 
 impl Machine {
@@ -93,13 +105,13 @@ impl Machine {
         }
     }
 
-    /// All checks that are possible between operations. `spaces` has the root table and the mapped ranges, ascending,
-    /// of every address space.
-    pub(crate) fn inspect(&self, spaces: &[(Frame, Vec<Mapped>)]) {
+    /// All checks that are possible between operations, over all address spaces.
+    pub(crate) fn inspect(&self, spaces: &[Seen]) {
         self.check_tlbs();
         let mut mappings = vec![0_u32; self.arena.len()];
         let mut is_table = vec![false; self.arena.len()];
-        for (root, mapped) in spaces {
+        let objects = self.check_objects(spaces.iter().flat_map(|space| space.objects.iter().copied()));
+        for Seen { root, mapped, .. } in spaces {
             is_table[root.number() as usize] = true;
             let scan = walker::scan(&self.arena, u64::from(root.number()));
             self.check_tables(&scan, mapped, &mut is_table);
@@ -107,7 +119,7 @@ impl Machine {
             self.check_coherence(u64::from(root.number()));
             self.check_kernel_half(*root);
         }
-        self.check_frames(&mappings, &is_table);
+        self.check_frames(&mappings, &is_table, &objects);
         self.check_tlbs();
     }
 
@@ -193,7 +205,7 @@ impl Machine {
 
     /// Every frame has as many references as mappings, tables are reachable, and nobody wrote to free frames.
     /// Frames freed since the last look are poisoned.
-    fn check_frames(&self, mappings: &[u32], is_table: &[bool]) {
+    fn check_frames(&self, mappings: &[u32], is_table: &[bool], objects: &Contents) {
         let mut was_owned = lock(&self.owned);
         let word = self.looks.fetch_add(1, Ordering::Relaxed) as usize % 512;
         for number in 1..self.arena.len() {
@@ -210,11 +222,22 @@ impl Machine {
                 }
             }
             match kind {
-                FrameKind::Anonymous | FrameKind::Shared if references != mappings[number] => {
+                FrameKind::Anonymous if references != mappings[number] => {
                     self.violate(format!(
                         "{frame:?} ({kind:?}) has {references} references, but {} entries map it",
                         mappings[number]
                     ))
+                }
+                FrameKind::Shared
+                    if objects.pages[number] != 1 || references != mappings[number] + 1 =>
+                {
+                    self.violate(format!(
+                        "{frame:?} ({kind:?}) has {references} references, but {} entries map it and {} objects have it",
+                        mappings[number], objects.pages[number]
+                    ))
+                }
+                FrameKind::Object if !objects.is_node[number] => {
+                    self.violate(format!("{frame:?} is allocated as a node of an object, but is in none"));
                 }
                 FrameKind::Table if !is_table[number] => {
                     self.violate(format!("{frame:?} is allocated as a page table, but is in none"));

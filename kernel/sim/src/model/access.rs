@@ -23,6 +23,8 @@ pub enum Fault {
     Unmapped,
     /// The mapping does not allow it (`SEGV_ACCERR`).
     Denied,
+    /// The page is beyond the end of the object that is mapped (SIGBUS).
+    BeyondEnd,
 }
 
 impl Model {

@@ -30,7 +30,7 @@ use mm::space::{AddressSpace, MunmapOrder};
 pub use scenario::{Act, Scenario, Thread};
 pub use scenarios::scenarios;
 
-use crate::check::{area_of, mapped_of};
+use crate::check::{area_of, seen_of};
 use crate::machine::{Bug, Label, Machine};
 use crate::model::{Area, Model, runs};
 use crate::op::PAGE;
@@ -170,7 +170,7 @@ impl<'m> Processes<'m> {
             return Err(unexplained(history, &ends));
         };
         let seen: Vec<_> =
-            self.spaces.iter().zip(&models).map(|(space, model)| (space.root(), mapped_of(model))).collect();
+            self.spaces.iter().zip(&models).map(|(space, model)| seen_of(space, model)).collect();
         self.machine.inspect(&seen);
         self.machine.first_violation()
     }

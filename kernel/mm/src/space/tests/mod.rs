@@ -93,7 +93,7 @@ fn range(start: u64, end: u64) -> PageRange {
 
 /// Frames in use for data and tables.
 fn frames_in_use(machine: &Machine) -> u64 {
-    [FrameKind::Anonymous, FrameKind::Shared, FrameKind::Table]
+    [FrameKind::Anonymous, FrameKind::Shared, FrameKind::Object, FrameKind::Table]
         .map(|kind| machine.allocated(kind))
         .iter()
         .sum()
