@@ -45,6 +45,8 @@ pub enum Bug {
     MoveWithoutLock,
     /// mremap does not look how many VMAs there are (M4).
     MoveBeyondMapCount,
+    /// A fork copies the pages of VMAs that are not write-locked.
+    ForkWithoutLock,
     /// A fixed mapping takes the old VMAs out and puts the new one in, in two stores.
     FixedLeavesGap,
     /// Pages are unmapped only after the VMA that replaces theirs can be faulted on.

@@ -5,7 +5,7 @@
 //!   [512 GiB] ────► [1 GiB] ──► [2 MiB] ──► [4 KiB] ──► page         what an entry spans
 //! ```
 //!
-//! Five verbs, and what the caller holds (Documentation/mm/process_addrs.rst, munmap-semantics.md 1.5). A VMA is
+//! Six verbs, and what the caller holds (Documentation/mm/process_addrs.rst, munmap-semantics.md 1.5). A VMA is
 //! *stable* for one who holds the mmap lock or the VMA's lock, for reading or writing.
 //!
 //! | verb | functions | the caller holds |
@@ -14,6 +14,7 @@
 //! | install | [`install`](PageTables::install), [`replace`](PageTables::replace) | a stable VMA over the page (never an rmap lock only) |
 //! | relocate | [`relocate`](PageTables::relocate), [`share`](PageTables::share), [`make_room`](PageTables::make_room) | the mmap write lock, and the write locks of the VMAs over both ranges |
 //! | zap | [`zap`](PageTables::zap), [`protect`](PageTables::protect) | stable VMAs over the range; or none can be found there any more |
+//! | copy | [`copy_to`](PageTables::copy_to) | the mmap lock (write) and VMA write locks over the range; the copy is nobody else's yet |
 //! | free | [`free`](PageTables::free) | no VMA can be found between floor and ceiling, and the range is zapped (I20) |
 //!
 //! Tables that span a page of a stable VMA are never freed, so walks need no lock. The page-table lock, taken in
@@ -21,6 +22,7 @@
 //! absent becomes present by compare-and-exchange without it. No [`Gather`](crate::tlb::Gather) is flushed, and
 //! nothing is allocated, while it is held.
 
+mod copy;
 mod free;
 mod pte;
 mod relocate;
@@ -31,6 +33,7 @@ mod zap;
 
 use core::fmt;
 
+pub use copy::Copy;
 pub use pte::{Protection, Pte, PteView};
 pub use relocate::Relocated;
 pub use table::{ENTRIES, INDEX_BITS, LEVELS, Table, entry_span, index_of};
@@ -197,19 +200,27 @@ impl<'m, P: Platform> PageTables<'m, P> {
     /// all that it spans is skipped in one step.
     #[inline]
     fn for_each_leaf_table(&self, range: PageRange, mut f: impl FnMut(&'m Table, PageRange)) {
+        let mut rest = Some(range);
+        while let Some((table, part)) = rest.and_then(|rest| self.next_leaf_table(rest)) {
+            f(table, part);
+            rest = PageRange::new(part.end(), range.end());
+        }
+    }
+
+    /// The first leaf table that spans a part of `range`, and that part.
+    #[inline]
+    fn next_leaf_table(&self, range: PageRange) -> Option<(&'m Table, PageRange)> {
         let mut page = range.start();
         while page < range.end() {
             match self.leaf_table(page) {
                 Ok(table) => {
                     let end = entry_end(page, 1).min(range.end());
-                    if let Some(part) = PageRange::new(page, end) {
-                        f(table, part);
-                    }
-                    page = end;
+                    return PageRange::new(page, end).map(|part| (table, part));
                 }
                 Err(level) => page = entry_end(page, level),
             }
         }
+        None
     }
 
     #[inline]

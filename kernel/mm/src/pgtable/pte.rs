@@ -121,6 +121,13 @@ impl Pte {
         Pte(frame.address().as_u64() | flags.bits())
     }
 
+    /// A leaf without the right to write.
+    #[inline]
+    pub(super) const fn without_write(self) -> Self {
+        const RIGHTS: Flags = Flags::WRITABLE.union(Flags::DIRTY);
+        Pte(self.0 & !RIGHTS.bits())
+    }
+
     /// What it means.
     #[inline]
     pub const fn view(self) -> PteView {

@@ -256,7 +256,10 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             return;
         }
         let (below, above) = self.around(map, vma.start());
-        let reusable = |other: Option<&Vma>| other.filter(|other| vma.could_become_one_with(other))?.anon();
+        let reusable = |other: Option<&Vma>| {
+            let other = other.filter(|other| vma.could_become_one_with(other))?;
+            other.anon().filter(|id| !id.is_inherited())
+        };
         let id = reusable(above).or_else(|| reusable(below)).unwrap_or_else(|| self.new_anon_id());
         vma.set_anon_once(id);
     }

@@ -8,6 +8,7 @@ mod check;
 mod edit;
 mod exit;
 mod fault;
+mod fork;
 mod gather;
 mod lifetime;
 mod map;

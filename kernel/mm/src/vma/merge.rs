@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Two neighbours are compatible if all properties and the backing are equal, the offset goes on without a
-//! jump, and their anonymous memory has one identity, or at least one of them has none yet.
+//! jump, and their anonymous memory has one identity, or at least one of them has none yet and the other did not inherit its
+//! own from a parent.
 
 use crate::vma::{AnonId, Vma, VmaFlags, VmaInfo};
 
@@ -53,7 +54,10 @@ fn continues(below: &VmaInfo, above: &VmaInfo) -> bool {
 }
 
 fn one_identity(one: Option<AnonId>, other: Option<AnonId>) -> bool {
-    one.is_none() || other.is_none() || one == other
+    match (one, other) {
+        (Some(id), None) | (None, Some(id)) => !id.is_inherited(),
+        _ => one == other,
+    }
 }
 
 impl Vma {

@@ -69,8 +69,26 @@ impl Backing {
 
 /// The identity of the anonymous memory of a VMA (Linux: its `anon_vma`). A VMA gets one at the first write
 /// fault; VMAs with different ones never merge.
+///
+/// A child's VMA has an identity of its own, marked as inherited, for each of the parent's that had one (Linux: an
+/// `anon_vma_chain` with more than one entry): it never becomes that of memory that had none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AnonId(pub u64);
+
+impl AnonId {
+    const INHERITED: u64 = 1 << 63;
+
+    /// The same, as the identity of memory that has pages of a parent.
+    #[must_use]
+    pub const fn inherited(self) -> Self {
+        AnonId(self.0 | Self::INHERITED)
+    }
+
+    /// Whether the memory may have pages of a parent.
+    pub const fn is_inherited(self) -> bool {
+        self.0 & Self::INHERITED != 0
+    }
+}
 
 /// The address space that a VMA belongs to, by a number that no two address spaces of a machine ever have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

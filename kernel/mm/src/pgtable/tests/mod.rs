@@ -1,3 +1,4 @@
+mod copy;
 mod entry;
 mod free;
 mod install;
@@ -66,7 +67,7 @@ impl<'m> Space<'m> {
     fn check(&self) {
         self.machine.check();
         assert_eq!(self.tables.tables(), self.tables.survey(|_, _, _| ()));
-        assert_eq!(self.machine.allocated(FrameKind::Table), self.tables.tables());
+        assert!(self.machine.allocated(FrameKind::Table) >= self.tables.tables());
     }
 }
 

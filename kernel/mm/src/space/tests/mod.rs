@@ -1,6 +1,7 @@
 //! The address space on a small machine. What random sequences find is the business of the `sim` crate; here is
 //! what must be so by design: the order of the steps, Linux's addresses, and what a failure leaves behind.
 
+mod fork;
 mod mremap;
 mod munmap;
 mod operations;
@@ -21,12 +22,13 @@ const BASE: u64 = 0x10_0000_0000;
 /// An address space on a machine, with short forms of its calls in pages from [`BASE`].
 struct World<'m> {
     machine: &'m Machine,
-    space: AddressSpace<'m, Machine>,
+    /// Boxed, because the machine knows it by its address.
+    space: Box<AddressSpace<'m, Machine>>,
 }
 
 impl<'m> World<'m> {
     fn new(machine: &'m Machine, config: Config) -> Self {
-        World { machine, space: AddressSpace::new(machine, config).unwrap() }
+        World { machine, space: Box::new(AddressSpace::new(machine, config).unwrap()) }
     }
 
     fn in_order(machine: &'m Machine, order: MunmapOrder) -> Self {

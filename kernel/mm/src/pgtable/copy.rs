@@ -1,0 +1,95 @@
+//! Copy: the same private pages in a second set of page tables, for fork.
+
+use super::table::{INDEX_BITS, Table, index_of};
+use super::{PageTables, Pte};
+use crate::error::MmError;
+use crate::platform::Platform;
+use crate::range::{Page, PageRange};
+use crate::tlb::Gather;
+
+/// A copy under way, from the tables of one address space to those of another.
+///
+/// The caller holds the mmap lock of the first (write) and the write locks of all its VMAs over what is copied, so nobody
+/// installs, zaps or protects there. Nobody but the caller has the second.
+pub struct Copy<'a, 'm, P: Platform> {
+    from: &'a PageTables<'m, P>,
+    to: &'a PageTables<'m, P>,
+    /// The leaf table of `to` that was written last, with the number of its span.
+    last: Option<(u64, &'m Table)>,
+}
+
+impl<'m, P: Platform> PageTables<'m, P> {
+    /// Begins to copy to `to`.
+    pub fn copy_to<'a>(&'a self, to: &'a Self) -> Copy<'a, 'm, P> {
+        Copy { from: self, to, last: None }
+    }
+}
+
+impl<'m, P: Platform> Copy<'_, 'm, P> {
+    /// Copies all leaves of `range`, where the second tables have none. Neither of the two may write a copied page
+    /// afterwards; a reference to its frame is added. What lost the right to write goes into `gather`, which is the first
+    /// address space's.
+    ///
+    /// Tables are made without the page-table lock; it is taken once for each leaf table.
+    ///
+    /// # Errors
+    /// `NoMemory` if there is no frame for a table. Some leaves may be copied then.
+    pub fn leaves(&mut self, range: PageRange, gather: &mut Gather<'_, 'm, P>) -> Result<(), MmError> {
+        let mut rest = Some(range);
+        while let Some((source, part)) = rest.and_then(|rest| self.from.next_leaf_table(rest)) {
+            rest = PageRange::new(part.end(), range.end());
+            // Nothing is made for what has no pages.
+            let is_mapped = |page: &Page| !source.get(index_of(*page, 0)).is_absent();
+            if let Some(first) = part.iter().find(is_mapped)
+                && let Some(part) = PageRange::new(first, part.end())
+            {
+                let target = self.target(first)?;
+                self.copy_entries(source, target, part, gather);
+            }
+        }
+        Ok(())
+    }
+
+    /// The leaf table for `page` in the second tables, made if it is missing.
+    fn target(&mut self, page: Page) -> Result<&'m Table, MmError> {
+        let span = page.number() >> INDEX_BITS;
+        if let Some((last, table)) = self.last
+            && last == span
+        {
+            return Ok(table);
+        }
+        let table = match self.to.leaf_table(page) {
+            Ok(table) => table,
+            Err(level) => self.to.make_tables(page, level, 0)?,
+        };
+        self.last = Some((span, table));
+        Ok(table)
+    }
+
+    /// Copies the entries for `part`, all of it in one leaf table.
+    fn copy_entries(&self, source: &Table, target: &Table, part: PageRange, gather: &mut Gather<'_, 'm, P>) {
+        let frames = self.from.machine.frames();
+        let (mut low, mut high) = (part.end(), part.start());
+        let entries = self.from.lock.lock();
+        for page in part.iter() {
+            let index = index_of(page, 0);
+            let old = source.get(index);
+            if old.is_absent() {
+                continue;
+            }
+            let pte = old.without_write();
+            if pte != old {
+                source.set(index, pte);
+                low = low.min(page);
+                high = page.up(1);
+            }
+            frames.get(pte.frame());
+            debug_assert_eq!(target.get(index), Pte::ABSENT);
+            target.set(index, pte);
+        }
+        drop(entries);
+        if let Some(lost) = PageRange::new(low, high) {
+            gather.touch(lost);
+        }
+    }
+}

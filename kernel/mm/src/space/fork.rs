@@ -1,0 +1,136 @@
+//! fork: a copy of an address space, copy-on-write.
+//!
+//! ```text
+//! parent                               child
+//! lock (W, killable)                   root table; lock (W)
+//! every vma: write-lock                a vma: describe, write-lock, attach       | may fail; what is made so far
+//! ...                                  tree, node by node, visible as a whole    | goes with the child
+//! written pages: read-only, one        the same entries                          |
+//!   reference more each
+//! flush
+//! unlock                               unlock
+//! ```
+//!
+//! - All of the parent's VMAs are write-locked before the first page is copied: a fault under the VMA lock alone could
+//!   otherwise make a page writable again behind the copy (Linux fb49c455323f).
+//! - The child is nobody's until it is complete: no reader ever sees it half made.
+//! - Pages that a fault brings again are left out, as on Linux: those of shared objects, and pages of zeroes in VMAs that were
+//!   never written to.
+//! - A fork that fails leaves the parent as it was, but that written pages may be read-only: the next write finds the frame its
+//!   own and makes it writable again.
+
+use maple::DuplicateError;
+
+use crate::error::MmError;
+use crate::museum::Bug;
+use crate::platform::{Fallible, Platform};
+use crate::range::PAGE_SIZE;
+use crate::schedule::Point;
+use crate::space::lifetime::{allocate_vma, free_vma, lock_vma_killable, object_of};
+use crate::space::map::{Map, Totals};
+use crate::space::{AddressSpace, Config};
+use crate::sync::{List, WriteGuard};
+use crate::tlb::Gather;
+use crate::vma::{Owner, Vma, VmaFlags, VmaInfo, WriteSection};
+
+impl<'m, P: Platform> AddressSpace<'m, P> {
+    /// A copy of the address space. Both have the same contents; stores to private memory are seen by one only, stores to
+    /// shared memory by both. Limits, break and stack are the same, and nothing is locked in memory (`VM_LOCKED`).
+    ///
+    /// # Errors
+    /// [`MmError::Interrupted`] (E1, E15) and [`MmError::NoMemory`]. Nothing has changed then that a program could see.
+    pub fn fork(&self) -> Result<Self, MmError> {
+        let guard = self.write()?;
+        let child = AddressSpace::new(self.machine, self.config(&guard))?;
+        let copied = self.copy_to(&child, &guard);
+        drop(guard);
+        // A child that is not complete goes here, and all that it has.
+        copied.map(|()| child)
+    }
+
+    /// What an address space like this one starts with.
+    fn config(&self, map: &Map<'m, P>) -> Config {
+        Config { limits: map.limits, order: self.order, mmap_min_addr: self.min_page.number() * PAGE_SIZE }
+    }
+
+    /// Copies everything to `child`, which is empty. On failure `child` has some of it.
+    fn copy_to(&self, child: &Self, parent: &WriteGuard<'_, Map<'m, P>>) -> Result<(), MmError> {
+        // Nobody else has the child, so this waits for nobody.
+        let mut map = child.write_unconditionally();
+        let mut vmas = self.copy_vmas(child, parent, &mut map)?;
+        map.totals = Totals { locked: 0, ..parent.totals };
+        map.brk_start = parent.brk_start;
+        map.brk = parent.brk;
+        map.stack_top = parent.stack_top;
+        self.copy_pages(child, &mut vmas)
+    }
+
+    /// Gives `child` a VMA for each of the parent's, which are write-locked then. All VMAs made, in a list.
+    ///
+    /// # Errors
+    /// [`MmError::NoMemory`] (E7, E8) or [`MmError::Interrupted`] (E15): `child` has none.
+    fn copy_vmas(
+        &self,
+        child: &Self,
+        parent: &WriteGuard<'_, Map<'m, P>>,
+        map: &mut WriteGuard<'_, Map<'m, P>>,
+    ) -> Result<List<'m, Vma>, MmError> {
+        let section = WriteSection::new(parent.sequence());
+        let child_section = WriteSection::new(map.sequence());
+        let owner = Owner(child.vmas.name());
+        let mut made = List::new();
+        if !self.machine.admit(Fallible::TreeNodes) {
+            return Err(MmError::NoMemory);
+        }
+        let copied = self.vmas.duplicate(&parent.token, &child.vmas, &mut map.token, |_, vma| {
+            let parent = if self.machine.has(Bug::ForkWithoutLock) {
+                vma.pretend_locked()
+            } else {
+                lock_vma_killable(self.machine, section, vma)?
+            };
+            let fresh = allocate_vma(self.machine)?;
+            let info = child.inherit(parent.info());
+            let locked = fresh.start_write_detached(child_section, owner);
+            locked.describe(&info);
+            if let Some(object) = object_of(info.backing) {
+                object.hold(self.machine);
+            }
+            locked.attach();
+            made.push(fresh);
+            Ok(Some(fresh))
+        });
+        if let Err(error) = copied {
+            while let Some(vma) = made.pop() {
+                vma.still_locked(child_section).detach(self.machine);
+                free_vma(self.machine, vma);
+            }
+            return Err(match error {
+                DuplicateError::NoMemory => MmError::NoMemory,
+                DuplicateError::Value(error) => error,
+            });
+        }
+        Ok(made)
+    }
+
+    /// What the copy of a parent's VMA is.
+    fn inherit(&self, vma: VmaInfo) -> VmaInfo {
+        let anon = vma.anon.map(|_| self.new_anon_id().inherited());
+        VmaInfo { flags: vma.flags - VmaFlags::LOCKED, anon, ..vma }
+    }
+
+    /// Copies the page-table entries of `vmas`, the child's, all the parent's counterparts of which are write-locked; the
+    /// parent's TLBs have forgotten the rights to write that are lost, whatever the result. `vmas` is empty then.
+    fn copy_pages(&self, child: &Self, vmas: &mut List<'m, Vma>) -> Result<(), MmError> {
+        let mut gather = Gather::new(self.machine, &self.tlb);
+        let mut copy = self.tables.copy_to(&child.tables);
+        let mut result = Ok(());
+        while let Some(vma) = vmas.pop() {
+            if result.is_ok() && vma.anon().is_some() {
+                self.machine.pause(Point::ChangeEntries(vma.range()));
+                result = copy.leaves(vma.range(), &mut gather);
+            }
+        }
+        gather.finish();
+        result
+    }
+}
