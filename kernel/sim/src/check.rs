@@ -9,35 +9,39 @@ use mm::space::AddressSpace;
 use mm::vma::{Backing as MmBacking, VmaFlags, VmaInfo};
 
 use crate::machine::{CPUS, Machine, Mapped, Seen};
-use crate::model::{Area, Attributes, Backing, Growth, Model, Sharing, Sums, Touch};
+use crate::model::{AnonGroup, Area, Attributes, Backing, Growth, Model, Sharing, Sums, Touch};
 use crate::op::PAGE;
 use crate::world::{Answer, World};
 
 impl World<'_> {
-    /// Compares address space and model, and looks at the oracles.
+    /// Compares address spaces and model, and looks at the oracles.
     ///
     /// # Panics
     /// If anything is wrong.
     pub fn check(&mut self, after: impl Display) {
-        self.check_areas(&after);
-        self.check_sums(&after);
+        let mut objects = Bijection::default();
+        for process in self.processes() {
+            self.check_areas(process, &mut objects, &after);
+            self.check_sums(process, &after);
+            if let Err(error) = self.space_of(process).check() {
+                panic!("after {after}: the address space of {process} finds itself broken: {error:?}");
+            }
+        }
         self.inspect(&after);
         self.check_contents(&after);
     }
 
-    /// The VMAs, in order.
-    pub(crate) fn vmas(&self) -> Vec<VmaInfo> {
+    /// The VMAs of a process that lives, in order.
+    pub(crate) fn vmas(&self, process: usize) -> Vec<VmaInfo> {
         let mut vmas = Vec::new();
-        self.space.for_each_vma(|view| vmas.push(view.vma));
+        self.space_of(process).for_each_vma(|view| vmas.push(view.vma));
         vmas
     }
 
-    /// Checks of the machine and of the address space by itself.
+    /// Checks of the machine.
     fn inspect(&self, after: &impl Display) {
-        if let Err(error) = self.space.check() {
-            panic!("after {after}: the address space finds itself broken: {error:?}");
-        }
-        self.machine.inspect(&[seen_of(&self.space, &self.model)]);
+        let seen = self.system.live().map(|(process, model)| seen_of(self.space_of(process), model));
+        self.machine.inspect(&seen.collect::<Vec<_>>());
         self.report(after);
     }
 
@@ -47,23 +51,23 @@ impl World<'_> {
         assert!(violations.is_empty(), "after {after}:\n  {}", violations.join("\n  "));
     }
 
-    fn check_areas(&self, after: &impl Display) {
-        let vmas = self.vmas();
-        let mut names = Names::default();
+    fn check_areas(&self, process: usize, objects: &mut Bijection, after: &impl Display) {
+        let vmas = self.vmas(process);
+        let mut names = Names { objects, groups: Bijection::default() };
         let actual: Vec<Area> = vmas.iter().map(area_of).collect();
-        let expected: Vec<Area> = self.model.areas().copied().collect();
+        let expected: Vec<Area> = self.system.process(process).areas().copied().collect();
         let same = actual.len() == expected.len()
             && actual.iter().zip(&expected).all(|(actual, expected)| names.same(actual, expected));
         assert!(
             same,
-            "after {after}: the vmas are not those of the model\n  address space:{}\n  model:{}",
+            "after {after}: the vmas of {process} are not those of the model\n  address space:{}\n  model:{}",
             list(&actual),
             list(&expected)
         );
     }
 
-    fn check_sums(&self, after: &impl Display) {
-        let totals = self.space.totals();
+    fn check_sums(&self, process: usize, after: &impl Display) {
+        let totals = self.space_of(process).totals();
         let actual = Sums {
             total: totals.pages,
             locked: totals.locked,
@@ -74,39 +78,41 @@ impl World<'_> {
         };
         assert_eq!(
             actual,
-            self.model.sums(),
-            "after {after}: the sums of the address space, then the model's (I8)"
+            self.system.process(process).sums(),
+            "after {after}: the sums of the address space of {process}, then the model's (I8)"
         );
     }
 
-    /// Loads some words on some CPUs: ones that were written, and any.
+    /// Loads some words of some processes on some CPUs: ones that were written, and any.
     fn check_contents(&mut self, after: &impl Display) {
-        for _ in 0..self.samples {
-            let Some(address) = self.sample() else { return };
-            let Some(expected) = self.model.peek(address) else { continue };
+        let processes = self.processes();
+        for sample in 0..self.samples as usize {
+            let process = processes[sample % processes.len()];
+            let Some(address) = self.sample(process) else { continue };
+            let Some(expected) = self.system.peek(process, address) else { continue };
             let cpu = Cpu(self.random.u32(..CPUS - 1));
-            self.machine.run_on(cpu);
-            let answer = self.touch(cpu, address, Touch::Read, 0);
+            self.load(process, cpu);
+            let answer = self.touch(process, cpu, address, Touch::Read, 0);
             if answer == Answer::OutOfMemory && self.machine.free_frames() < 4 {
                 return;
             }
             assert_eq!(
                 answer,
                 Answer::Word(expected),
-                "after {after}: the word at {address:#x} on {cpu:?}, then the model's"
+                "after {after}: the word of {process} at {address:#x} on {cpu:?}, then the model's"
             );
         }
         self.report(after);
     }
 
-    /// An address that can be read: every second time of a word that was written.
-    fn sample(&mut self) -> Option<u64> {
-        let written = self.model.written();
+    /// An address of `process` that can be read: every second time of a word that was written.
+    fn sample(&mut self, process: usize) -> Option<u64> {
+        let written = self.system.written(process);
         if !written.is_empty() && self.random.bool() {
             return Some(written[self.random.usize(..written.len())]);
         }
-        let readable: Vec<Area> =
-            self.model.areas().filter(|area| !area.attributes.prot.is_empty()).copied().collect();
+        let areas = self.system.process(process).areas();
+        let readable: Vec<Area> = areas.filter(|area| !area.attributes.prot.is_empty()).copied().collect();
         let area = readable.get(self.random.usize(..readable.len().max(1)))?;
         // Near the ends, where mistakes are, and never so far inside that a large mapping fills the memory.
         let page = area.start + self.random.u64(..area.pages().min(8));
@@ -116,9 +122,10 @@ impl World<'_> {
 }
 
 /// Which identities of the address space stand for which of the model: a bijection.
-#[derive(Default)]
-struct Names {
-    objects: Bijection,
+struct Names<'a> {
+    /// Of all processes.
+    objects: &'a mut Bijection,
+    /// Of one.
     groups: Bijection,
 }
 
@@ -135,7 +142,7 @@ impl Bijection {
     }
 }
 
-impl Names {
+impl Names<'_> {
     fn same(&mut self, actual: &Area, expected: &Area) -> bool {
         let objects = match (actual.attributes.sharing, expected.attributes.sharing) {
             (Sharing::Private, Sharing::Private) => true,
@@ -144,7 +151,9 @@ impl Names {
         };
         let groups = match (actual.group, expected.group) {
             (None, None) => true,
-            (Some(actual), Some(expected)) => self.groups.same(actual.0, expected.0),
+            (Some(actual), Some(expected)) => {
+                actual.inherited == expected.inherited && self.groups.same(actual.number, expected.number)
+            }
             _ => false,
         };
         objects && groups && actual.is_like(expected)
@@ -179,7 +188,7 @@ pub(crate) fn area_of(vma: &VmaInfo) -> Area {
             sealed: has(VmaFlags::SEALED),
         },
         pgoff: vma.pgoff,
-        group: vma.anon.map(|id| crate::model::AnonGroup(id.0)),
+        group: vma.anon.map(|id| AnonGroup { number: id.0, inherited: id.is_inherited() }),
     }
 }
 

@@ -4,7 +4,7 @@ use abi::Errno;
 use abi::mman::MREMAP_FIXED;
 
 use crate::check::area_of;
-use crate::model::{Fault, Model, runs};
+use crate::model::{Area, Fault, Model, System, runs};
 use crate::op::{Mremap, Op, PAGE};
 use crate::world::{Answer, World};
 
@@ -18,30 +18,43 @@ pub enum Attempt {
 }
 
 impl World<'_> {
-    /// Does `op` while its fallible step number `step` (from 0) is refused, or memory runs out. The operation must then
-    /// fail and leave every page as it was, but for completed splits (E6-E14); an mprotect or mseal may have changed
-    /// whole VMAs from the first on, an mremap may have unmapped what it unmaps first and moved whole VMAs from the first on, a populating mmap may have left pages out, and a stack may have grown.
+    /// Does `op` in process 0 while its fallible step number `step` (from 0) is refused, or memory runs out. The operation
+    /// must then fail and leave every page as it was, but for completed splits (E6-E14); an mprotect or mseal may have
+    /// changed whole VMAs from the first on, an mremap may have unmapped what it unmaps first and moved whole VMAs from the
+    /// first on, a populating mmap may have left pages out, and a stack may have grown. A fork leaves nothing.
     ///
     /// # Panics
     /// If any check fails.
     pub fn attempt(&mut self, op: impl Into<Op>, step: usize) -> Attempt {
-        self.go(op.into(), Some(step))
+        self.attempt_in(0, op, step)
+    }
+
+    /// As [`attempt`](Self::attempt), in a process, as [`apply_in`](Self::apply_in) chooses it.
+    ///
+    /// # Panics
+    /// If any check fails.
+    pub fn attempt_in(&mut self, process: usize, op: impl Into<Op>, step: usize) -> Attempt {
+        self.go(process, op.into(), Some(step))
     }
 
     /// Does `op`, with its fallible step number `step` refused, and checks everything.
-    pub(crate) fn go(&mut self, op: Op, step: Option<usize>) -> Attempt {
-        let before = self.model.clone();
-        let answer = self.perform(op, step);
+    pub(crate) fn go(&mut self, process: usize, op: Op, step: Option<usize>) -> Attempt {
+        if self.is_last_exit(op) {
+            return Attempt::Completed(Answer::Returned(0));
+        }
+        let process = self.stand_in(process);
+        let before = self.system.clone();
+        let answer = self.perform(process, op, step);
         let short = matches!(answer, Answer::OutOfMemory | Answer::Failed(Errno::ENOMEM));
-        let exhausted = short && self.machine.free_frames() < 4;
+        let exhausted = short && self.machine.free_frames() < SCARCE;
         if !self.machine.end_refusals() && !exhausted {
-            let expected = self.predict(op);
+            let expected = self.predict(process, op);
             assert_eq!(answer, expected, "{op}: the address space answers the left, the model the right");
             // A break that stays where it is has failed too.
             let refused_brk =
                 matches!((op, answer), (Op::Brk { address }, Answer::Returned(end)) if end != address);
             if refused_brk || matches!(answer, Answer::Failed(_)) {
-                self.adopt_splits(op);
+                self.adopt_splits(process, op);
             }
             self.check(op);
             return Attempt::Completed(answer);
@@ -55,30 +68,42 @@ impl World<'_> {
             Answer::Returned(_) | Answer::Word(_) => true,
         };
         assert!(legal, "{op}: {answer:?} when step {step:?} ({point:?}) was refused");
-        let candidates = self.outcomes(op, answer, before);
-        let actual = runs(self.vmas().iter().map(area_of));
-        let found = candidates.into_iter().find(|model| {
-            let expected = model.runs();
-            expected.len() == actual.len()
-                && expected.iter().zip(&actual).all(|(expected, actual)| expected.is_like(actual))
-        });
+        let candidates = self.outcomes(process, op, answer, before);
+        let found = candidates.into_iter().find(|system| self.has_runs_of(process, system));
         let Some(found) = found else {
             panic!(
                 "{op}: refused step {step:?} ({point:?}) left something in between:\n  {}\n  before:\n  {}",
-                actual.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  "),
-                self.model.areas().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")
+                self.runs(process).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  "),
+                self.system
+                    .process(process)
+                    .areas()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("\n  ")
             );
         };
-        self.model = found;
-        self.adopt_splits(op);
+        self.system = found;
+        self.adopt_splits(process, op);
         self.check(format_args!("{op} with step {step:?} ({point:?}) refused"));
         Attempt::Refused(answer)
     }
 
+    /// What pages the address space of a process has, without regard to where VMAs end.
+    fn runs(&self, process: usize) -> Vec<Area> {
+        runs(self.vmas(process).iter().map(area_of))
+    }
+
+    /// Whether the pages of the process are those that it has in `system`.
+    fn has_runs_of(&self, process: usize, system: &System) -> bool {
+        let (expected, actual) = (system.process(process).runs(), self.runs(process));
+        expected.len() == actual.len()
+            && expected.iter().zip(&actual).all(|(expected, actual)| expected.is_like(actual))
+    }
+
     /// The states that `op` may leave when a step of it was refused and it answered `answer`.
-    fn outcomes(&mut self, op: Op, answer: Answer, before: Model) -> Vec<Model> {
-        let expected = self.predict(op);
-        let after = std::mem::replace(&mut self.model, before.clone());
+    fn outcomes(&mut self, process: usize, op: Op, answer: Answer, before: System) -> Vec<System> {
+        let expected = self.predict(process, op);
+        let after = std::mem::replace(&mut self.system, before.clone());
         // What completed without the step, or does not mind, is done.
         let done = matches!(answer, Answer::Returned(_) | Answer::Word(_));
         if answer == expected && done {
@@ -92,18 +117,18 @@ impl World<'_> {
         match op {
             Op::Mprotect { address, length, prot } => {
                 let part = |model: &mut Model, length| model.mprotect(address, length, prot).is_ok();
-                outcomes.extend(parts_done(&before, address, length, part));
+                outcomes.extend(parts_done(&before, process, address, length, part));
             }
             Op::Mseal { address, length, flags } => {
                 let part = |model: &mut Model, length| model.mseal(address, length, flags).is_ok();
-                outcomes.extend(parts_done(&before, address, length, part));
+                outcomes.extend(parts_done(&before, process, address, length, part));
             }
-            Op::Mremap(call) => outcomes.extend(stages(&before, call)),
+            Op::Mremap(call) => outcomes.extend(stages(&before, process, call)),
             Op::Touch { .. } if answer == Answer::OutOfMemory => {
                 // The stack may have grown, the content did not change.
                 let mut grown = before;
                 if let Op::Touch { address, touch, .. } = op
-                    && grown.reach(address, touch).is_ok()
+                    && grown.process_mut(process).reach(address, touch).is_ok()
                 {
                     outcomes.push(grown);
                 }
@@ -117,9 +142,9 @@ impl World<'_> {
     ///
     /// # Panics
     /// If they differ in more than that.
-    pub(crate) fn adopt_splits(&mut self, op: Op) {
-        let actual: Vec<_> = self.vmas().iter().map(area_of).collect();
-        if let Err(difference) = self.model.adopt(&actual) {
+    pub(crate) fn adopt_splits(&mut self, process: usize, op: Op) {
+        let actual: Vec<_> = self.vmas(process).iter().map(area_of).collect();
+        if let Err(difference) = self.system.process_mut(process).adopt(&actual) {
             panic!("after {op}, which failed: {difference}");
         }
     }
@@ -128,54 +153,60 @@ impl World<'_> {
 /// `before` with the operation done up to the end of each area that ends inside `[address, address + length)`, where that
 /// works: for operations that go from area to area.
 fn parts_done(
-    before: &Model,
+    before: &System,
+    process: usize,
     address: u64,
     length: u64,
     act: impl Fn(&mut Model, u64) -> bool,
-) -> Vec<Model> {
+) -> Vec<System> {
     let end = address.saturating_add(length);
-    let cuts = before.areas().map(|area| area.end * PAGE);
+    let cuts = before.process(process).areas().map(|area| area.end * PAGE);
     cuts.filter(|cut| address < *cut && *cut < end)
         .filter_map(|cut| {
             let mut partly = before.clone();
-            act(&mut partly, cut - address).then_some(partly)
+            act(partly.process_mut(process), cut - address).then_some(partly)
         })
         .collect()
 }
 
 /// What a mremap leaves that fails half-way: the target of a fixed move is unmapped first, then the tail that is to go; and
 /// where several areas move, those before the failure have moved.
-fn stages(before: &Model, call: Mremap) -> Vec<Model> {
+fn stages(before: &System, process: usize, call: Mremap) -> Vec<System> {
     let Mremap { old, flags, new, .. } = call;
     let [old_length, new_length] =
         [call.old_length, call.new_length].map(|length| length.checked_next_multiple_of(PAGE).unwrap_or(0));
     let mut stages = Vec::new();
     let mut unmapped = before.clone();
-    if flags & MREMAP_FIXED != 0 && unmapped.munmap(new, new_length).is_ok() {
+    if flags & MREMAP_FIXED != 0 && unmapped.process_mut(process).munmap(new, new_length).is_ok() {
         stages.push(unmapped.clone());
     }
-    if new_length < old_length && unmapped.munmap(old + new_length, old_length - new_length).is_ok() {
+    if new_length < old_length
+        && unmapped.process_mut(process).munmap(old + new_length, old_length - new_length).is_ok()
+    {
         stages.push(unmapped);
     }
     if flags & MREMAP_FIXED != 0 && old_length == new_length {
         let part = |model: &mut Model, length| model.mremap(old, length, length, flags, new).is_ok();
-        for moved in parts_done(before, old, old_length, part) {
+        for moved in parts_done(before, process, old, old_length, part) {
             // The target of the next area, which begins somewhere behind.
-            for area in before.areas().filter(|area| area.start * PAGE > old) {
+            for area in before.process(process).areas().filter(|area| area.start * PAGE > old) {
                 let (done, end) = (area.start * PAGE - old, (area.end * PAGE - old).min(old_length));
                 let mut unmapped = moved.clone();
-                if done < end && unmapped.munmap(new + done, end - done).is_ok() {
+                if done < end && unmapped.process_mut(process).munmap(new + done, end - done).is_ok() {
                     stages.push(unmapped);
                 }
             }
             stages.push(moved);
         }
-        if let Some(first) = before.area_at(old / PAGE) {
+        if let Some(first) = before.process(process).area_at(old / PAGE) {
             let mut unmapped = before.clone();
-            if unmapped.munmap(new, (first.end * PAGE - old).min(old_length)).is_ok() {
+            if unmapped.process_mut(process).munmap(new, (first.end * PAGE - old).min(old_length)).is_ok() {
                 stages.push(unmapped);
             }
         }
     }
     stages
 }
+
+/// When fewer frames are free, there may have been none for an operation that takes several.
+const SCARCE: u64 = 16;

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`machine`] | memory, CPUs with TLBs, oracles, and whatever shall fail |
 //! | [`model`] | what Linux answers, the slow and obvious way |
-//! | [`world`] | an address space on a machine, and its model, in step |
+//! | [`world`] | processes on a machine, and the model of them, in step |
 //! | [`op`] | what a simulated program does |
 //! | [`setup`] | what a run begins with |
 //! | [`in_every_order`] | a scenario, in all orders of munmap |

@@ -57,6 +57,10 @@ pub enum Op {
         /// The new break.
         address: u64,
     },
+    /// `fork`: a new process, whose number is the answer.
+    Fork,
+    /// The end of the process.
+    Exit,
     /// A load, store or fetch of the word at an address.
     Touch {
         /// The CPU that does it.
@@ -258,6 +262,8 @@ impl fmt::Display for Op {
                 write!(f, "image({page:#x}, {pages}, {}, {first})", ProtBits(prot))
             }
             Op::Brk { address } => write!(f, "brk({address:#x})"),
+            Op::Fork => f.write_str("Op::Fork"),
+            Op::Exit => f.write_str("Op::Exit"),
             Op::Touch { cpu, address, touch } => {
                 let verb = match touch {
                     Touch::Read => "read",

@@ -1,6 +1,6 @@
 //! Random programs by number, as many as one likes, with all oracles on.
 //!
-//! A number makes a program: its order of munmap, whether steps of it are refused, and its operations. So a failure is
+//! A number makes a program: its order of munmap, whether steps of it are refused, how many processes run it, and its operations. So a failure is
 //! repeated by its number alone.
 
 use std::fmt;
@@ -10,7 +10,7 @@ use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::machine::Bug;
-use crate::strategy::{Program, Refusals, programs};
+use crate::strategy::{Processes, Program, Refusals, programs};
 
 /// Operations of a program, at most.
 const LENGTH: usize = 60;
@@ -36,6 +36,11 @@ impl Numbered {
         }
     }
 
+    /// How many processes run it: eight in a row are alike.
+    fn processes(self) -> Processes {
+        if (self.0 / 8) % 4 == 3 { Processes::Several } else { Processes::One }
+    }
+
     /// Runs it with `bug` put back. The number of its operations.
     ///
     /// # Errors
@@ -45,7 +50,7 @@ impl Numbered {
         seed[..8].copy_from_slice(&self.0.to_le_bytes());
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
         let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-        let strategy = programs(MunmapOrder::ALL[self.order()], self.refusals(), LENGTH);
+        let strategy = programs(MunmapOrder::ALL[self.order()], self.refusals(), self.processes(), LENGTH);
         let mut tree = strategy.new_tree(&mut runner).expect("programs are never rejected");
 
         let fails = |program: &Program| {
@@ -113,11 +118,13 @@ mod tests {
     }
 
     #[test]
-    fn eight_programs_are_of_all_kinds() {
+    fn programs_in_a_row_are_of_all_kinds() {
         let kinds: Vec<_> =
             (8..16).map(|number| (Numbered(number).order(), Numbered(number).refusals())).collect();
         for order in 0..MunmapOrder::ALL.len() {
             assert!(kinds.contains(&(order, Refusals::None)) && kinds.contains(&(order, Refusals::Some)));
         }
+        let several = (0..32).filter(|number| Numbered(*number).processes() == Processes::Several);
+        assert_eq!(several.collect::<Vec<_>>(), (24..32).collect::<Vec<_>>());
     }
 }

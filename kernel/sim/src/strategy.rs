@@ -24,8 +24,13 @@ pub const WINDOWS: [u64; 7] = [
 /// Pages of a window.
 const WINDOW: u64 = 12;
 
-/// Frames of memory of a random program: more than any uses. A machine with less is quicker to make and to look at.
+/// Frames of memory of a random program of one process: more than any uses. A machine with less is quicker to make and to look at.
 const FRAMES: u32 = 256;
+/// As many for several processes; what is shared is there once.
+const FRAMES_OF_SEVERAL: u32 = 3 * FRAMES;
+
+/// Processes that the operations of a program are divided among, at most.
+const PROCESSES: usize = 5;
 
 /// Where the heap of a random program begins: just below a border of 1 GiB.
 const BRK_START: u64 = 0x4000_0000 - 4 * PAGE;
@@ -35,19 +40,19 @@ const BRK_START: u64 = 0x4000_0000 - 4 * PAGE;
 pub struct Program {
     /// The machine and the limits.
     pub setup: Setup,
-    /// The operations, and which of its fallible steps shall be refused, if any.
-    pub ops: Vec<(Op, Option<usize>)>,
+    /// The process, its operation, and which of the fallible steps shall be refused, if any.
+    pub ops: Vec<(usize, Op, Option<usize>)>,
 }
 
 impl Program {
-    /// Runs the program from an empty machine, with all checks, up to the destruction of the address space.
+    /// Runs the program from an empty machine, with all checks, up to the end of all processes.
     ///
     /// # Errors
     /// What went wrong, with the program.
     pub fn run(&self) -> Result<(), String> {
         World::run(self.setup, |world| {
-            for (op, refuse) in &self.ops {
-                world.go(*op, *refuse);
+            for (process, op, refuse) in &self.ops {
+                world.go(*process, *op, *refuse);
             }
         })
     }
@@ -56,10 +61,15 @@ impl Program {
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "World::run({}, |world| {{", self.setup)?;
-        for (op, refuse) in &self.ops {
+        for (process, op, refuse) in &self.ops {
+            let verb = if refuse.is_some() { "attempt" } else { "apply" };
+            match process {
+                0 => write!(f, "    world.{verb}({op}")?,
+                _ => write!(f, "    world.{verb}_in({process}, {op}")?,
+            }
             match refuse {
-                None => writeln!(f, "    world.apply({op});")?,
-                Some(step) => writeln!(f, "    world.attempt({op}, {step});")?,
+                None => writeln!(f, ");")?,
+                Some(step) => writeln!(f, ", {step});")?,
             }
         }
         write!(f, "}})")
@@ -75,19 +85,37 @@ pub enum Refusals {
     Some,
 }
 
+/// How many processes run the operations of a program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Processes {
+    /// One.
+    One,
+    /// They fork, and exit.
+    Several,
+}
+
 /// Programs of up to `length` operations under `order`.
-pub fn programs(order: MunmapOrder, refusals: Refusals, length: usize) -> impl Strategy<Value = Program> {
+pub fn programs(
+    order: MunmapOrder,
+    refusals: Refusals,
+    processes: Processes,
+    length: usize,
+) -> impl Strategy<Value = Program> {
     let windows = (0..WINDOWS.len(), 0..WINDOWS.len());
     let limits = (prop_oneof![4 => Just(65530_usize), 1 => 3..12_usize], 0..20_u8);
     let refuse = match refusals {
         Refusals::None => Just(None).boxed(),
         Refusals::Some => prop_oneof![2 => Just(None), 1 => (0..9_usize).prop_map(Some)].boxed(),
     };
-    let begin = prop::collection::vec((mapping(), Just(None)), 0..8);
-    let rest = prop::collection::vec((blueprint(), refuse), 1..=length.saturating_sub(8));
+    let (process, op, frames) = match processes {
+        Processes::One => (Just(0).boxed(), blueprint().boxed(), FRAMES),
+        Processes::Several => ((0..PROCESSES).boxed(), family_blueprint().boxed(), FRAMES_OF_SEVERAL),
+    };
+    let begin = prop::collection::vec((Just(0), mapping(), Just(None)), 0..8);
+    let rest = prop::collection::vec((process, op, refuse), 1..=length.saturating_sub(8));
     (windows, limits, begin, rest).prop_map(move |(windows, (max_map_count, limit), mut blueprints, rest)| {
         blueprints.extend(rest);
-        let mut setup = Setup::new(order).frames(FRAMES).brk_start(BRK_START);
+        let mut setup = Setup::new(order).frames(frames).brk_start(BRK_START);
         setup.settings.max_map_count = max_map_count;
         match limit {
             0 => setup.settings.address_space = 24 * PAGE,
@@ -100,7 +128,7 @@ pub fn programs(order: MunmapOrder, refusals: Refusals, length: usize) -> impl S
         let place = Place { first: WINDOWS[windows.0], second: WINDOWS[windows.1] };
         Program {
             setup,
-            ops: blueprints.iter().map(|(blueprint, refuse)| (blueprint.at(place), *refuse)).collect(),
+            ops: blueprints.iter().map(|(process, op, refuse)| (*process, op.at(place), *refuse)).collect(),
         }
     })
 }
@@ -161,6 +189,8 @@ enum Blueprint {
     Brk { pages: u64, bytes: u64 },
     Touch { cpu: u32, spot: Spot, below: u64, word: u64, touch: Touch },
     Wild { cpu: u32, address: u64 },
+    Fork,
+    Exit,
 }
 
 impl Blueprint {
@@ -209,6 +239,8 @@ impl Blueprint {
                 let page = spot.page(place).saturating_sub(below);
                 Op::Touch { cpu, address: page * PAGE + word * 8, touch }
             }
+            Blueprint::Fork => Op::Fork,
+            Blueprint::Exit => Op::Exit,
             Blueprint::Wild { cpu, address } => Op::Touch { cpu, address, touch: Touch::Read },
         }
     }
@@ -336,4 +368,9 @@ fn blueprint() -> impl Strategy<Value = Blueprint> {
         }),
         1 => (0..3_u32, wild).prop_map(|(cpu, address)| Blueprint::Wild { cpu, address }),
     ]
+}
+
+/// As [`blueprint`], and now and then a process forks or exits.
+fn family_blueprint() -> impl Strategy<Value = Blueprint> {
+    prop_oneof![30 => blueprint(), 2 => Just(Blueprint::Fork), 1 => Just(Blueprint::Exit)]
 }

@@ -1,4 +1,4 @@
-//! Machine, address space and model in step.
+//! Machine, address spaces and model in step.
 //!
 //! Every operation is done by the address space and answered by the model; answers, areas, sums and contents are
 //! compared after each, and the oracles of the machine looked at.
@@ -18,7 +18,7 @@ use mm::vma::Access;
 
 use crate::failure::Attempt;
 use crate::machine::{Accessed, CPUS, Handled, Machine};
-use crate::model::{Fault, Model, Touch};
+use crate::model::{Fault, System, Touch};
 use crate::op::{Mmap, Mremap, Op};
 use crate::quiet::quietly;
 use crate::setup::Setup;
@@ -38,19 +38,26 @@ pub enum Answer {
     OutOfMemory,
 }
 
-/// An address space on a machine, and the model of it.
+/// Processes on a machine, and the model of them. There is process 0 to begin with.
 pub struct World<'m> {
     pub(crate) machine: &'m Machine,
-    pub(crate) space: AddressSpace<'m, Machine>,
-    pub(crate) model: Model,
+    /// The address spaces of the processes, by number; `None` when a process has ended.
+    spaces: Vec<Option<Space<'m>>>,
+    /// The model of all of them.
+    pub(crate) system: System,
+    /// The process that each CPU runs.
+    running: [Option<usize>; CPUS as usize],
     pub(crate) random: fastrand::Rng,
     pub(crate) samples: u32,
     /// The value that the next store stores.
     value: u64,
 }
 
+/// An address space of a simulated machine.
+pub(crate) type Space<'m> = AddressSpace<'m, Machine>;
+
 impl<'m> World<'m> {
-    /// Runs `body` on a new world, then destroys the address space and checks that nothing is left.
+    /// Runs `body` on a new world, then ends all processes and checks that nothing is left.
     ///
     /// # Errors
     /// What went wrong: a failed check, or a panic in `body` or in `mm`.
@@ -60,12 +67,18 @@ impl<'m> World<'m> {
         let before = machine.free_frames();
         let space = AddressSpace::new(&machine, setup.config()).map_err(|error| format!("{error:?}"))?;
         space.set_brk_start(setup.brk_start);
-        let mut model = Model::new(setup.settings);
-        model.set_brk_start(setup.brk_start);
-        let random = fastrand::Rng::with_seed(1);
-        let samples = setup.samples;
-        let world = World { machine: &machine, space, model, random, samples, value: 0x5eed_0000 };
-        (0..CPUS - 1).for_each(|cpu| world.load(Cpu(cpu)));
+        let mut system = System::default();
+        system.spawn(setup.settings, setup.brk_start);
+        let mut world = World {
+            machine: &machine,
+            spaces: vec![Some(space)],
+            system,
+            running: [None; CPUS as usize],
+            random: fastrand::Rng::with_seed(1),
+            samples: setup.samples,
+            value: 0x5eed_0000,
+        };
+        (0..CPUS - 1).for_each(|cpu| world.load(0, Cpu(cpu)));
         let mut world = Some(world);
         let result = quietly(|| {
             if let Some(world) = &mut world {
@@ -82,12 +95,21 @@ impl<'m> World<'m> {
         result
     }
 
-    /// Does `op` and checks everything. The result is what both the address space and the model answer.
+    /// Does `op` in process 0 and checks everything. The result is what both the address space and the model answer.
     ///
     /// # Panics
     /// If any check fails; [`World::run`] makes that its result.
     pub fn apply(&mut self, op: impl Into<Op>) -> Answer {
-        match self.go(op.into(), None) {
+        self.apply_in(0, op)
+    }
+
+    /// Does `op` in a process and checks everything. For a process that does not live, one that does stands in (the next
+    /// with a smaller number, or else with the largest). The last process does not exit.
+    ///
+    /// # Panics
+    /// If any check fails; [`World::run`] makes that its result.
+    pub fn apply_in(&mut self, process: usize, op: impl Into<Op>) -> Answer {
+        match self.go(process, op.into(), None) {
             Attempt::Completed(answer) | Attempt::Refused(answer) => answer,
         }
     }
@@ -100,22 +122,43 @@ impl<'m> World<'m> {
     /// Sets `vm.max_map_count`: address spaces may have more VMAs already.
     pub fn set_max_map_count(&mut self, count: usize) {
         self.machine.set_max_map_count(count);
-        self.model.settings.max_map_count = count;
+        self.system.set_max_map_count(count);
     }
 
-    /// The address space.
-    pub fn space(&self) -> &AddressSpace<'m, Machine> {
-        &self.space
+    /// The address space of process 0.
+    pub fn space(&self) -> &Space<'m> {
+        self.space_of(0)
     }
 
-    /// The areas as the model has them, which is how they are: start and end in pages.
+    /// The address space of a process that lives.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn space_of(&self, process: usize) -> &Space<'m> {
+        self.spaces[process].as_ref().expect("the process lives")
+    }
+
+    /// The areas of process 0 as the model has them, which is how they are: start and end in pages.
     pub fn areas(&self) -> Vec<(u64, u64)> {
-        self.model.areas().map(|area| (area.start, area.end)).collect()
+        self.areas_of(0)
     }
 
-    /// Does `op`, a munmap, and between two of its steps, after the first for which `at` holds, the accesses of `others`.
-    /// They must be after the downgrade of the mmap lock, because faults take it. The answers to `others`; none if there
-    /// was no such step. Nothing is compared; [`check`](Self::check) does that, and the model does `op` only.
+    /// The areas of a process that lives as the model has them, which is how they are: start and end in pages.
+    ///
+    /// # Panics
+    /// If the process does not live.
+    pub fn areas_of(&self, process: usize) -> Vec<(u64, u64)> {
+        self.system.process(process).areas().map(|area| (area.start, area.end)).collect()
+    }
+
+    /// Numbers of the processes that live, ascending.
+    pub fn processes(&self) -> Vec<usize> {
+        self.system.live().map(|(number, _)| number).collect()
+    }
+
+    /// Does `op` of process 0, a munmap, and between two of its steps, after the first for which `at` holds, the accesses of
+    /// `others`. They must be after the downgrade of the mmap lock, because faults take it. The answers to `others`; none if
+    /// there was no such step. Nothing is compared; [`check`](Self::check) does that, and the model does `op` only.
     pub fn apply_around(
         &mut self,
         op: Op,
@@ -123,9 +166,9 @@ impl<'m> World<'m> {
         others: &[(u32, u64, Touch)],
     ) -> Vec<Answer> {
         let cpu = Cpu(0);
-        self.load(cpu);
+        self.load(0, cpu);
         self.machine.begin(cpu, None);
-        let (space, machine, value) = (&self.space, self.machine, self.value);
+        let (space, machine, value) = (self.space(), self.machine, self.value);
         let meeting = machine.arrange(at);
         let (answer, answers) = thread::scope(|scope| {
             let intruder = scope.spawn(move || {
@@ -143,7 +186,7 @@ impl<'m> World<'m> {
             machine.call_off();
             (answer, intruder.join())
         });
-        let expected = self.predict(op);
+        let expected = self.predict(0, op);
         assert_eq!(answer, Some(expected), "{op}: the address space answers the left, the model the right");
         match answers {
             Ok(answers) => answers.unwrap_or_default(),
@@ -151,17 +194,32 @@ impl<'m> World<'m> {
         }
     }
 
-    /// Does `op` in the address space only. Fallible point number `fail_at` is refused.
-    pub(crate) fn perform(&mut self, op: Op, fail_at: Option<usize>) -> Answer {
+    /// The process that does what `process` shall do; see [`apply_in`](Self::apply_in).
+    pub(crate) fn stand_in(&self, process: usize) -> usize {
+        let count = self.spaces.len();
+        let lives = |number: &usize| self.spaces[*number].is_some();
+        let smaller = (0..count.min(process + 1)).rev().find(lives);
+        smaller.or_else(|| (0..count).rev().find(lives)).expect("the last process does not exit")
+    }
+
+    /// Whether `op` is the exit of the last process.
+    pub(crate) fn is_last_exit(&self, op: Op) -> bool {
+        op == Op::Exit && self.system.live().count() == 1
+    }
+
+    /// Does `op` in the address space of `process` only. Fallible point number `fail_at` is refused.
+    pub(crate) fn perform(&mut self, process: usize, op: Op, fail_at: Option<usize>) -> Answer {
         let cpu = match op {
             Op::Touch { cpu, .. } => Cpu(cpu % CPUS),
             _ => Cpu(self.random.u32(..CPUS)),
         };
-        self.load(cpu);
+        self.load(process, cpu);
         self.machine.begin(cpu, fail_at);
         let answer = match op {
-            Op::Touch { address, touch, .. } => self.touch(cpu, address, touch, self.value),
-            _ => system_call(&self.space, op).unwrap_or(Answer::Failed(Errno::ENOSYS)),
+            Op::Touch { address, touch, .. } => self.touch(process, cpu, address, touch, self.value),
+            Op::Fork => self.fork(process),
+            Op::Exit => self.exit(process),
+            _ => system_call(self.space_of(process), op).unwrap_or(Answer::Failed(Errno::ENOSYS)),
         };
         // The last CPU comes and goes.
         if cpu == Cpu(CPUS - 1) && self.random.u8(..4) == 0 {
@@ -170,40 +228,66 @@ impl<'m> World<'m> {
         answer
     }
 
-    /// What the model answers to `op`; changes the model.
-    pub(crate) fn predict(&mut self, op: Op) -> Answer {
+    fn fork(&mut self, parent: usize) -> Answer {
+        match self.space_of(parent).fork() {
+            Ok(child) => {
+                self.spaces.push(Some(child));
+                Answer::Returned(self.spaces.len() as u64 - 1)
+            }
+            Err(error) => Answer::Failed(Errno::from(error)),
+        }
+    }
+
+    fn exit(&mut self, process: usize) -> Answer {
+        for cpu in 0..CPUS {
+            if self.running[cpu as usize] == Some(process) {
+                self.unload(Cpu(cpu));
+            }
+        }
+        self.spaces[process] = None;
+        Answer::Returned(0)
+    }
+
+    /// What the model answers to `op` of `process`; changes the model.
+    pub(crate) fn predict(&mut self, process: usize, op: Op) -> Answer {
         let value = self.value;
         if let Op::Touch { touch: Touch::Write, .. } = op {
             self.value += 1;
         }
-        predict(&mut self.model, op, value)
+        predict(&mut self.system, process, op, value)
     }
 
-    /// An access of the user program, as the machine does it.
-    pub(crate) fn touch(&self, cpu: Cpu, address: u64, touch: Touch, value: u64) -> Answer {
-        user_access(&self.space, self.machine, cpu, address, touch, value)
+    /// An access of a program, as the machine does it. `cpu` runs the process.
+    pub(crate) fn touch(&self, process: usize, cpu: Cpu, address: u64, touch: Touch, value: u64) -> Answer {
+        user_access(self.space_of(process), self.machine, cpu, address, touch, value)
     }
 
-    /// Lets `cpu` run the address space.
-    fn load(&self, cpu: Cpu) {
-        self.space.tlb().load(cpu);
-        self.machine.load_root(cpu, Some(u64::from(self.space.root().number())));
+    /// Lets `cpu` run `process`, and mm run there.
+    pub(crate) fn load(&mut self, process: usize, cpu: Cpu) {
+        self.machine.load(cpu, self.space_of(process));
+        let before = self.running[cpu.0 as usize].replace(process);
+        if let Some(before) = before.filter(|before| *before != process) {
+            self.space_of(before).tlb().unload(cpu);
+        }
+        self.machine.run_on(cpu);
     }
 
     /// Lets `cpu` run nothing.
-    fn unload(&self, cpu: Cpu) {
+    fn unload(&mut self, cpu: Cpu) {
         self.machine.load_root(cpu, None);
-        self.space.tlb().unload(cpu);
+        if let Some(process) = self.running[cpu.0 as usize].take() {
+            self.space_of(process).tlb().unload(cpu);
+        }
     }
 
-    /// The last step of every run: no CPU runs the address space any more.
-    fn stop(&self) {
+    /// The last step of every run: no CPU runs any process any more.
+    fn stop(&mut self) {
         (0..CPUS).for_each(|cpu| self.unload(Cpu(cpu)));
         self.machine.begin(Cpu(0), None);
     }
 }
 
-/// Does `op` in `space`; `None` if it is no system call.
+/// Does `op` in `space`; `None` if it is not a system call of one address space.
 pub(crate) fn system_call(space: &AddressSpace<'_, Machine>, op: Op) -> Option<Answer> {
     let done = |()| 0;
     let result = match op {
@@ -223,7 +307,7 @@ pub(crate) fn system_call(space: &AddressSpace<'_, Machine>, op: Op) -> Option<A
             range.and_then(|range| space.mmap(request(range)))
         }
         Op::Brk { address } => Ok(space.brk(address)),
-        Op::Touch { .. } => return None,
+        Op::Fork | Op::Exit | Op::Touch { .. } => return None,
     };
     Some(match result {
         Ok(value) => Answer::Returned(value),
@@ -231,9 +315,10 @@ pub(crate) fn system_call(space: &AddressSpace<'_, Machine>, op: Op) -> Option<A
     })
 }
 
-/// What `model` answers to `op`, which changes it; a store stores `value`.
-pub(crate) fn predict(model: &mut Model, op: Op, value: u64) -> Answer {
+/// What `system` answers to `op` of `process`, which changes it; a store stores `value`.
+pub(crate) fn predict(system: &mut System, process: usize, op: Op, value: u64) -> Answer {
     let done = |()| 0;
+    let model = system.process_mut(process);
     let result = match op {
         Op::Mmap(Mmap { address, length, prot, flags }) => model.mmap(address, length, prot, flags),
         Op::Munmap { address, length } => model.munmap(address, length).map(done),
@@ -246,14 +331,20 @@ pub(crate) fn predict(model: &mut Model, op: Op, value: u64) -> Answer {
             model.map_image(page, pages, Prot::from_bits_retain(prot), first)
         }
         Op::Brk { address } => Ok(model.brk(address)),
+        Op::Fork => Ok(system.fork(process) as u64),
+        Op::Exit => {
+            system.exit(process);
+            Ok(0)
+        }
         Op::Touch { address, touch, .. } => {
             let word = match touch {
-                Touch::Write => model.store(address, value).map(|()| value),
-                Touch::Read | Touch::Execute => model.load(address, touch),
+                Touch::Write => system.store(process, address, value).map(|()| value),
+                Touch::Read | Touch::Execute => system.load(process, address, touch),
             };
             return word.map_or_else(Answer::Killed, Answer::Word);
         }
     };
+    system.drop_unmapped_objects();
     result.map_or_else(Answer::Failed, Answer::Returned)
 }
 
@@ -280,7 +371,7 @@ pub(crate) fn user_access(
     }
 }
 
-/// The address space is gone: everything must have come back.
+/// All address spaces are gone: everything must have come back.
 pub(crate) fn check_end(machine: &Machine, before: u64) {
     machine.inspect(&[]);
     let violations = machine.violations();
@@ -291,7 +382,7 @@ pub(crate) fn check_end(machine: &Machine, before: u64) {
         .map(|kind| (kind, machine.allocated(kind)))
         .filter(|(_, frames)| *frames != 0)
         .collect();
-    assert!(left.is_empty(), "frames are left when the address space is gone: {left:?}");
+    assert!(left.is_empty(), "frames are left when all address spaces are gone: {left:?}");
     assert_eq!(machine.free_frames(), before, "frames are missing");
     assert_eq!(machine.vmas_in_use(), 0, "vmas are left");
 }

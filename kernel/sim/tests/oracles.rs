@@ -124,20 +124,26 @@ fn a_cpu_that_a_flush_leaves_out_is_found() {
 
 #[test]
 fn a_failing_program_prints_as_the_test_that_repeats_it() {
-    use sim::op::munmap;
+    use sim::op::{Op, munmap};
     use sim::strategy::Program;
     let program = Program {
         setup: Setup::new(MunmapOrder::Vms).max_map_count(3),
         ops: vec![
-            (mmap(2 * PAGE).fixed(BASE).into(), None),
-            (write(1, BASE + 8), None),
-            (munmap(BASE, 1), Some(2)),
+            (0, mmap(2 * PAGE).fixed(BASE).into(), None),
+            (0, write(1, BASE + 8), None),
+            (0, Op::Fork, None),
+            (0, munmap(BASE, 1), Some(2)),
+            (1, write(0, BASE), None),
+            (1, Op::Fork, Some(1)),
         ],
     };
     let expected = "World::run(Setup::new(MunmapOrder::Vms).max_map_count(0x3), |world| {
     world.apply(Mmap { address: 0x10000000, length: 2 * PAGE, prot: 0x3, flags: 0x32 });
     world.apply(write(1, 0x10000008));
+    world.apply(Op::Fork);
     world.attempt(munmap(0x10000000, 0x1), 2);
+    world.apply_in(1, write(0, 0x10000000));
+    world.attempt_in(1, Op::Fork, 1);
 })";
     assert_eq!(format!("{program:?}"), expected);
     // And so it is one.
@@ -145,7 +151,10 @@ fn a_failing_program_prints_as_the_test_that_repeats_it() {
     let printed = World::run(Setup::new(MunmapOrder::Vms).max_map_count(0x3), |world| {
         world.apply(Mmap { address: 0x10000000, length: 2 * PAGE, prot: 0x3, flags: 0x32 });
         world.apply(write(1, 0x10000008));
+        world.apply(Op::Fork);
         world.attempt(munmap(0x10000000, 0x1), 2);
+        world.apply_in(1, write(0, 0x10000000));
+        world.attempt_in(1, Op::Fork, 1);
     });
     assert_eq!((program.run(), printed), (Ok(()), Ok(())));
 }

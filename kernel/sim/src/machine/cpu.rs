@@ -122,6 +122,11 @@ impl Machine {
         }
     }
 
+    /// The first word of `frame`.
+    pub(crate) fn first_word(&self, frame: Frame) -> u64 {
+        self.arena.load(u64::from(frame.number()), 0)
+    }
+
     /// The first word of every page that has an entry in the address space with this root table, as it is in memory.
     pub(crate) fn first_words(&self, root: Frame) -> BTreeMap<u64, u64> {
         let word = |(page, entry): (u64, u64)| (page, self.arena.load(walker::frame_of(entry), 0));

@@ -3,7 +3,7 @@
 use abi::mman::Prot;
 
 use super::area::{Area, Growth, STACK_GUARD_PAGES, Sharing};
-use super::{Home, Model, PAGE, USER_END};
+use super::{Model, PAGE, USER_END};
 
 /// A kind of access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,27 +27,16 @@ pub enum Fault {
     BeyondEnd,
 }
 
+/// Where a page's content lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Home {
+    /// A private page, by page number.
+    Private(u64),
+    /// A page of a shared object, by object and offset.
+    Shared(u64, u64),
+}
+
 impl Model {
-    /// The word at `address` (a multiple of 8), as a load or fetch finds it.
-    ///
-    /// # Errors
-    /// The fault that kills the program.
-    pub fn load(&mut self, address: u64, touch: Touch) -> Result<u64, Fault> {
-        let (home, index) = self.resolve(address, touch)?;
-        Ok(self.contents.get(&home).and_then(|words| words.get(&index)).copied().unwrap_or(0))
-    }
-
-    /// Stores `value` at `address` (a multiple of 8).
-    ///
-    /// # Errors
-    /// The fault that kills the program.
-    pub fn store(&mut self, address: u64, value: u64) -> Result<(), Fault> {
-        let (home, index) = self.resolve(address, Touch::Write)?;
-        self.join_group(address / PAGE);
-        self.contents.entry(home).or_default().insert(index, value);
-        Ok(())
-    }
-
     /// What an access changes besides contents: a stack grows to it.
     ///
     /// # Errors
@@ -56,31 +45,13 @@ impl Model {
         self.resolve(address, touch).map(drop)
     }
 
-    /// The word at `address` without any fault, for checks: `None` where nothing is mapped.
-    pub fn peek(&self, address: u64) -> Option<u64> {
-        let area = self.area_at(address / PAGE)?;
-        let home = home(area, address / PAGE);
-        let index = (address % PAGE / 8) as usize;
-        Some(self.contents.get(&home).and_then(|words| words.get(&index)).copied().unwrap_or(0))
+    /// Where the content of `page` lives, if it is mapped.
+    pub(super) fn home_of(&self, page: u64) -> Option<Home> {
+        self.area_at(page).map(|area| home(area, page))
     }
 
-    /// Addresses of all words that were written, are mapped, and can be read.
-    pub fn written(&self) -> Vec<u64> {
-        let mut written = Vec::new();
-        for area in self.areas().filter(|area| !area.attributes.prot.is_empty()) {
-            let (low, high) = (home(area, area.start), home(area, area.end - 1));
-            for (home, words) in self.contents.range(low..=high) {
-                let page = match *home {
-                    Home::Private(page) => page,
-                    Home::Shared(_, offset) => area.start + (offset - area.pgoff),
-                };
-                written.extend(words.keys().map(|index| page * PAGE + *index as u64 * 8));
-            }
-        }
-        written
-    }
-
-    fn resolve(&mut self, address: u64, touch: Touch) -> Result<(Home, usize), Fault> {
+    /// Where an access finds its page; a stack may grow to it.
+    pub(super) fn resolve(&mut self, address: u64, touch: Touch) -> Result<Home, Fault> {
         let page = address / PAGE;
         if page >= USER_END {
             return Err(Fault::Unmapped);
@@ -99,7 +70,7 @@ impl Model {
         if !allowed {
             return Err(Fault::Denied);
         }
-        Ok((home(&area, page), (address % PAGE / 8) as usize))
+        Ok(home(&area, page))
     }
 
     /// Grows the stack `area` down to `page` (Linux: `expand_downwards`).

@@ -75,7 +75,12 @@ impl Attributes {
 /// The identity of a group of private pages that were written to: areas with different ones never merge
 /// (Linux: `anon_vma`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AnonGroup(pub(crate) u64);
+pub struct AnonGroup {
+    pub(crate) number: u64,
+    /// The pages may be those of a parent: such an area joins none that has no group (Linux: more than one entry in the
+    /// `anon_vma_chain`).
+    pub(crate) inherited: bool,
+}
 
 /// An area: `[start, end)` in page numbers, non-empty. The start is its key in the model.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,7 +1,7 @@
 //! When neighbours become one area.
 //!
 //! Two adjacent areas merge if their attributes are equal, the offset runs on, and their groups
-//! (`anon_vma`) do not forbid it: at most one has been written to, or both belong to the same group.
+//! (`anon_vma`) do not forbid it: at most one has been written to, and not before a fork, or both belong to the same group.
 
 use super::area::{AnonGroup, Area};
 use super::{Model, Sharing};
@@ -58,11 +58,12 @@ impl Model {
                 && attributes == right.attributes
                 && left.offset_of(right.start) == right.pgoff
         };
-        let next = self.areas.get(&area.end).filter(|next| like(&area, next)).and_then(|next| next.group);
-        let previous = self.before(area.start).filter(|left| like(left, &area)).and_then(|left| left.group);
+        let own = |area: &Area| area.group.filter(|group| !group.inherited);
+        let next = self.areas.get(&area.end).filter(|next| like(&area, next)).and_then(own);
+        let previous = self.before(area.start).filter(|left| like(left, &area)).and_then(own);
         let group = next.or(previous).unwrap_or_else(|| {
             self.next_group += 1;
-            AnonGroup(self.next_group)
+            AnonGroup { number: self.next_group, inherited: false }
         });
         self.put(Area { group: Some(group), ..area });
     }
@@ -87,6 +88,7 @@ impl Model {
 fn groups_agree(left: Option<AnonGroup>, right: Option<AnonGroup>) -> bool {
     match (left, right) {
         (Some(left), Some(right)) => left == right,
-        _ => true,
+        (Some(group), None) | (None, Some(group)) => !group.inherited,
+        (None, None) => true,
     }
 }

@@ -40,7 +40,7 @@ impl Model {
         let growth = if map.contains(Map::GROWSDOWN) { Growth::Down } else { Growth::Fixed };
         let sharing = match map.map_type() {
             Some(MapType::Private) => Sharing::Private,
-            Some(MapType::Shared) if growth == Growth::Fixed => Sharing::Shared(self.next_object),
+            Some(MapType::Shared) if growth == Growth::Fixed => Sharing::Shared(self.object_name()),
             _ => return Err(Errno::EINVAL),
         };
         let prot = Prot::from_bits_truncate(prot) & ACCESS;

@@ -2,10 +2,14 @@
 //!
 //! Independent of `mm`: plain sorted areas, contents by page, no tree, no page tables, no locks. Rules cite
 //! the numbers of the munmap reference (E, M, I) where they have one.
+//!
+//! A [`Model`] is one address space with its private contents; the [`System`] has those of all processes, and the shared
+//! objects.
 
 mod access;
 mod area;
 mod brk;
+mod fork;
 mod merge;
 mod mmap;
 mod mprotect;
@@ -13,12 +17,14 @@ mod mremap;
 mod mseal;
 mod munmap;
 mod placement;
+mod system;
 
 use std::collections::BTreeMap;
 
 pub use access::{Fault, Touch};
 pub(crate) use area::PAGE;
 pub use area::{AnonGroup, Area, Attributes, Backing, Growth, Sharing};
+pub use system::System;
 
 /// End of the user half, in pages (Linux: `TASK_SIZE_MAX`).
 pub const USER_END: u64 = ((1 << 47) - PAGE) / PAGE;
@@ -70,14 +76,8 @@ pub struct Sums {
     pub map_count: usize,
 }
 
-/// Where a page's content lives.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Home {
-    /// A private page, by page number.
-    Private(u64),
-    /// A page of a shared object, by object and offset.
-    Shared(u64, u64),
-}
+/// Words of a page that were written, by index; everything else is zero.
+type Words = BTreeMap<usize, u64>;
 
 /// The model of one address space.
 #[derive(Clone, Debug)]
@@ -85,19 +85,22 @@ pub struct Model {
     pub(crate) settings: Settings,
     /// By start page.
     areas: BTreeMap<u64, Area>,
-    /// Words that were written, by page and index; everything else is zero.
-    contents: BTreeMap<Home, BTreeMap<usize, u64>>,
+    /// Contents of private pages that were written to, by page.
+    contents: BTreeMap<u64, Words>,
     brk_start: u64,
     brk: u64,
+    /// Number of the process; part of the names that it gives to objects.
+    number: u64,
     next_object: u64,
     next_group: u64,
 }
 
 impl Model {
-    /// An empty address space.
-    pub fn new(settings: Settings) -> Self {
+    /// An empty address space of process `number`.
+    pub fn new(number: u64, settings: Settings) -> Self {
         Model {
             settings,
+            number,
             areas: BTreeMap::new(),
             contents: BTreeMap::new(),
             brk_start: 0,
@@ -164,19 +167,7 @@ impl Model {
         self.split(start);
         self.split(end);
         self.areas.retain(|_, area| area.end <= start || end <= area.start);
-        self.contents.retain(|home, _| !matches!(home, Home::Private(page) if (start..end).contains(page)));
-        self.drop_unmapped_objects();
-    }
-
-    /// A shared object lives as long as a page of it is mapped.
-    fn drop_unmapped_objects(&mut self) {
-        let areas = &self.areas;
-        self.contents.retain(|home, _| match home {
-            Home::Private(_) => true,
-            Home::Shared(object, _) => {
-                areas.values().any(|area| area.attributes.sharing == Sharing::Shared(*object))
-            }
-        });
+        self.contents.retain(|page, _| !(start..end).contains(page));
     }
 
     /// What pages without regard to where areas end: runs of equal attributes, contiguous offsets.

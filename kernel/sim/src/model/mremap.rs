@@ -7,7 +7,7 @@ use abi::Errno;
 use abi::mman::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, Prot};
 
 use super::area::{Area, Backing, Sharing};
-use super::{Home, Model, PAGE, USER_END};
+use super::{Model, PAGE, USER_END};
 
 /// A call with plausible arguments, in pages.
 #[derive(Clone, Copy)]
@@ -194,9 +194,9 @@ impl Model {
         self.put_merged(copy);
         if private {
             let old = call.old..call.old + call.old_pages;
-            let moved = std::mem::take(&mut self.contents).into_iter().map(|(home, words)| match home {
-                Home::Private(page) if old.contains(&page) => (Home::Private(page - call.old + start), words),
-                other => (other, words),
+            let moved = std::mem::take(&mut self.contents).into_iter().map(|(page, words)| {
+                let page = if old.contains(&page) { page - call.old + start } else { page };
+                (page, words)
             });
             self.contents = moved.collect();
         }

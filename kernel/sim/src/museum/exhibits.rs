@@ -50,6 +50,11 @@ pub const EXHIBITS: &[Exhibit] = &[
         "write lock not noticed by a reader",
         "2023-07, 657b5146955e: looked at before it was locked",
     ),
+    mm(
+        Mm::ForkWithoutLock,
+        "fork copies VMAs that are not locked",
+        "2023-07, fb49c455323f: memory of the child corrupted",
+    ),
     mm(Mm::EarlyDowngrade, "downgraded before the clear", "the order of do_vmi_align_munmap, I11"),
     mm(Mm::ProtectWithoutLock, "mprotect without the VMA's lock", "2023-07, 33313a747e81 and its kin"),
     mm(

@@ -5,7 +5,7 @@
 //! different pages may change places: an unmap takes its pages away one after another, so one that overlaps
 //! with both may be seen by the first access and not by the second.
 
-use crate::model::Model;
+use crate::model::System;
 use crate::race::scenario::Act;
 use crate::world::Answer;
 
@@ -35,23 +35,23 @@ impl Done {
     }
 }
 
-/// The models of all processes after `history`, in an order that explains it and for whose end `fits` holds.
+/// The model of all processes after `history`, in an order that explains it and for whose end `fits` holds.
 pub(super) fn explain(
-    models: &[Model],
+    system: &System,
     history: &[Done],
-    fits: &mut dyn FnMut(&[Model]) -> bool,
-) -> Option<Vec<Model>> {
-    search(models.to_vec(), history, 0, fits)
+    fits: &mut dyn FnMut(&System) -> bool,
+) -> Option<System> {
+    search(system.clone(), history, 0, fits)
 }
 
 fn search(
-    models: Vec<Model>,
+    system: System,
     history: &[Done],
     done: u32,
-    fits: &mut dyn FnMut(&[Model]) -> bool,
-) -> Option<Vec<Model>> {
+    fits: &mut dyn FnMut(&System) -> bool,
+) -> Option<System> {
     if done == (1 << history.len()) - 1 {
-        return fits(&models).then_some(models);
+        return fits(&system).then_some(system);
     }
     let pending = |index: usize| done & 1 << index == 0;
     for (index, next) in history.iter().enumerate().filter(|(index, _)| pending(*index)) {
@@ -59,8 +59,8 @@ fn search(
         if history.iter().enumerate().any(early) {
             continue;
         }
-        let mut after = models.clone();
-        if next.act.predict(&mut after[next.process], next.value) == next.answer {
+        let mut after = system.clone();
+        if next.act.predict(&mut after, next.process, next.value) == next.answer {
             let found = search(after, history, done | 1 << index, fits);
             if found.is_some() {
                 return found;

@@ -26,15 +26,17 @@ use std::mem::ManuallyDrop;
 use explore::{Config, Explorer, Fault, Report, Run, Schedule, Stack};
 use mm::platform::Cpu;
 use mm::space::{AddressSpace, MunmapOrder};
+use mm::vma::Backing;
 
 pub use scenario::{Act, Scenario, Thread};
 pub use scenarios::scenarios;
 
 use crate::check::{area_of, seen_of};
 use crate::machine::{Bug, Label, Machine};
-use crate::model::{Area, Model, runs};
+use crate::model::{Area, System, runs};
 use crate::op::PAGE;
-use crate::world::check_end;
+use crate::setup::Setup;
+use crate::world::{Answer, check_end};
 use history::{Done, explain};
 
 /// A scenario in an order of munmap, perhaps with a bug put back.
@@ -98,12 +100,16 @@ impl Race {
         let body = |number: usize| {
             let Thread { process, acts } = &self.scenario.threads[number];
             let (cpu, space) = (Cpu(number as u32), &processes.spaces[*process]);
-            let (machine, history, clock) = (&machine, &history, &clock);
+            let (machine, history, clock, children) = (&machine, &history, &clock, &processes.children);
             move || {
                 for (index, act) in acts.iter().enumerate() {
                     let value = 0x1000 * (number as u64 + 1) + index as u64;
                     let begin = clock.replace(clock.get() + 1);
-                    let answer = act.perform(space, machine, cpu, value);
+                    let answer = if act.is_fork() {
+                        children.fork(space)
+                    } else {
+                        act.perform(space, machine, cpu, value)
+                    };
                     let end = clock.replace(clock.get() + 1);
                     let done = Done { process: *process, act: *act, answer, begin, end, value };
                     history.borrow_mut().push(done);
@@ -127,31 +133,57 @@ impl Race {
 /// The processes of a run. They are taken apart only if nothing is broken.
 struct Processes<'m> {
     machine: &'m Machine,
+    /// Those that there are from the beginning.
     spaces: Vec<ManuallyDrop<AddressSpace<'m, Machine>>>,
-    models: Vec<Model>,
+    children: Children<'m>,
+    system: System,
+}
+
+/// Processes that were forked during the run, in order. They have no threads.
+struct Children<'m> {
+    spaces: RefCell<Vec<ManuallyDrop<AddressSpace<'m, Machine>>>>,
+    /// Number of the first.
+    first: usize,
+}
+
+impl<'m> Children<'m> {
+    /// `parent` forks.
+    fn fork(&self, parent: &AddressSpace<'m, Machine>) -> Answer {
+        match parent.fork() {
+            Ok(child) => {
+                let mut spaces = self.spaces.borrow_mut();
+                spaces.push(ManuallyDrop::new(child));
+                Answer::Returned((self.first + spaces.len() - 1) as u64)
+            }
+            Err(error) => Answer::Failed(error.into()),
+        }
+    }
 }
 
 impl<'m> Processes<'m> {
     /// As they are before the threads run; each CPU has loaded its thread's.
     fn new(machine: &'m Machine, scenario: &Scenario, order: MunmapOrder) -> Self {
-        let mut processes = Processes { machine, spaces: Vec::new(), models: Vec::new() };
+        let children = Children { spaces: RefCell::default(), first: scenario.before.len() };
+        let mut processes = Processes { machine, spaces: Vec::new(), children, system: System::default() };
         for (process, before) in scenario.before.iter().enumerate() {
-            let setup = crate::setup::Setup { order, ..scenario.setup };
-            let space = AddressSpace::new(machine, setup.config()).expect("memory for a root table");
-            space.set_brk_start(setup.brk_start);
-            let mut model = Model::new(setup.settings);
-            model.set_brk_start(setup.brk_start);
+            let setup = Setup { order, ..scenario.setup };
+            let space = processes.begin(scenario.parents[process], &setup);
             let cpu = scenario.threads.iter().position(|thread| thread.process == process).unwrap_or(0);
             let cpu = Cpu(cpu as u32);
             machine.run_on(cpu);
             machine.load(cpu, &space);
             for op in before {
                 let act = Act::Do(*op);
+                if act.is_fork() {
+                    // The child ends at once, and no program notices.
+                    drop(space.fork().expect("memory for a child"));
+                    continue;
+                }
                 let answer = act.perform(&space, machine, cpu, VALUE_BEFORE);
-                assert_eq!(answer, act.predict(&mut model, VALUE_BEFORE), "{op} before the race");
+                let expected = act.predict(&mut processes.system, process, VALUE_BEFORE);
+                assert_eq!(answer, expected, "{op} before the race");
             }
             processes.spaces.push(ManuallyDrop::new(space));
-            processes.models.push(model);
         }
         for (cpu, thread) in scenario.threads.iter().enumerate() {
             machine.load(Cpu(cpu as u32), &processes.spaces[thread.process]);
@@ -159,18 +191,33 @@ impl<'m> Processes<'m> {
         processes
     }
 
+    /// The address space of the next process: an empty one, or a copy of its parent's.
+    fn begin(&mut self, parent: Option<usize>, setup: &Setup) -> AddressSpace<'m, Machine> {
+        if let Some(parent) = parent {
+            self.system.fork(parent);
+            return self.spaces[parent].fork().expect("memory for a child");
+        }
+        self.system.spawn(setup.settings, setup.brk_start);
+        let space = AddressSpace::new(self.machine, setup.config()).expect("memory for a root table");
+        space.set_brk_start(setup.brk_start);
+        space
+    }
+
     /// Checks the state at the end, and whether `history` explains it.
     fn check(&self, history: &[Done]) -> Result<(), String> {
-        for space in &self.spaces {
+        let children = self.children.spaces.borrow();
+        let spaces = || self.spaces.iter().chain(&*children);
+        for space in spaces() {
             space.check().map_err(|error| error.to_string())?;
         }
-        let ends: Vec<End> = self.spaces.iter().map(|space| End::of(space, self.machine)).collect();
-        let mut fits = |models: &[Model]| models.iter().zip(&ends).all(|(model, end)| end.fits(model));
-        let Some(models) = explain(&self.models, history, &mut fits) else {
+        let ends: Vec<End> = spaces().map(|space| End::of(space, self.machine)).collect();
+        let mut fits =
+            |system: &System| ends.iter().enumerate().all(|(process, end)| end.fits(system, process));
+        let Some(system) = explain(&self.system, history, &mut fits) else {
             return Err(unexplained(history, &ends));
         };
         let seen: Vec<_> =
-            self.spaces.iter().zip(&models).map(|(space, model)| seen_of(space, model)).collect();
+            spaces().zip(system.live()).map(|(space, (_, model))| seen_of(space, model)).collect();
         self.machine.inspect(&seen);
         self.machine.first_violation()
     }
@@ -180,7 +227,7 @@ impl<'m> Processes<'m> {
         for cpu in 0..crate::machine::CPUS {
             self.machine.load_root(Cpu(cpu), None);
         }
-        for space in self.spaces.drain(..) {
+        for space in self.spaces.drain(..).chain(self.children.spaces.take()) {
             drop(ManuallyDrop::into_inner(space));
         }
     }
@@ -201,19 +248,31 @@ impl End {
     fn of(space: &AddressSpace<'_, Machine>, machine: &Machine) -> Self {
         let mut areas = Vec::new();
         space.for_each_vma(|view| areas.push(area_of(&view.vma)));
-        End { areas: runs(areas.into_iter()), words: machine.first_words(space.root()) }
+        let mut words = machine.first_words(space.root());
+        // What a fault would bring from an object counts as being there.
+        space.for_each_vma(|view| {
+            let Backing::SharedAnonymous { object } = view.vma.backing else { return };
+            for (offset, page) in (view.vma.pgoff..).zip(view.vma.range.iter()) {
+                if let Some(frame) = object.find(machine, offset) {
+                    words.insert(page.number(), machine.first_word(frame));
+                }
+            }
+        });
+        End { areas: runs(areas.into_iter()), words }
     }
 
-    /// Whether a program finds the same as in `model`.
-    fn fits(&self, model: &Model) -> bool {
-        let expected = model.runs();
-        let same = |(expected, area): (&Area, &Area)| expected.is_like(area) && self.same_words(model, area);
+    /// Whether a program finds the same as `process` in `system`.
+    fn fits(&self, system: &System, process: usize) -> bool {
+        let expected = system.process(process).runs();
+        let same = |(expected, area): (&Area, &Area)| {
+            expected.is_like(area) && self.same_words(system, process, area)
+        };
         expected.len() == self.areas.len() && expected.iter().zip(&self.areas).all(same)
     }
 
-    fn same_words(&self, model: &Model, area: &Area) -> bool {
+    fn same_words(&self, system: &System, process: usize, area: &Area) -> bool {
         let word = |page| self.words.get(&page).copied().unwrap_or(0);
-        (area.start..area.end).all(|page| model.peek(page * PAGE) == Some(word(page)))
+        (area.start..area.end).all(|page| system.peek(process, page * PAGE) == Some(word(page)))
     }
 }
 

@@ -7,7 +7,7 @@ use mm::range::{Page, PageRange};
 use mm::space::{AddressSpace, MunmapOrder};
 
 use crate::machine::Machine;
-use crate::model::{Model, Touch};
+use crate::model::{System, Touch};
 use crate::op::{Op, PAGE};
 use crate::setup::Setup;
 use crate::world::{Answer, predict, system_call, user_access};
@@ -41,7 +41,12 @@ impl Act {
         matches!(self, Act::Do(Op::Touch { touch: Touch::Write, .. }))
     }
 
-    /// Does it in `space`, on `cpu`; a store stores `value`.
+    /// Whether it forks.
+    pub(super) fn is_fork(self) -> bool {
+        self == Act::Do(Op::Fork)
+    }
+
+    /// Does it in `space`, on `cpu`, unless it forks; a store stores `value`.
     pub(super) fn perform(
         self,
         space: &AddressSpace<'_, Machine>,
@@ -61,11 +66,12 @@ impl Act {
         }
     }
 
-    /// What `model` answers.
-    pub(super) fn predict(self, model: &mut Model, value: u64) -> Answer {
+    /// What `system` answers to `process`.
+    pub(super) fn predict(self, system: &mut System, process: usize, value: u64) -> Answer {
         match self {
-            Act::Do(op) => predict(model, op, value),
+            Act::Do(op) => predict(system, process, op, value),
             Act::Look { first, end } => {
+                let model = system.process(process);
                 Answer::Returned((first..end).all(|page| model.area_at(page).is_some()).into())
             }
         }
@@ -101,8 +107,10 @@ pub struct Thread {
 pub struct Scenario {
     /// Name, a word.
     pub name: &'static str,
-    /// What each process has done before.
+    /// What each process has done before. The children of forks have ended by then.
     pub before: Vec<Vec<Op>>,
+    /// The parent of each process, which comes before it and had done its `before` when it forked.
+    pub parents: Vec<Option<usize>>,
     /// At least two, at most as many as there are CPUs.
     pub threads: Vec<Thread>,
     /// Limits and such; the order of munmap is chosen by the run.
@@ -113,12 +121,21 @@ impl Scenario {
     /// One process that has done `before`, and no threads yet.
     pub fn new(name: &'static str, before: impl IntoIterator<Item = Op>) -> Self {
         let setup = Setup::new(MunmapOrder::default()).frames(FRAMES);
-        Scenario { name, before: vec![before.into_iter().collect()], threads: Vec::new(), setup }
+        let before = vec![before.into_iter().collect()];
+        Scenario { name, before, parents: vec![None], threads: Vec::new(), setup }
     }
 
     /// Another process, which has done `before`.
     pub fn process(mut self, before: impl IntoIterator<Item = Op>) -> Self {
         self.before.push(before.into_iter().collect());
+        self.parents.push(None);
+        self
+    }
+
+    /// Another process, which the first one has forked, and which has done `before` since.
+    pub fn child(mut self, before: impl IntoIterator<Item = Op>) -> Self {
+        self.before.push(before.into_iter().collect());
+        self.parents.push(Some(0));
         self
     }
 
@@ -137,8 +154,9 @@ impl Scenario {
     /// Whether the order of the steps of munmap makes a difference: something is unmapped or replaced.
     pub fn unmaps(&self) -> bool {
         let acts = self.threads.iter().flat_map(|thread| &thread.acts);
-        acts.into_iter()
-            .any(|act| !matches!(act, Act::Look { .. } | Act::Do(Op::Touch { .. } | Op::Mprotect { .. })))
+        acts.into_iter().any(|act| {
+            !matches!(act, Act::Look { .. } | Act::Do(Op::Touch { .. } | Op::Mprotect { .. } | Op::Fork))
+        })
     }
 }
 

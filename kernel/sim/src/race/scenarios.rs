@@ -209,6 +209,56 @@ pub fn scenarios() -> Vec<Scenario> {
             .thread([unmap(0, 2)])
             .thread([store(1), store(2)]),
     ]
+    .into_iter()
+    .chain(forks())
+    .collect()
+}
+
+/// Scenarios of processes that fork or have forked.
+fn forks() -> Vec<Scenario> {
+    vec![
+        Scenario::new("fork-and-stores", four()).thread([Op::Fork, store(2)]).thread([store(0), store(1)]),
+        // The pages are read-only, and the parent's alone.
+        Scenario::new("fork-and-a-store-that-copies-nothing", [map(0, 2), store(0), store(1), Op::Fork])
+            .thread([Op::Fork, store(0)])
+            .thread([store(0), load(1)]),
+        Scenario::new("fork-and-two-threads", [map(0, 2), store(0), Op::Fork])
+            .thread([Op::Fork])
+            .thread([store(0)])
+            .thread([store(0), store(1)]),
+        Scenario::new("fork-and-the-zero-page", [map(0, 2), store(1), load(0)])
+            .thread([Op::Fork, store(0)])
+            .thread([store(0), load(0)]),
+        Scenario::new("fork-and-munmap", four()).thread([Op::Fork]).thread([unmap(1, 3), store(0)]),
+        Scenario::new("fork-and-mprotect", four()).thread([Op::Fork, load(0)]).thread([
+            protect(0, 2, Prot::READ),
+            protect(0, 2, Prot::READ_WRITE),
+            store(0),
+        ]),
+        Scenario::new("fork-and-shared-memory", [shared(0, 4), store(0)])
+            .thread([Op::Fork, store(1)])
+            .thread([store(1), store(0)]),
+        Scenario::new("parent-and-child-copy-a-page", [map(0, 2), store(0), store(1)])
+            .thread([store(0), load(0)])
+            .child([])
+            .thread([store(0), load(0)]),
+        Scenario::new("parent-unmaps-what-the-child-copies", [map(0, 2), store(0), store(1)])
+            .thread([unmap(0, 2)])
+            .child([])
+            .thread([store(0), store(1)]),
+        Scenario::new("parent-and-child-fault-in-one-shared-page", [shared(0, 2)])
+            .thread([store(0), load(1)])
+            .child([])
+            .thread([load(0), store(1)]),
+        Scenario::new("parent-and-child-unmap-a-shared-object", [shared(0, 2), store(0)])
+            .thread([unmap(0, 2)])
+            .child([load(0)])
+            .thread([store(1), unmap(0, 2)]),
+        Scenario::new("fork-of-a-child-and-the-parents-stores", [map(0, 2), store(0), store(1)])
+            .thread([store(0), store(1)])
+            .child([store(1)])
+            .thread([Op::Fork, store(0)]),
+    ]
 }
 
 /// A VMA for each of the pages 0..34: more than a leaf of the tree holds.

@@ -30,6 +30,14 @@ fn single_pages(world: &mut World<'_>, first: u64, pages: u64) {
     }
 }
 
+/// Written pages, some of them read-only by now, and a shared object.
+fn private_and_shared(world: &mut World<'_>) {
+    map_and_write(world, 0, 9);
+    world.apply(mprotect(page(3), 2 * PAGE, Prot::READ));
+    world.apply(mmap(3 * PAGE).fixed(page(9)).shared());
+    world.apply(write(1, page(10)));
+}
+
 /// Makes an address space.
 pub type Shape = fn(&mut World<'_>);
 
@@ -100,6 +108,17 @@ pub const SHAPES: &[(&str, Shape)] = &[
         single_pages(world, 0, 12);
         single_pages(world, 30, 30);
     }),
+    ("a parent, its pages shared with the child", |world| {
+        private_and_shared(world);
+        world.apply(Op::Fork);
+        world.apply_in(1, write(1, page(1)));
+    }),
+    ("a child whose parent has ended", |world| {
+        private_and_shared(world);
+        world.apply(Op::Fork);
+        world.apply(write(0, page(5)));
+        world.apply(Op::Exit);
+    }),
     ("a heap", |world| {
         world.apply(brk(HEAP + 4 * PAGE));
         world.apply(write(0, HEAP + PAGE));
@@ -116,8 +135,18 @@ pub const SHAPES: &[(&str, Shape)] = &[
 
 /// Operations on these address spaces, by system call. A new system call gets a function of its own here.
 pub fn operations() -> Vec<Op> {
-    [unmappings(), mappings(), fixed_mappings(), protections(), remappings(), seals(), breaks(), touches()]
-        .concat()
+    [
+        unmappings(),
+        mappings(),
+        fixed_mappings(),
+        protections(),
+        remappings(),
+        seals(),
+        breaks(),
+        touches(),
+        forks(),
+    ]
+    .concat()
 }
 
 fn unmappings() -> Vec<Op> {
@@ -213,4 +242,8 @@ fn touches() -> Vec<Op> {
         execute(1, page(2)),
         write(0, HEAP + 3 * PAGE),
     ]
+}
+
+fn forks() -> Vec<Op> {
+    vec![Op::Fork]
 }

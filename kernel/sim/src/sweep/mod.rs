@@ -14,7 +14,7 @@ use crate::setup::Setup;
 use crate::world::World;
 
 /// Memory enough for every shape and operation here; less of it makes the sweep quicker.
-const FRAMES: u32 = 128;
+const FRAMES: u32 = 160;
 
 /// How often a kind of fallible point was refused, by its name.
 pub type Refused = BTreeMap<String, usize>;

@@ -1,0 +1,141 @@
+//! All address spaces of a machine, and the shared objects that they map.
+
+use std::collections::BTreeMap;
+
+use super::access::{Fault, Home, Touch};
+use super::{Model, PAGE, Settings, Sharing, Words};
+
+/// The model of all processes, by number. Numbers are not used again.
+#[derive(Clone, Default, Debug)]
+pub struct System {
+    processes: Vec<Option<Model>>,
+    /// Words of shared objects that were written, by object and offset in pages.
+    shared: BTreeMap<(u64, u64), Words>,
+}
+
+impl System {
+    /// A new process with an empty address space, whose heap begins at `brk_start`; its number.
+    pub fn spawn(&mut self, settings: Settings, brk_start: u64) -> usize {
+        let number = self.processes.len();
+        let mut model = Model::new(number as u64, settings);
+        model.set_brk_start(brk_start);
+        self.processes.push(Some(model));
+        number
+    }
+
+    /// The address space of a process that lives.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn process(&self, number: usize) -> &Model {
+        self.processes[number].as_ref().expect("the process lives")
+    }
+
+    /// As [`process`](Self::process), to be changed.
+    ///
+    /// # Panics
+    /// If the process does not live.
+    pub fn process_mut(&mut self, number: usize) -> &mut Model {
+        self.processes[number].as_mut().expect("the process lives")
+    }
+
+    /// The processes that live, ascending.
+    pub fn live(&self) -> impl Iterator<Item = (usize, &Model)> {
+        self.processes.iter().enumerate().filter_map(|(number, model)| Some((number, model.as_ref()?)))
+    }
+
+    /// Sets `vm.max_map_count`.
+    pub fn set_max_map_count(&mut self, count: usize) {
+        self.processes.iter_mut().flatten().for_each(|model| model.settings.max_map_count = count);
+    }
+
+    /// A new process like `parent`; its number.
+    pub fn fork(&mut self, parent: usize) -> usize {
+        let number = self.processes.len();
+        let child = self.process(parent).fork(number as u64);
+        self.processes.push(Some(child));
+        number
+    }
+
+    /// The end of a process.
+    pub fn exit(&mut self, number: usize) {
+        self.processes[number] = None;
+    }
+
+    /// The word at `address` (a multiple of 8), as a load or fetch finds it.
+    ///
+    /// # Errors
+    /// The fault that kills the process.
+    pub fn load(&mut self, process: usize, address: u64, touch: Touch) -> Result<u64, Fault> {
+        let home = self.process_mut(process).resolve(address, touch)?;
+        Ok(self.word(process, home, address))
+    }
+
+    /// Stores `value` at `address` (a multiple of 8).
+    ///
+    /// # Errors
+    /// The fault that kills the process.
+    pub fn store(&mut self, process: usize, address: u64, value: u64) -> Result<(), Fault> {
+        let model = self.process_mut(process);
+        let home = model.resolve(address, Touch::Write)?;
+        model.join_group(address / PAGE);
+        let words = match home {
+            Home::Private(page) => model.contents.entry(page).or_default(),
+            Home::Shared(object, offset) => self.shared.entry((object, offset)).or_default(),
+        };
+        words.insert(index(address), value);
+        Ok(())
+    }
+
+    /// The word at `address` without any fault, for checks: `None` where nothing is mapped.
+    pub fn peek(&self, process: usize, address: u64) -> Option<u64> {
+        let home = self.process(process).home_of(address / PAGE)?;
+        Some(self.word(process, home, address))
+    }
+
+    /// Addresses of all words of a process that were written, are mapped, and can be read.
+    pub fn written(&self, process: usize) -> Vec<u64> {
+        let model = self.process(process);
+        let mut written = Vec::new();
+        let mut add = |page: u64, words: &Words| {
+            written.extend(words.keys().map(|index| page * PAGE + *index as u64 * 8));
+        };
+        for area in model.areas().filter(|area| !area.attributes.prot.is_empty()) {
+            match area.attributes.sharing {
+                Sharing::Private => {
+                    let pages = model.contents.range(area.start..area.end);
+                    pages.for_each(|(page, words)| add(*page, words));
+                }
+                Sharing::Shared(object) => {
+                    let offsets = (object, area.pgoff)..(object, area.pgoff + area.pages());
+                    let pages = self.shared.range(offsets);
+                    pages.for_each(|((_, offset), words)| add(area.start + offset - area.pgoff, words));
+                }
+            }
+        }
+        written
+    }
+
+    /// Forgets the objects that no process maps any more.
+    pub fn drop_unmapped_objects(&mut self) {
+        let System { processes, shared } = self;
+        shared.retain(|(object, _), _| {
+            let maps =
+                |model: &Model| model.areas().any(|area| area.attributes.sharing == Sharing::Shared(*object));
+            processes.iter().flatten().any(maps)
+        });
+    }
+
+    fn word(&self, process: usize, home: Home, address: u64) -> u64 {
+        let words = match home {
+            Home::Private(page) => self.process(process).contents.get(&page),
+            Home::Shared(object, offset) => self.shared.get(&(object, offset)),
+        };
+        words.and_then(|words| words.get(&index(address))).copied().unwrap_or(0)
+    }
+}
+
+/// Which word of its page is at `address`.
+fn index(address: u64) -> usize {
+    (address % PAGE / 8) as usize
+}
