@@ -1,6 +1,7 @@
 //! In-kernel tests of the frame allocator over real memory, the heap and the memory map.
 
 mod failures;
+mod fork;
 
 use alloc::vec::Vec;
 
