@@ -41,6 +41,11 @@ pub(crate) enum Action {
     ///
     /// A failure is printed as the smallest program that has it; exit status 1.
     Soak(SoakArgs),
+    /// Run one schedule of a race, from the line that a failure ends with
+    ///
+    /// Prints the steps of each thread, what it was answered, and the verdict. Exit status: 0 if nothing is wrong, 1 if
+    /// something is, 2 for a line that does not fit.
+    Replay(ReplayArgs),
 }
 
 /// The machine.
@@ -155,6 +160,14 @@ pub(crate) struct SoakArgs {
     /// Begin with this program; each has a number [default: a random one]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+}
+
+/// Options of `replay`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ReplayArgs {
+    /// SCENARIO ORDER BUG SCHEDULE, such as `hole-and-accesses-in-it prepatch none 1:5 0:15 1:5`
+    #[arg(required = true, value_name = "LINE")]
+    pub(crate) line: Vec<String>,
 }
 
 /// The order of the steps of munmap.

@@ -82,6 +82,8 @@ pub(crate) fn user_programs(
 /// How many entries the nodes of the simulation's VMA trees have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Nodes {
+    /// As many as in the kernel.
+    Ordinary,
     /// A few, so that trees of a few VMAs are deep.
     Small,
 }
@@ -93,9 +95,9 @@ pub(crate) enum Nodes {
 pub(crate) fn simulation(checkout: &Checkout, name: &str, nodes: Nodes) -> Result<PathBuf> {
     let mut cargo = toolchain::host_cargo(checkout, "build");
     cargo.args(["--package", "sim", "--bin", name]);
-    match nodes {
-        Nodes::Small => cargo.args(["--features", "small"]),
-    };
+    if nodes == Nodes::Small {
+        cargo.args(["--features", "small"]);
+    }
     let executables = executables(cargo, "the simulation", Output::OnFailure)?;
     Ok(executables.into_iter().next().context("the build left no simulation behind")?.path)
 }

@@ -5,7 +5,7 @@
 //!         test ─┤
 //!         image ┘─► session ─► qemu                                 the machine
 //!                      └─────► protocol                             what the kernel says
-//!         museum, soak ─► simulation                                the same memory manager on the host
+//!         museum, soak, replay ─► simulation                        the same memory manager on the host
 //! ```
 //! docs/ARCHITECTURE.md defines what passes between kernel and host.
 #![forbid(unsafe_code)]
@@ -65,6 +65,7 @@ fn act(cli: &Cli) -> Result<u8> {
         Action::Bench => bench::bench(),
         Action::Museum(args) => simulation::museum(args),
         Action::Soak(args) => simulation::soak(args),
+        Action::Replay(args) => simulation::replay(args),
     }
 }
 

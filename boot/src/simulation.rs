@@ -1,10 +1,10 @@
-//! `sugarbush museum` and `sugarbush soak`: programs of the simulation.
+//! `sugarbush museum`, `sugarbush soak` and `sugarbush replay`: programs of the simulation.
 
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::args::{MuseumArgs, SoakArgs};
+use crate::args::{MuseumArgs, ReplayArgs, SoakArgs};
 use crate::build::{self, Nodes};
 use crate::checkout::Checkout;
 
@@ -13,7 +13,7 @@ use crate::checkout::Checkout;
 /// # Errors
 /// When the simulation cannot be built.
 pub(crate) fn museum(args: &MuseumArgs) -> Result<u8> {
-    let mut museum = program("museum")?;
+    let mut museum = program("museum", Nodes::Small)?;
     museum.args(&args.word);
     status_of(museum)
 }
@@ -23,7 +23,7 @@ pub(crate) fn museum(args: &MuseumArgs) -> Result<u8> {
 /// # Errors
 /// When the simulation cannot be built.
 pub(crate) fn soak(args: &SoakArgs) -> Result<u8> {
-    let mut soak = program("soak")?;
+    let mut soak = program("soak", Nodes::Small)?;
     let options = [("--minutes", args.minutes), ("--operations", args.operations), ("--seed", args.seed)];
     for (name, value) in options.iter().filter_map(|(name, value)| Some((name, (*value)?))) {
         soak.arg(name).arg(value.to_string());
@@ -31,8 +31,29 @@ pub(crate) fn soak(args: &SoakArgs) -> Result<u8> {
     status_of(soak)
 }
 
-fn program(name: &str) -> Result<Command> {
-    Ok(Command::new(build::simulation(&Checkout::find()?, name, Nodes::Small)?))
+/// Runs one schedule, and returns the program's exit status.
+///
+/// # Errors
+/// When the simulation cannot be built.
+pub(crate) fn replay(args: &ReplayArgs) -> Result<u8> {
+    let words = words(&args.line);
+    let mut replay = program("replay", nodes(&words))?;
+    replay.args(words);
+    status_of(replay)
+}
+
+/// The words of a line that came as one argument or as several.
+fn words(line: &[String]) -> Vec<&str> {
+    line.iter().flat_map(|part| part.split_whitespace()).collect()
+}
+
+/// The nodes that a line to replay is of: it has a word for small ones.
+fn nodes(words: &[&str]) -> Nodes {
+    if words.contains(&"small") { Nodes::Small } else { Nodes::Ordinary }
+}
+
+fn program(name: &str, nodes: Nodes) -> Result<Command> {
+    Ok(Command::new(build::simulation(&Checkout::find()?, name, nodes)?))
 }
 
 fn status_of(mut program: Command) -> Result<u8> {

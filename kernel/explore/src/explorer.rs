@@ -7,7 +7,7 @@ use core::mem;
 use corosensei::stack::Stack;
 
 use crate::engine::Label;
-use crate::failure::{Failure, Fault, Stale};
+use crate::failure::{Failure, Fault, Replayed, Stale, Trace};
 use crate::fiber::{MAX_THREADS, Region};
 use crate::level::Choice;
 use crate::run::{Decide, Record, Run, without_preemption};
@@ -117,7 +117,7 @@ impl<S: Stack> Explorer<S> {
         Report { levels, steps, extent, failure }
     }
 
-    /// Runs `trial` under `schedule`, and returns the failure if it fails. Of `config`, the steps count.
+    /// Runs `trial` under `schedule`. Of `config`, the steps count.
     ///
     /// # Errors
     /// When the schedule does not fit: a thread of it cannot run, or it has too few steps or too many.
@@ -125,15 +125,39 @@ impl<S: Stack> Explorer<S> {
         &mut self,
         config: &Config,
         schedule: &Schedule,
+        trial: impl FnMut(&mut Run<'_, L>) -> Result<(), Fault>,
+    ) -> Result<Replayed<L>, Stale> {
+        self.run_script(config, schedule, Rest::MustNotBe, trial)
+    }
+
+    /// As [`replay`](Self::replay), but threads that have not ended after the last step of `schedule` go on to their ends,
+    /// with no preemption: where a failure that ended the run it is from is not noticed.
+    ///
+    /// # Errors
+    /// When the schedule does not fit: a thread of it cannot run, or it has too many steps.
+    pub fn replay_and_go_on<L: Label>(
+        &mut self,
+        config: &Config,
+        schedule: &Schedule,
+        trial: impl FnMut(&mut Run<'_, L>) -> Result<(), Fault>,
+    ) -> Result<Replayed<L>, Stale> {
+        self.run_script(config, schedule, Rest::WithoutPreemption, trial)
+    }
+
+    fn run_script<L: Label>(
+        &mut self,
+        config: &Config,
+        schedule: &Schedule,
+        rest: Rest,
         mut trial: impl FnMut(&mut Run<'_, L>) -> Result<(), Fault>,
-    ) -> Result<Option<Failure<L>>, Stale> {
+    ) -> Result<Replayed<L>, Stale> {
         let mut record = Record::new();
         let threads: Vec<usize> = schedule.threads().collect();
-        self.run(&mut Script(&threads), &mut record, config.steps, &mut trial);
-        match &record.fault {
-            None => Ok(None),
-            Some(Fault::Stale(what)) => Err(Stale(what.clone())),
-            Some(_) => Ok(Some(failure(record, false))),
+        self.run(&mut Script { threads: &threads, rest }, &mut record, config.steps, &mut trial);
+        let Record { names, steps, fault } = record;
+        match fault {
+            Some(Fault::Stale(what)) => Err(Stale(what)),
+            fault => Ok(Replayed { trace: Trace { names, steps }, fault }),
         }
     }
 
@@ -164,12 +188,13 @@ impl<S: Stack> Explorer<S> {
 /// A run that must be given up where nothing unwinds.
 pub(crate) fn abandon<L: Label>(record: &Record<L>, fault: Option<Fault>) -> ! {
     let fault = fault.expect("a thread panicked and came back");
-    panic!("{}", failure(Record { fault: Some(fault), ..record.clone() }, false))
+    let Record { names, steps, .. } = record.clone();
+    panic!("{fault}\n{}", Trace { names, steps })
 }
 
 fn failure<L>(record: Record<L>, shortest: bool) -> Failure<L> {
     let Record { names, steps, fault } = record;
-    Failure { fault: fault.expect("the record of a failure"), names, steps, shortest }
+    Failure { fault: fault.expect("the record of a failure"), trace: Trace { names, steps }, shortest }
 }
 
 /// Follows a plan, then preempts nobody.
@@ -197,24 +222,37 @@ impl Decide for Plan<'_> {
     }
 }
 
+/// What comes after the last step of a schedule.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// Nothing: all threads have ended.
+    MustNotBe,
+    /// Steps that preempt nobody.
+    WithoutPreemption,
+}
+
 /// Follows a schedule to the letter.
-struct Script<'s>(&'s [usize]);
+struct Script<'s> {
+    threads: &'s [usize],
+    rest: Rest,
+}
 
 impl Decide for Script<'_> {
-    fn decide(&mut self, index: usize, _: Option<usize>, enabled: u8) -> Result<usize, Fault> {
-        let total = self.0.len();
-        match self.0.get(index) {
+    fn decide(&mut self, index: usize, before: Option<usize>, enabled: u8) -> Result<usize, Fault> {
+        let total = self.threads.len();
+        match self.threads.get(index) {
             Some(&thread) if enabled & 1 << thread != 0 => Ok(thread),
             Some(thread) => Err(Fault::Stale(format!(
                 "thread {thread} waits, has ended or is missing at step {}",
                 index + 1
             ))),
+            None if self.rest == Rest::WithoutPreemption => Ok(without_preemption(before, enabled)),
             None => Err(Fault::Stale(format!("it ends after {total} steps, and the threads have not ended"))),
         }
     }
 
     fn complete(&mut self, steps: usize) -> Result<(), Fault> {
-        let total = self.0.len();
+        let total = self.threads.len();
         if steps < total {
             return Err(Fault::Stale(format!("all threads end after {steps} steps of {total}")));
         }

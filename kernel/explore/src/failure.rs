@@ -102,21 +102,17 @@ pub(crate) fn preempts(before: Option<usize>, thread: usize, enabled: u8) -> boo
     before.is_some_and(|before| before != thread && enabled & 1 << before != 0)
 }
 
-/// A run that failed. Prints as a table of its steps and the line that replays it.
+/// The steps of a run. Prints as a table, each row with a line end.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Failure<L> {
-    /// What went wrong, after the last step.
-    pub fault: Fault,
+pub struct Trace<L> {
     /// Names of the threads.
     pub names: Vec<&'static str>,
-    /// The steps up to the fault.
+    /// The steps.
     pub steps: Vec<Step<L>>,
-    /// Whether no other schedule with as few preemptions fails with fewer switches, or as many switches and fewer steps.
-    pub shortest: bool,
 }
 
-impl<L> Failure<L> {
-    /// The schedule that leads here.
+impl<L> Trace<L> {
+    /// The schedule that they are.
     pub fn schedule(&self) -> Schedule {
         self.steps.iter().map(|step| step.thread).collect()
     }
@@ -127,6 +123,26 @@ impl<L> Failure<L> {
             preempts(Some(pair[0].thread), pair[1].thread, pair[1].enabled).then_some(index + 1)
         })
     }
+}
+
+/// A run that failed. Prints as a table of its steps and the line that replays it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure<L> {
+    /// What went wrong, after the last step.
+    pub fault: Fault,
+    /// The run up to the fault.
+    pub trace: Trace<L>,
+    /// Whether no other schedule with as few preemptions fails with fewer switches, or as many switches and fewer steps.
+    pub shortest: bool,
+}
+
+/// The run of a given schedule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Replayed<L> {
+    /// The run, up to the fault if there was one.
+    pub trace: Trace<L>,
+    /// What went wrong, after the last step.
+    pub fault: Option<Fault>,
 }
 
 /// A schedule does not fit the code.

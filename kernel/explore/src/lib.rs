@@ -31,7 +31,7 @@
 //!     if counter.get() == 2 { Ok(()) } else { Err("an update is lost".into()) }
 //! });
 //! let failure = report.failure.expect("a failing schedule");
-//! assert_eq!(failure.schedule().to_string(), "0 1:2 0");
+//! assert_eq!(failure.trace.schedule().to_string(), "0 1:2 0");
 //! println!("{failure}"); // A table of the steps, and the line that replays them.
 //! # }
 //! ```
@@ -59,7 +59,7 @@ mod unwind;
 pub use corosensei::stack::Stack;
 pub use engine::{Engine, Label, WaitsForever};
 pub use explorer::{Config, Explorer, Extent, Report};
-pub use failure::{Failure, Fault, Origin, Stale, Step};
+pub use failure::{Failure, Fault, Origin, Replayed, Stale, Step, Trace};
 pub use fiber::{MAX_THREADS, STACK_BYTES};
 pub use run::{Run, Thread};
 pub use schedule::{ParseError, Schedule};

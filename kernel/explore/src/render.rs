@@ -16,13 +16,19 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::engine::Label;
-use crate::failure::{Failure, Step};
+use crate::failure::{Failure, Step, Trace};
 
 /// Rows at the start and at the end of a trace that is too long to print.
 const HEAD: usize = 40;
 const TAIL: usize = 60;
 
 impl<L: Label> fmt::Display for Failure<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}\nreplay: {}", self.trace, self.fault, self.trace.schedule())
+    }
+}
+
+impl<L: Label> fmt::Display for Trace<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.steps.len();
         let skipped = if count > HEAD + TAIL { HEAD..count - TAIL } else { 0..0 };
@@ -45,12 +51,11 @@ impl<L: Label> fmt::Display for Failure<L> {
         if !preemptions.is_empty() {
             writeln!(f, "(> preempts the thread of the step before)")?;
         }
-        writeln!(f, "{}", self.fault)?;
-        write!(f, "replay: {}", self.schedule())
+        Ok(())
     }
 }
 
-impl<L> Failure<L> {
+impl<L> Trace<L> {
     fn width(&self, thread: usize, texts: &[String]) -> usize {
         let own = self.steps.iter().zip(texts).filter(|(step, _)| step.thread == thread);
         own.map(|(_, text)| text.chars().count()).fold(self.names[thread].chars().count(), usize::max)

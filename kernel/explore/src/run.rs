@@ -62,8 +62,8 @@ impl<L: Label> Run<'_, L> {
     /// When the run failed. The trial returns the fault, which the explorer has noted already.
     ///
     /// # Panics
-    /// If it has been called before, or the number of threads is wrong. Without the feature `host` also when a run fails
-    /// whose threads have not all ended: nobody can unwind them.
+    /// If it has been called before, or the number of threads is wrong. Without the feature `host` nobody can unwind threads
+    /// that have not ended when a run fails: they go on to their ends, and when they cannot, it panics.
     pub fn threads(&mut self, engine: &Engine<L>, threads: &mut [Thread<'_>]) -> Result<(), Fault> {
         self.threads_watched(engine, threads, || Ok::<(), String>(()))
     }
@@ -99,7 +99,7 @@ impl<L: Label> Run<'_, L> {
             Ended::Cut => unreachable!("the oracle runs in no thread"),
         };
         let result = threads.run(self.decide, self.record, self.limit, &mut watch);
-        let result = result.map_err(|stop| threads.end(stop, self.record));
+        let result = result.map_err(|stop| threads.end(stop, self.record, self.limit));
         if let Err(fault) = &result {
             self.record.fault = Some(fault.clone());
         }
@@ -207,14 +207,31 @@ impl<L: Label> Threads<'_, L> {
         Fault::Deadlock(waits.join(", "))
     }
 
-    /// Unwinds all threads after a failure, and returns the fault.
-    fn end(&mut self, over: Over, record: &Record<L>) -> Fault {
+    /// Lets all threads that have not ended go on without preemption, so many steps at most in all. Whether they end.
+    fn go_on(&mut self, record: &Record<L>, limit: usize) -> bool {
+        let mut before = record.steps.last().map(|step| step.thread);
+        for _ in 0..limit {
+            let enabled = self.alive() & !self.asleep;
+            if enabled == 0 {
+                break;
+            }
+            let thread = without_preemption(before, enabled);
+            if self.step(thread, record).is_err() {
+                break;
+            }
+            before = Some(thread);
+        }
+        self.alive() == 0
+    }
+
+    /// Ends all threads after a failure, and returns the fault.
+    fn end(&mut self, over: Over, record: &Record<L>, limit: usize) -> Fault {
         let (mut fault, stuck) = match over {
             Over::Fault(fault) => (Some(fault), None),
             Over::Stuck(thread) => (None, Some(thread)),
         };
         let suspended = |fiber: &Option<Fiber<'_, L>>| fiber.as_ref().is_some_and(Fiber::is_suspended);
-        if cfg!(not(feature = "host")) && self.fibers.iter().any(suspended) {
+        if cfg!(not(feature = "host")) && self.fibers.iter().any(suspended) && !self.go_on(record, limit) {
             crate::explorer::abandon(record, fault);
         }
         let mut order = Order::End;

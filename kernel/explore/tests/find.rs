@@ -33,7 +33,7 @@ fn lost_update(engine: &Engine<&'static str>, run: &mut Run<'_, &'static str>) -
 }
 
 fn threads(failure: &Failure<&'static str>) -> String {
-    failure.schedule().to_string()
+    failure.trace.schedule().to_string()
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_lost_update_is_found_with_one_preemption() {
     let failure = report.failure.expect("it is lost");
     assert_eq!(failure.fault, Fault::Check("the sum is 1".into()));
     assert_eq!(threads(&failure), "0:2 1:3 0");
-    assert_eq!(failure.preemptions().collect::<Vec<_>>(), [2]);
+    assert_eq!(failure.trace.preemptions().collect::<Vec<_>>(), [2]);
     assert!(failure.shortest);
 }
 
@@ -143,7 +143,7 @@ fn a_deadlock_of_two_locks_is_found_and_names_the_waits() {
     });
     let failure = report.failure.expect("a deadlock");
     assert_eq!(failure.fault, Fault::Deadlock("ab waits for lock b, ba waits for lock a".into()));
-    assert_eq!(failure.preemptions().count(), 1);
+    assert_eq!(failure.trace.preemptions().count(), 1);
     // The last step finds out that the wait of the step before has changed nothing.
     assert_eq!(threads(&failure), "0:2 1:3 0 1");
 }
@@ -175,7 +175,7 @@ fn threads_that_undo_each_others_work_for_ever_are_a_livelock() {
     });
     let failure = report.failure.expect("a livelock");
     assert_eq!(failure.fault, Fault::Livelock { steps: 100 });
-    assert_eq!(failure.steps.len(), 100);
+    assert_eq!(failure.trace.steps.len(), 100);
 }
 
 #[test]

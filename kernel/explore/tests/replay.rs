@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use explore::{Config, Engine, Explorer, Failure, Fault, Run, Schedule, Stale};
+use explore::{Config, Engine, Explorer, Fault, Replayed, Run, Schedule, Stale};
 
 const CONFIG: Config = Config::new(2);
 
@@ -26,7 +26,7 @@ fn counter(
     Ok(())
 }
 
-fn replay(schedule: &str, correct: bool) -> Result<Option<Failure<&'static str>>, Stale> {
+fn replay(schedule: &str, correct: bool) -> Result<Replayed<&'static str>, Stale> {
     let engine = Engine::new();
     let schedule = schedule.parse().expect("a schedule");
     Explorer::on_host().replay(&CONFIG, &schedule, |run| counter(&engine, run, correct))
@@ -39,14 +39,16 @@ fn the_replay_line_of_a_failure_reproduces_it() {
     let failure = report.failure.expect("a lost update");
     let text = failure.to_string();
     let line = text.lines().last().and_then(|line| line.strip_prefix("replay: ")).expect("a replay line");
-    let again = replay(line, false).expect("it fits").expect("it fails");
-    assert_eq!((again.fault, again.steps), (failure.fault, failure.steps));
+    let again = replay(line, false).expect("it fits");
+    assert_eq!((again.fault, again.trace), (Some(failure.fault), failure.trace));
 }
 
 #[test]
 fn the_replay_of_a_schedule_that_passes_passes() {
-    assert_eq!(replay("0:3 1:3", false), Ok(None));
-    assert_eq!(replay("0:2 1:2", true), Ok(None));
+    for (line, correct) in [("0:3 1:3", false), ("0:2 1:2", true)] {
+        let replayed = replay(line, correct).expect("it fits");
+        assert_eq!((replayed.fault, replayed.trace.schedule().to_string()), (None, line.to_string()));
+    }
 }
 
 #[test]
@@ -66,9 +68,9 @@ fn a_livelock_replays() {
     };
     let mut explorer = Explorer::on_host();
     let failure = explorer.explore(&config, trial).failure.expect("a livelock");
-    assert_eq!(failure.schedule().to_string(), "0:50");
-    let again = explorer.replay(&config, &failure.schedule(), trial).expect("it fits").expect("it fails");
-    assert_eq!(again.fault, Fault::Livelock { steps: 50 });
+    assert_eq!(failure.trace.schedule().to_string(), "0:50");
+    let again = explorer.replay(&config, &failure.trace.schedule(), trial).expect("it fits");
+    assert_eq!(again.fault, Some(Fault::Livelock { steps: 50 }));
 }
 
 #[test]
@@ -90,6 +92,18 @@ fn a_stale_schedule_is_refused_with_the_reason() {
         refusal("0:3 2", false),
         "the schedule does not fit: thread 2 waits, has ended or is missing at step 4"
     );
+}
+
+#[test]
+fn threads_go_on_after_a_schedule_that_ends_early_if_told_so() {
+    let engine = Engine::new();
+    let go_on = |schedule: &str| {
+        let schedule = schedule.parse().expect("a schedule");
+        Explorer::on_host().replay_and_go_on(&CONFIG, &schedule, |run| counter(&engine, run, true))
+    };
+    let replayed = go_on("0 1").expect("it fits");
+    assert_eq!((replayed.fault, replayed.trace.schedule().to_string()), (None, "0 1:2 0".to_string()));
+    assert!(go_on("0 2").is_err() && go_on("0:2 1:3").is_err());
 }
 
 #[test]

@@ -33,9 +33,23 @@ pub trait NodeSource {
     }
 }
 
-/// Bugs that trees like this one have had, each of which a test can put back: it must then fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bug {
+/// Makes the bugs, and the list of them.
+macro_rules! bugs {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Bugs that trees like this one have had, each of which a test can put back: it must then fail.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Bug {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Bug {
+            /// All of them.
+            pub const ALL: &[Bug] = &[$(Bug::$name,)*];
+        }
+    };
+}
+
+bugs! {
     /// A store that spans leaves and ends with the last entry of one leaves a second copy of that entry behind
     /// (CVE-2024-50200).
     SpanningStoreDuplicate,

@@ -8,9 +8,23 @@ use crate::platform::Platform;
 use crate::sync::RwSem;
 use crate::vma::WriteSection;
 
-/// A bug that can be put back.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Bug {
+/// Makes the bugs, and the list of them.
+macro_rules! bugs {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// A bug that can be put back.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Bug {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Bug {
+            /// All of them.
+            pub const ALL: &[Bug] = &[$(Bug::$name,)*];
+        }
+    };
+}
+
+bugs! {
     /// A new VMA is write-locked only after it is in the tree and attached.
     NewVmaLockedAfterStore,
     /// The same, without the assertion that would notice: to see what comes of it.

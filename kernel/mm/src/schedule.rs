@@ -119,3 +119,24 @@ pub enum Wake {
     /// A fatal signal has come: a killable wait ends (E1, E15), any other looks again.
     Killed,
 }
+
+/// Where a thread stops, for traces of schedules.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Label {
+    /// At a point that the memory manager names.
+    Point(Point),
+    /// In a wait: it looks again whether it may go on.
+    Wait(Wait),
+    /// Between two nodes of the tree, as a reader without a lock.
+    Node,
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Label::Point(point) => point.fmt(f),
+            Label::Wait(wait) => wait.fmt(f),
+            Label::Node => f.write_str("next node"),
+        }
+    }
+}

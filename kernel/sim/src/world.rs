@@ -3,6 +3,7 @@
 //! Every operation is done by the address space and answered by the model; answers, areas, sums and contents are
 //! compared after each, and the oracles of the machine looked at.
 
+use std::fmt;
 use std::panic::resume_unwind;
 use std::thread;
 
@@ -36,6 +37,20 @@ pub enum Answer {
     Killed(Fault),
     /// No memory for a page fault.
     OutOfMemory,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Answer::Returned(value) => write!(f, "returned {value:#x}"),
+            Answer::Failed(errno) => write!(f, "failed: {}", errno.name()),
+            Answer::Word(word) => write!(f, "word {word:#x}"),
+            Answer::Killed(Fault::Unmapped) => f.write_str("killed: not mapped"),
+            Answer::Killed(Fault::Denied) => f.write_str("killed: not permitted"),
+            Answer::Killed(Fault::BeyondEnd) => f.write_str("killed: beyond the end"),
+            Answer::OutOfMemory => f.write_str("out of memory"),
+        }
+    }
 }
 
 /// Processes on a machine, and the model of them. There is process 0 to begin with.

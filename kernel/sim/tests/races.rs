@@ -33,7 +33,7 @@ fn every_schedule_is_explained(order: MunmapOrder) {
             report = race.explore(&mut explorer, &all);
         }
         if let Some(failure) = &report.failure {
-            panic!("{} in {order} order:\n{failure}", race.scenario.name);
+            panic!("{} in {order} order:\n{}", race.scenario.name, race.report(failure));
         }
         total += report.schedules();
         races += 1;

@@ -2,36 +2,12 @@
 //! back. The nodes of its trees know both as well.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use explore::Engine;
 use maple::{HostNodes, Node, NodeSource};
-use mm::platform::Fallible;
-use mm::schedule::{Point, Wait};
-
-/// What a thread does next, for traces of schedules.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Label {
-    /// What the memory manager names.
-    Point(Point),
-    /// It looks again whether it may go on.
-    Wait(Wait),
-    /// A reader without a lock goes on to the next node of the tree.
-    Node,
-    /// A step that may fail.
-    Fallible(Fallible),
-}
-
-impl fmt::Display for Label {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Label::Point(point) => point.fmt(f),
-            Label::Wait(wait) => wait.fmt(f),
-            Label::Node => f.write_str("next node"),
-            Label::Fallible(fallible) => write!(f, "may fail: {fallible:?}"),
-        }
-    }
-}
+use mm::schedule::Label;
 
 /// A bug of the museum, in the memory manager or in its tree.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +16,43 @@ pub enum Bug {
     Mm(mm::museum::Bug),
     /// Of the tree.
     Tree(maple::Bug),
+}
+
+impl Bug {
+    fn all() -> impl Iterator<Item = Bug> {
+        let of_mm = mm::museum::Bug::ALL.iter().copied().map(Bug::Mm);
+        of_mm.chain(maple::Bug::ALL.iter().copied().map(Bug::Tree))
+    }
+}
+
+impl fmt::Display for Bug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bug::Mm(bug) => write!(f, "{bug:?}"),
+            Bug::Tree(bug) => write!(f, "{bug:?}"),
+        }
+    }
+}
+
+/// There is no bug of this name. Prints the names that there are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UnknownBug;
+
+impl fmt::Display for UnknownBug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = Bug::all().map(|bug| bug.to_string()).collect();
+        write!(f, "no such bug; there are {}", names.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownBug {}
+
+impl FromStr for Bug {
+    type Err = UnknownBug;
+
+    fn from_str(name: &str) -> Result<Self, UnknownBug> {
+        Bug::all().find(|bug| bug.to_string() == name).ok_or(UnknownBug)
+    }
 }
 
 /// Shared by a machine and the source of its tree nodes.

@@ -28,6 +28,7 @@ use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use mm::object::Objects;
 use mm::pgtable::Table;
 use mm::platform::{Cpu, Fallible, Platform, Slab, SlabPage};
+pub use mm::schedule::Label;
 use mm::schedule::{Point, Wait, Wake};
 use mm::space::AddressSpace;
 use mm::tlb::{Flush, FlushScope, TlbState};
@@ -36,7 +37,7 @@ use mm::vma::VmaPool;
 
 use arena::Arena;
 use control::Nodes;
-pub use control::{Bug, Label};
+pub use control::{Bug, UnknownBug};
 pub use cpu::Accessed;
 pub(crate) use cpu::Handled;
 pub(crate) use oracle::{Mapped, Seen};

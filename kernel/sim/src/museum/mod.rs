@@ -93,12 +93,12 @@ fn by_races<S: Stack>(explorer: &mut Explorer<S>, bug: Option<Bug>, preemptions:
         let mut failure = None;
         quietly(|| failure = race.explore(explorer, &config).failure).expect("failures are values");
         // What goes wrong before the threads start is no race.
-        let failure = failure.filter(|failure| !failure.steps.is_empty())?;
+        let failure = failure.filter(|failure| !failure.trace.steps.is_empty())?;
         let by = Finder::Schedule {
             scenario: race.scenario.name,
-            steps: failure.steps.len(),
-            preemptions: failure.preemptions().count(),
+            steps: failure.trace.steps.len(),
+            preemptions: failure.trace.preemptions().count(),
         };
-        Some(Caught { by, order: race.order, report: failure.to_string() })
+        Some(Caught { by, order: race.order, report: race.report(&failure) })
     })
 }

@@ -12,6 +12,9 @@ use crate::world::Answer;
 /// An act that is over.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Done {
+    pub(super) thread: usize,
+    /// Which act of the thread, from 0.
+    pub(super) index: usize,
     pub(super) process: usize,
     pub(super) act: Act,
     pub(super) answer: Answer,

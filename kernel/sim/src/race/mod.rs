@@ -14,8 +14,10 @@
 //! - a state at the end that is not the model's: areas, sums, contents, entries where nothing is mapped, leaks.
 
 mod history;
+mod replay;
 mod scenario;
 mod scenarios;
+mod script;
 pub mod window;
 
 use std::cell::{Cell, RefCell};
@@ -23,11 +25,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::mem::ManuallyDrop;
 
-use explore::{Config, Explorer, Fault, Report, Run, Schedule, Stack};
+use explore::{Config, Explorer, Failure, Fault, Report, Run, Stack};
 use mm::platform::Cpu;
 use mm::space::{AddressSpace, MunmapOrder};
 use mm::vma::Backing;
 
+pub use replay::{Outcome, ParseError, Replay};
 pub use scenario::{Act, Scenario, Thread};
 pub use scenarios::scenarios;
 
@@ -74,36 +77,36 @@ impl Race {
         config: &Config,
         mut watch: impl FnMut(&Machine),
     ) -> Report<Label> {
-        explorer.explore(config, |run| self.run(run, &mut watch))
+        let history = RefCell::new(Vec::new());
+        explorer.explore(config, |run| self.run(run, &history, &mut watch))
     }
 
-    /// Runs one schedule. The result is the failure, if it fails.
-    ///
-    /// # Errors
-    /// A line that says why the schedule does not fit.
-    pub fn replay<S: Stack>(
+    /// A failure of this race as text; its last line is the line that replays it.
+    pub fn report(&self, failure: &Failure<Label>) -> String {
+        let replay = Replay { race: self.clone(), schedule: failure.trace.schedule() };
+        format!("{}{}\nreplay: sugarbush replay '{replay}'", failure.trace, failure.fault)
+    }
+
+    /// One run: the trial of the explorer. `history` gets what the threads have done.
+    fn run(
         &self,
-        explorer: &mut Explorer<S>,
-        schedule: &Schedule,
-    ) -> Result<Option<String>, String> {
-        let failure = explorer.replay(&Config::new(0), schedule, |run| self.run(run, &mut |_| {}));
-        failure.map(|failure| failure.map(|failure| failure.to_string())).map_err(|stale| stale.to_string())
-    }
-
-    /// One run: the trial of the explorer.
-    fn run(&self, run: &mut Run<'_, Label>, watch: &mut dyn FnMut(&Machine)) -> Result<(), Fault> {
+        run: &mut Run<'_, Label>,
+        history: &RefCell<Vec<Done>>,
+        watch: &mut dyn FnMut(&Machine),
+    ) -> Result<(), Fault> {
+        history.borrow_mut().clear();
         let machine = Machine::with_bug(self.scenario.setup.frames, self.bug);
         machine.set_max_map_count(self.scenario.setup.settings.max_map_count);
         let free = machine.free_frames();
         let processes = Processes::new(&machine, &self.scenario, self.order);
-        let (history, clock) = (RefCell::new(Vec::new()), Cell::new(0));
+        let clock = Cell::new(0);
         let body = |number: usize| {
             let Thread { process, acts } = &self.scenario.threads[number];
             let (cpu, space) = (Cpu(number as u32), &processes.spaces[*process]);
-            let (machine, history, clock, children) = (&machine, &history, &clock, &processes.children);
+            let (machine, clock, children) = (&machine, &clock, &processes.children);
             move || {
                 for (index, act) in acts.iter().enumerate() {
-                    let value = 0x1000 * (number as u64 + 1) + index as u64;
+                    let value = value_of(number, index);
                     let begin = clock.replace(clock.get() + 1);
                     let answer = if act.is_fork() {
                         children.fork(space)
@@ -111,7 +114,8 @@ impl Race {
                         act.perform(space, machine, cpu, value)
                     };
                     let end = clock.replace(clock.get() + 1);
-                    let done = Done { process: *process, act: *act, answer, begin, end, value };
+                    let (thread, process) = (number, *process);
+                    let done = Done { thread, index, process, act: *act, answer, begin, end, value };
                     history.borrow_mut().push(done);
                 }
             }
@@ -122,7 +126,7 @@ impl Race {
         run.threads_watched(machine.engine(), &mut threads, || machine.first_violation())?;
         drop(threads);
         drop(bodies);
-        processes.check(&history.into_inner()).map_err(Fault::check)?;
+        processes.check(&history.borrow()).map_err(Fault::check)?;
         processes.end();
         check_end(&machine, free);
         watch(&machine);
@@ -236,6 +240,11 @@ impl<'m> Processes<'m> {
 /// What was stored before the race.
 const VALUE_BEFORE: u64 = 0xbef0;
 
+/// What act number `index` of a thread stores, if it is a store.
+fn value_of(thread: usize, index: usize) -> u64 {
+    0x1000 * (thread as u64 + 1) + index as u64
+}
+
 /// An address space at the end.
 struct End {
     /// Its areas, without regard to where VMAs end.
@@ -279,7 +288,7 @@ impl End {
 fn unexplained(history: &[Done], ends: &[End]) -> String {
     let mut text = String::from("no order of the acts explains their answers and the end:");
     for done in history {
-        let Done { process, act, answer, begin, end, value } = *done;
+        let Done { process, act, answer, begin, end, value, .. } = *done;
         let stored = if act.is_store() { format!(" of {value:#x}") } else { String::new() };
         let _ = write!(text, "\n  process {process}: {act:?}{stored}, moments {begin} to {end}: {answer:x?}");
     }

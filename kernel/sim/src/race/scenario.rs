@@ -6,6 +6,7 @@ use mm::platform::Cpu;
 use mm::range::{Page, PageRange};
 use mm::space::{AddressSpace, MunmapOrder};
 
+use super::{scenarios, window};
 use crate::machine::Machine;
 use crate::model::{System, Touch};
 use crate::op::{Op, PAGE};
@@ -118,6 +119,16 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// The scenario of this name, if there is one.
+    pub fn named(name: &str) -> Option<Self> {
+        Scenario::all().find(|scenario| scenario.name == name)
+    }
+
+    /// All scenarios: those of races, and those of the [`window`].
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        scenarios().into_iter().chain([window::hole().0, window::moved().0])
+    }
+
     /// One process that has done `before`, and no threads yet.
     pub fn new(name: &'static str, before: impl IntoIterator<Item = Op>) -> Self {
         let setup = Setup::new(MunmapOrder::default()).frames(FRAMES);

@@ -48,7 +48,7 @@ pub fn look<S: Stack>(
         schedules: report.schedules(),
         in_what_goes,
         in_what_stays,
-        failure: report.failure.map(|failure| failure.to_string()),
+        failure: report.failure.map(|failure| race.report(&failure)),
     }
 }
 
