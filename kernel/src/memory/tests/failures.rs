@@ -70,6 +70,7 @@ impl Space {
             FaultOutcome::Resolved => Ok(()),
             FaultOutcome::OutOfMemory => Err(None),
             FaultOutcome::Signal(signal) => panic!("a fault of page {page}: {signal}"),
+            FaultOutcome::BeyondEnd => panic!("a fault of page {page}, beyond the end of its object"),
         }
     }
 
@@ -210,7 +211,7 @@ static OPERATIONS: [Operation; 14] = [
 /// What the memory manager has taken of the machine, but for pages of its pools, which stay.
 #[derive(PartialEq, Eq, Debug)]
 struct Taken {
-    frames: [u64; 4],
+    frames: [u64; 5],
     vmas: u64,
     nodes: u64,
 }
@@ -221,7 +222,8 @@ impl Taken {
             KERNEL.rcu().poll();
         }
         let statistics = frames().statistics();
-        let kinds = [FrameKind::Anonymous, FrameKind::Shared, FrameKind::Table, FrameKind::Zero];
+        let kinds =
+            [FrameKind::Anonymous, FrameKind::Shared, FrameKind::Object, FrameKind::Table, FrameKind::Zero];
         Taken {
             frames: kinds.map(|kind| statistics.allocated(kind)),
             vmas: KERNEL.vmas().statistics().in_use,
