@@ -12,7 +12,7 @@
 //! | --- | --- | --- |
 //! | traverse | [`traverse`](PageTables::traverse), [`pin`](PageTables::pin) | a stable VMA over the page |
 //! | install | [`install`](PageTables::install), [`replace`](PageTables::replace) | a stable VMA over the page (never an rmap lock only) |
-//! | relocate | [`relocate`](PageTables::relocate), [`share`](PageTables::share), [`make_room`](PageTables::make_room) | the mmap write lock, and the write locks of the VMAs over both ranges |
+//! | relocate | [`relocate`](PageTables::relocate), [`make_room`](PageTables::make_room) | the mmap write lock, and the write locks of the VMAs over both ranges |
 //! | zap | [`zap`](PageTables::zap), [`protect`](PageTables::protect) | stable VMAs over the range; or none can be found there any more |
 //! | copy | [`copy_to`](PageTables::copy_to) | the mmap lock (write) and VMA write locks over the range; the copy is nobody else's yet |
 //! | free | [`free`](PageTables::free) | no VMA can be found between floor and ceiling, and the range is zapped (I20) |

@@ -1,4 +1,4 @@
-//! Relocate: moving or sharing the leaves of a range, for mremap.
+//! Relocate: moving the leaves of a range, for mremap.
 //!
 //! ```text
 //!   from    [ leaf table ][ leaf table ]          cut into pieces at the borders of the leaf tables at both ends
@@ -8,7 +8,7 @@
 //! Where the borders coincide, a leaf table moves as a whole: its entry in the table above goes to another place there.
 
 use super::table::{ENTRIES, Table, entry_end, index_of};
-use super::{PageTables, Pte, PteView, table_at};
+use super::{PageTables, Pte, table_at};
 use crate::error::MmError;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange};
@@ -71,17 +71,6 @@ impl<'m, P: Platform> PageTables<'m, P> {
         })
     }
 
-    /// Makes the tables that are missing for [`share`](Self::share) of `from` to as many pages from `to` on.
-    ///
-    /// # Errors
-    /// As [`make_room`](Self::make_room).
-    pub fn make_room_to_share(&self, from: PageRange, to: Page) -> Result<(), MmError> {
-        self.for_each_piece(from, to, |piece| match self.leaf_table(piece.to) {
-            Err(level) if !piece.is_empty() => self.make_tables(piece.to, level, 0).map(drop),
-            _ => Ok(()),
-        })
-    }
-
     /// Moves the leaves of `from` to as many pages from `to` on, where there is [room](Self::make_room) and no leaf. TLBs may
     /// know them at their old places until `gather` is finished.
     pub fn relocate(&self, from: PageRange, to: Page, gather: &mut Gather<'_, 'm, P>) -> Relocated {
@@ -134,27 +123,6 @@ impl<'m, P: Platform> PageTables<'m, P> {
             gather.touch(touched);
         }
         moved
-    }
-
-    /// Lets as many pages from `to` on, where there is [room](Self::make_room_to_share) and no leaf, map the frames of `from`
-    /// too. The number of leaves. The frames are shared on purpose: of kind `Shared`.
-    pub fn share(&self, from: PageRange, to: Page) -> u64 {
-        let mut shared = 0;
-        let result = self.for_each_piece(from, to, |piece| {
-            let Some(there) = self.room_for(&piece) else { return Ok(()) };
-            let _entries = self.lock.lock();
-            for (_, index, target) in piece.entries() {
-                let pte = piece.table.get(index);
-                if let PteView::Leaf { frame, .. } = pte.view() {
-                    self.machine.frames().get(frame);
-                    there.set(target, pte);
-                    shared += 1;
-                }
-            }
-            Ok(())
-        });
-        debug_assert!(result.is_ok());
-        shared
     }
 
     /// The leaf table where `piece` goes; none if the piece is empty.

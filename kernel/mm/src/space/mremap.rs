@@ -7,8 +7,8 @@
 //!   DONTUNMAP)    |                      | move, VMA by VMA
 //! ```
 //!
-//! The rules are those of Linux 6.18, with one limit: what has an object behind it (shared memory, the image) cannot
-//! become longer, as if it were `VM_DONTEXPAND` there, because objects know nothing of pages that nobody maps yet.
+//! The rules are those of Linux 6.18. Shared memory may become longer than its object, and whoever touches a page beyond the end
+//! gets a SIGBUS. The image cannot become longer, as if it were `VM_DONTEXPAND`: what lies behind it is not known.
 
 use abi::mman::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE};
 
@@ -174,9 +174,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             return Ok(vma);
         }
         let info = vma.info();
-        let has_object = info.backing != Backing::Anonymous;
+        let image = info.backing == Backing::Image;
         let private = !info.flags.contains(VmaFlags::SHARED);
-        if private && (remap.old_pages == 0 || (remap.source == Source::Keep && has_object)) {
+        if private && (remap.old_pages == 0 || (remap.source == Source::Keep && image)) {
             return Err(MmError::Invalid);
         }
         let within = info.range.end().number() - remap.old.number();
@@ -188,7 +188,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         let offset = info.pgoff.wrapping_add(info.range.pages() - within);
         offset.checked_add(remap.new_pages).ok_or(MmError::Invalid)?;
-        if has_object && (remap.old_pages != 0 || remap.new_pages > within) {
+        if image {
             return Err(MmError::Fault);
         }
         let more = remap.new_pages - remap.old_pages;

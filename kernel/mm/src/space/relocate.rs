@@ -14,7 +14,7 @@ use core::ptr;
 
 use crate::error::MmError;
 use crate::museum::Bug;
-use crate::pgtable::{PageTables, Relocated};
+use crate::pgtable::Relocated;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::schedule::Point;
@@ -24,7 +24,7 @@ use crate::space::order::Order;
 use crate::sync::WriteGuard;
 use crate::tlb::Gather;
 use crate::trace::Step;
-use crate::vma::{Access, Vma, VmaFlags};
+use crate::vma::{Vma, VmaFlags};
 
 /// What becomes of the old range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,11 +70,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         self.check_room_for_vmas(guard, 3)?;
         let vma = self.vma_at(guard, plan.from).ok_or(MmError::Fault)?;
         let flags = vma.flags();
-        let stays = plan.source == Source::Keep || plan.old().is_none();
-        if flags.contains(VmaFlags::SHARED) && stays {
-            self.duplicate(guard, vma, plan)?;
-        } else if let Some(old) = plan.old() {
-            self.insert_moved(guard, vma, plan, |tables, to| tables.make_room(old, to))?;
+        self.insert_moved(guard, vma, plan)?;
+        // A duplicate gets its pages from the object, as faults come.
+        if let Some(old) = plan.old() {
             self.move_pages(old, plan.to.start());
         }
         match (plan.old(), plan.source) {
@@ -98,35 +96,12 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         Ok(())
     }
 
-    /// Maps the shared memory of `vma` from `plan.from` on at the new range too. What was never touched gets its page now: it
-    /// has no other place where the two could find it.
-    fn duplicate(
-        &self,
-        guard: &mut WriteGuard<'_, Map<'m, P>>,
-        vma: &'m Vma,
-        plan: &Move,
-    ) -> Result<(), MmError> {
-        let original = PageRange::from_start(plan.from, plan.to.pages()).ok_or(MmError::Fault)?;
-        // To make the target free may have cut it short.
-        if original.end() > vma.end() {
-            return Err(MmError::Fault);
-        }
-        for page in original.iter() {
-            self.make_present(vma, page, Access::Read)?;
-        }
-        self.insert_moved(guard, vma, plan, |tables, to| tables.make_room_to_share(original, to))?;
-        self.machine.pause(Point::ChangeEntries(plan.to));
-        self.tables.share(original, plan.to.start());
-        Ok(())
-    }
-
-    /// Lets a VMA like `vma` be over the new range, with the page tables that `make_room` makes.
+    /// Lets a VMA like `vma` be over the new range, with page tables for what moves there.
     fn insert_moved(
         &self,
         guard: &mut WriteGuard<'_, Map<'m, P>>,
         vma: &'m Vma,
         plan: &Move,
-        make_room: impl FnOnce(&PageTables<'m, P>, Page) -> Result<(), MmError>,
     ) -> Result<(), MmError> {
         let mut edit = self.edit(guard, plan.to.start());
         // Nobody faults in the old range from here on.
@@ -137,7 +112,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let (prev, next) = edit.around(plan.to);
         // Before the store: a merge moves the bounds of the neighbours.
         let neighbours = Neighbours::between(prev, next);
-        let made = make_room(&self.tables, plan.to.start());
+        let made = plan.old().map_or(Ok(()), |old| self.tables.make_room(old, plan.to.start()));
         let result = made.and_then(|()| edit.insert(&info, prev, next).map(drop));
         if result.is_err() {
             let mut gather = Gather::new(self.machine, &self.tlb);

@@ -47,7 +47,7 @@ impl Model {
 
     /// Where the content of `page` lives, if it is mapped.
     pub(super) fn home_of(&self, page: u64) -> Option<Home> {
-        self.area_at(page).map(|area| home(area, page))
+        self.area_at(page).and_then(|area| self.home(area, page))
     }
 
     /// Where an access finds its page; a stack may grow to it.
@@ -70,7 +70,7 @@ impl Model {
         if !allowed {
             return Err(Fault::Denied);
         }
-        Ok(home(&area, page))
+        self.home(&area, page).ok_or(Fault::BeyondEnd)
     }
 
     /// Grows the stack `area` down to `page` (Linux: `expand_downwards`).
@@ -102,11 +102,15 @@ impl Model {
         self.put(grown);
         Ok(grown)
     }
-}
 
-fn home(area: &Area, page: u64) -> Home {
-    match area.attributes.sharing {
-        Sharing::Private => Home::Private(page),
-        Sharing::Shared(object) => Home::Shared(object, area.offset_of(page)),
+    /// Where the content of `page` of `area` lives; none beyond the end of an object.
+    fn home(&self, area: &Area, page: u64) -> Option<Home> {
+        match area.attributes.sharing {
+            Sharing::Private => Some(Home::Private(page)),
+            Sharing::Shared(object) => {
+                let offset = area.offset_of(page);
+                (offset < self.sizes[&object]).then_some(Home::Shared(object, offset))
+            }
+        }
     }
 }

@@ -94,6 +94,7 @@ impl Model {
         self.check_expand(&area.attributes, area.pages() - replaced)?;
         self.remove(area.start, area.end);
         if matches!(area.attributes.sharing, Sharing::Shared(_)) {
+            self.sizes.insert(self.object_name(), area.pages());
             self.next_object += 1;
         }
         self.put_merged(area);

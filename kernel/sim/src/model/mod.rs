@@ -89,6 +89,8 @@ pub struct Model {
     contents: BTreeMap<u64, Words>,
     brk_start: u64,
     brk: u64,
+    /// Pages of the shared objects that the process or its parents have made, by name.
+    sizes: BTreeMap<u64, u64>,
     /// Number of the process; part of the names that it gives to objects.
     number: u64,
     next_object: u64,
@@ -100,6 +102,7 @@ impl Model {
     pub fn new(number: u64, settings: Settings) -> Self {
         Model {
             settings,
+            sizes: BTreeMap::new(),
             number,
             areas: BTreeMap::new(),
             contents: BTreeMap::new(),

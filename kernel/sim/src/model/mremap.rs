@@ -1,7 +1,7 @@
 //! mremap, as Linux 6.18 does it.
 //!
-//! Linux lets a mapping of an object grow over the rest of the object, and beyond it, where an access is SIGBUS. Here,
-//! as in `mm`, the object of an area is what the area maps, and such an area cannot grow.
+//! Linux lets a mapping of a file grow over the rest of the file, and beyond it, where an access is SIGBUS. Here, as in `mm`,
+//! the image cannot grow.
 
 use abi::Errno;
 use abi::mman::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, Prot};
@@ -98,7 +98,7 @@ impl Model {
         if !grows {
             return Ok(());
         }
-        if image || (!private && (call.old_pages > 0 || call.new_pages > here)) {
+        if image {
             return Err(Errno::EFAULT);
         }
         let more = call.new_pages - call.old_pages;
@@ -184,9 +184,6 @@ impl Model {
         }
         let area = *self.area_at(call.old).ok_or(Errno::EFAULT)?;
         let private = area.attributes.sharing == Sharing::Private;
-        if call.old_pages == 0 && call.old + call.new_pages > area.end {
-            return Err(Errno::EFAULT);
-        }
         let mut copy = Area { start, end: start + call.new_pages, pgoff: area.offset_of(call.old), ..area };
         if private && area.attributes.backing == Backing::Anonymous && area.group.is_none() {
             copy.pgoff = start;

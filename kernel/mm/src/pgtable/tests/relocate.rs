@@ -104,19 +104,6 @@ fn without_memory_for_tables_nothing_moves_and_the_tables_made_can_be_freed() {
 }
 
 #[test]
-fn shared_frames_are_mapped_twice() {
-    let machine = Machine::with_frames(64);
-    let space = Space::new(&machine);
-    let frame = space.map(5, ReadWrite);
-    space.tables.make_room_to_share(range(0, MIB2), Page::new(GIB)).unwrap();
-    assert_eq!(space.tables.share(range(0, MIB2), Page::new(GIB)), 1);
-    assert_eq!(machine.frames().reference_count(frame), 2);
-    assert_eq!(space.access(5), Some((frame, ReadWrite)));
-    assert_eq!(space.access(GIB + 5), Some((frame, ReadWrite)));
-    space.check();
-}
-
-#[test]
 fn random_moves_agree_with_a_flat_model() {
     let machine = Machine::with_frames(4096);
     let space = Space::new(&machine);
