@@ -333,6 +333,17 @@ fn shared_memory_grows_beyond_its_object_where_accesses_are_sigbus() {
 }
 
 #[test]
+fn locked_shared_memory_is_faulted_in_up_to_the_end_of_its_object() {
+    in_every_order(|world| {
+        world.apply(mmap(4 * PAGE).fixed(page(0)).shared().with(Map::LOCKED));
+        world.apply(resize(0, 4, 1));
+        assert_eq!(world.apply(resize(0, 1, 8)), at(0));
+        assert_eq!(world.space().totals().locked, 8);
+        assert_eq!(world.apply(read(0, page(4))), Answer::Killed(Fault::BeyondEnd));
+    });
+}
+
+#[test]
 fn the_image_does_not_grow() {
     in_every_order(|world| {
         world.apply(image(page(4) / PAGE, 2, Prot::READ_WRITE, 7));
