@@ -10,6 +10,28 @@ pub(crate) enum Packing {
     Upper,
 }
 
+impl Packing {
+    /// How the node above is cut if it is overfull, too: what changes there is child `index` of `count`.
+    #[inline]
+    pub(crate) fn above(self, index: usize, count: usize) -> Self {
+        match self {
+            Self::Lower if index + 1 == count => Self::Lower,
+            Self::Upper if index == 0 => Self::Upper,
+            _ => Self::Even,
+        }
+    }
+
+    /// How many of `len` the first of two nodes gets, of which each needs `least`.
+    #[inline]
+    pub(crate) fn first_of_two(self, len: usize, least: usize) -> usize {
+        match self {
+            Self::Even => len / 2,
+            Self::Lower => len - least,
+            Self::Upper => least,
+        }
+    }
+}
+
 /// How a list is cut into nodes.
 pub(crate) struct Cut {
     len: usize,
@@ -36,8 +58,7 @@ impl Cut {
             cut.parts += 1;
         }
         if cut.parts == 2 && packing != Packing::Even {
-            let first = if packing == Packing::Lower { len - least } else { least };
-            let uneven = Self { len, parts: 2, first: Some(first) };
+            let uneven = Self { len, parts: 2, first: Some(packing.first_of_two(len, least)) };
             if all_fit(&uneven) {
                 return uneven;
             }

@@ -15,7 +15,7 @@
 //! - Replaced nodes are freed by [`Rcu`], quiescent-state based.
 //!
 //! Where to read: `geometry` (how much a node holds), `node` (layout, and all of the crate's pointers), `tree` (who may do
-//! what), `place` and `step` (cursors), `writer`, `reserve` and `rebuild` (stores), `area` (free space), `rcu`, `check`.
+//! what), `place` and `step` (cursors), `writer`, `reserve`, `split`, `span` and `rebuild` (stores), `area` (free space), `rcu`, `check`.
 
 #![cfg_attr(not(any(test, loom)), no_std)]
 
@@ -35,6 +35,8 @@ mod rebuild;
 mod render;
 mod reserve;
 mod source;
+mod span;
+mod split;
 pub mod stats;
 mod step;
 mod sync;

@@ -409,8 +409,7 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
     }
 
     fn doom_leaf(&mut self, leaf: Leaf<'m, T>) {
-        self.removed += leaf.live();
-        self.doomed.doom(leaf.link());
+        self.removed += self.doomed.doom(leaf.link());
     }
 
     /// Dooms everything strictly between the two paths.

@@ -15,7 +15,9 @@ use crate::{
     node::{Chain, Leaf, Met, Spot, saturate},
     path::{Change, Plan},
     rebuild::rebuild,
-    source::NodeSource,
+    source::{Bug, NodeSource},
+    span::erase_span,
+    split::split,
     tree::Tree,
 };
 
@@ -120,6 +122,14 @@ fn prepare_other<'m, T, S: NodeSource>(
 ) -> Result<Chain, NoMemory> {
     if let Some(leaf) = plan.path.leaf {
         if range.end <= bounds.end {
+            if what == Store::Entry
+                && plan.path.height > 0
+                && leaf.is_narrow()
+                && leaf.count() == NARROW
+                && let Some(done) = split(tree, plan, leaf, &bounds, range)
+            {
+                return done;
+            }
             if let Some(met) = leaf.meet(range) {
                 if what == Store::Erase && met.lo == met.hi {
                     plan.change = Change::Nothing;
@@ -133,6 +143,11 @@ fn prepare_other<'m, T, S: NodeSource>(
                 plan.change = Change::Nothing;
                 return Ok(Chain::new());
             }
+        } else if what == Store::Erase
+            && !tree.rcu().source().has(Bug::SpanningStoreDuplicate)
+            && let Some(done) = erase_span(tree, plan, leaf, &bounds, range)
+        {
+            return done;
         }
     } else if what == Store::Erase {
         plan.change = Change::Nothing;

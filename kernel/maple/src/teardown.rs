@@ -34,17 +34,19 @@ pub(crate) fn for_each_node<'m, T>(link: Link<'m, T>, mut visit: impl FnMut(Kind
 
 /// Puts every node at and below `link` on `doomed`; gives the number of entries there.
 pub(crate) fn doom_subtree<T>(link: Link<'_, T>, doomed: &mut Chain) -> usize {
-    if let Kind::Leaf(leaf) = link.kind() {
-        doomed.doom(link);
-        return leaf.live();
-    }
+    let Kind::Inner(inner) = link.kind() else { return doomed.doom(link) };
     let mut entries = 0;
+    if let Kind::Leaf(_) = inner.child(0).kind() {
+        // The most frequent.
+        entries = (0..inner.count()).map(|index| doomed.doom(inner.child(index))).sum();
+        doomed.doom(link);
+        return entries;
+    }
     for_each_node(link, |node| match node {
-        Kind::Inner(inner) => doomed.doom(inner.link()),
-        Kind::Leaf(leaf) => {
-            entries += leaf.live();
-            doomed.doom(leaf.link());
+        Kind::Inner(inner) => {
+            doomed.doom(inner.link());
         }
+        Kind::Leaf(leaf) => entries += doomed.doom(leaf.link()),
     });
     entries
 }

@@ -337,6 +337,15 @@ impl<'m, T> Leaf<'m, T> {
         before && (below == self.count() || self.range(below).start >= range.end)
     }
 
+    /// Cuts entry `index` of a prepared narrow leaf, of which pages inside of `kept` stay.
+    #[inline]
+    pub(crate) fn cut(self, index: usize, kept: Range<u64>) {
+        let body = self.narrow();
+        let (start, end) = (kept.start.max(self.range(index).start), kept.end.min(self.range(index).end));
+        let bounds = (start - body.base) << 32 | (end - body.base);
+        body.bounds[index].store(bounds, Ordering::Relaxed);
+    }
+
     /// Brings the value for the place that a prepared leaf has left open.
     #[inline(always)]
     pub(crate) fn fill(self, index: usize, entry: &'m T) {

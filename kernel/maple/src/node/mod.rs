@@ -23,6 +23,7 @@
 mod buffer;
 mod free_list;
 mod inner;
+mod join;
 mod leaf;
 mod pack;
 mod splice;
@@ -39,6 +40,7 @@ use crate::sync::{AtomicPtr, Ordering, Touch};
 pub(crate) use buffer::Buffer;
 pub use free_list::FreeList;
 pub(crate) use inner::{Child, Inner};
+pub(crate) use join::{Run, Siblings};
 pub(crate) use leaf::{Found, Item, Leaf, saturate};
 pub(crate) use pack::{Children, Entries, fits, length, nth, nth_key, pack_inner, pack_leaf};
 pub(crate) use splice::{Met, Spot};
@@ -249,8 +251,10 @@ impl Chain {
         core::mem::replace(self, Self::new())
     }
 
-    /// Puts a linked node that the store at hand will unlink in front.
-    pub(crate) fn doom<T>(&mut self, link: Link<'_, T>) {
+    /// Puts a linked node that the store at hand will unlink in front. Gives how many entries (that are not vacant) or children
+    /// it has.
+    #[inline]
+    pub(crate) fn doom<T>(&mut self, link: Link<'_, T>) -> usize {
         let node = link.node();
         let head = link.head();
         let marks = head.counts();
@@ -259,6 +263,7 @@ impl Chain {
             self.tail = node;
         }
         self.head = node;
+        (marks & COUNT) - (marks & VACANT) / ONE_VACANT
     }
 
     /// Marks one node dead and moves it onto the stack `arrivals`.
