@@ -54,6 +54,7 @@ extern "C" fn main() -> ! {
     symbols::init();
     time::init(start);
     arch::interrupts::enable();
+    arch::smp::start_others(arch::parallel::idle);
     report();
     match cmdline::mode() {
         Mode::Run => run(),

@@ -75,8 +75,11 @@ pub(crate) fn timer_ticks() -> u64 {
     TICKS.load(Ordering::Relaxed)
 }
 
-/// A timer interrupt came; interrupts are off, or it came in ring 3. Takes no locks.
+/// A timer interrupt came on this CPU; interrupts are off, or it came in ring 3. Takes no locks.
 pub(crate) fn tick() {
+    if arch::cpu_number() != 0 {
+        return;
+    }
     TICKS.fetch_add(1, Ordering::Relaxed);
     #[cfg(feature = "test")]
     crate::test::watchdog();

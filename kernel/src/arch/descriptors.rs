@@ -12,7 +12,7 @@ use x86_64::structures::DescriptorTablePointer;
 use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable, SegmentSelector};
 use x86_64::structures::tss::TaskStateSegment;
 
-use super::percpu::PerCpu;
+use super::percpu::{self, MAX_CPUS, PerCpu};
 use super::stack::CpuStack;
 use super::{trap, user};
 
@@ -54,25 +54,26 @@ struct Table(UnsafeCell<[Gate; trap::VECTORS]>);
 unsafe impl Sync for Table {}
 
 static INTERRUPTS: Table = Table(UnsafeCell::new([Gate::NONE; trap::VECTORS]));
-static TASK_STATE: Once<TaskStateSegment> = Once::new();
-static SEGMENTS: Once<GlobalDescriptorTable> = Once::new();
+/// Each CPU's own.
+static TASK_STATES: [Once<TaskStateSegment>; MAX_CPUS] = [const { Once::new() }; MAX_CPUS];
+/// Each CPU's own, because a task state segment is busy on one CPU.
+static SEGMENTS: [Once<GlobalDescriptorTable>; MAX_CPUS] = [const { Once::new() }; MAX_CPUS];
 
-/// Loads all of them for the boot CPU, whose area is `cpu`, and sets up `syscall`. The boot CPU's stacks are
-/// mapped.
-pub(super) fn init(cpu: *const PerCpu) {
-    let task_state = TASK_STATE.call_once(|| {
+/// Loads all of them on the running CPU, which has this number, and sets up `syscall`. The CPU's stacks are mapped.
+pub(super) fn init(cpu: u32) {
+    let task_state = TASK_STATES[cpu as usize].call_once(|| {
         let mut task_state = TaskStateSegment::new();
-        task_state.privilege_stack_table[0] = VirtAddr::new(CpuStack::Entry.top());
+        task_state.privilege_stack_table[0] = VirtAddr::new(CpuStack::Entry.top(cpu));
         for (index, stack) in IST_STACKS.into_iter().enumerate() {
             // The highest word of an IST stack tells the entry whose CPU this is; see `trap`.
-            let top = stack.top() - 16;
+            let top = stack.top(cpu) - 16;
             // SAFETY: the stack is mapped and unused.
-            unsafe { (top as *mut *const PerCpu).write(cpu) };
+            unsafe { (top as *mut *const PerCpu).write(percpu::area(cpu)) };
             task_state.interrupt_stack_table[index] = VirtAddr::new(top);
         }
         task_state
     });
-    let segments = SEGMENTS.call_once(|| {
+    let segments = SEGMENTS[cpu as usize].call_once(|| {
         let mut segments = GlobalDescriptorTable::new();
         segments.append(Descriptor::kernel_code_segment());
         segments.append(Descriptor::kernel_data_segment());
@@ -93,6 +94,9 @@ pub(super) fn init(cpu: *const PerCpu) {
         GS::set_reg(SegmentSelector(0));
         load_tss(SegmentSelector(0x28));
     }
+    if cpu == 0 {
+        fill_interrupts();
+    }
     load_interrupts();
     init_syscall();
 }
@@ -101,8 +105,8 @@ pub(super) fn init(cpu: *const PerCpu) {
 const IST_STACKS: [CpuStack; 4] =
     [CpuStack::DoubleFault, CpuStack::NonMaskable, CpuStack::MachineCheck, CpuStack::Debug];
 
-fn load_interrupts() {
-    // SAFETY: runs once, before the table is loaded.
+fn fill_interrupts() {
+    // SAFETY: runs once, on the boot CPU, before the table is loaded anywhere.
     let gates = unsafe { &mut *INTERRUPTS.0.get() };
     for (vector, gate) in gates.iter_mut().enumerate() {
         let ist = match vector as u8 {
@@ -115,11 +119,14 @@ fn load_interrupts() {
         let privilege = if vector as u8 == trap::BREAKPOINT { 3 } else { 0 };
         *gate = Gate::new(trap::stub(vector), ist, privilege);
     }
+}
+
+fn load_interrupts() {
     let pointer = DescriptorTablePointer {
-        limit: (size_of_val(gates) - 1) as u16,
-        base: VirtAddr::from_ptr(gates.as_ptr()),
+        limit: (size_of::<Table>() - 1) as u16,
+        base: VirtAddr::from_ptr(INTERRUPTS.0.get()),
     };
-    // SAFETY: the table is static and complete.
+    // SAFETY: the table is static and complete: `fill_interrupts` has run.
     unsafe { lidt(&pointer) };
 }
 

@@ -5,6 +5,7 @@ use core::ops::Range;
 use bootloader_api::BootInfo;
 
 use super::paging::{self, DIRECT_MAP};
+use super::processors;
 
 /// Physical range of the ramdisk, empty without one.
 ///
@@ -22,4 +23,11 @@ pub(crate) fn ramdisk(boot_info: &BootInfo) -> Range<u64> {
     let start = physical(address);
     assert!(physical(address + len - 1) == start + len - 1, "the ramdisk is not contiguous");
     start..start + len
+}
+
+/// Finds out which processors there are. Only while the boot loader's tables are loaded, which map the firmware's tables.
+pub(crate) fn find_processors(boot_info: &BootInfo) {
+    if let Some(rsdp) = boot_info.rsdp_addr.into_option() {
+        processors::find(rsdp);
+    }
 }

@@ -6,6 +6,8 @@
 //! | [`paging`], [`direct_map`], [`image`] | the kernel's page tables |
 //! | [`descriptors`], [`trap`], [`fixup`] | segments, exceptions, interrupts |
 //! | [`percpu`], [`cpu`], [`stack`] | what belongs to a CPU |
+//! | [`processors`], [`trampoline`], [`smp`] | finding and starting other CPUs |
+//! | [`parallel`] | work for other CPUs |
 //! | [`user`], [`usercopy`], [`fpu`] | ring 3 |
 //! | [`apic`], [`clock`], [`port`], [`serial`], [`entropy`] | devices |
 //! | [`heap`] | the allocator behind `alloc` |
@@ -26,16 +28,20 @@ pub(crate) mod image;
 pub(crate) mod interrupts;
 pub(crate) mod machine;
 pub(crate) mod paging;
+pub(crate) mod parallel;
 mod percpu;
 pub(crate) mod port;
+mod processors;
 mod pvh;
 #[cfg(feature = "test")]
 pub(crate) mod registry;
 pub(crate) mod serial;
+pub(crate) mod smp;
 mod stack;
 #[cfg(feature = "test")]
 mod tests;
 pub(crate) mod tlb;
+mod trampoline;
 mod trap;
 #[cfg(feature = "test")]
 pub(crate) mod trial;
@@ -56,11 +62,15 @@ pub(crate) fn build_tables(map: &mut MemoryMap) -> paging::KernelTables {
     paging::KernelTables::new(map)
 }
 
-/// Sets up segments, exceptions, the per-CPU area and `syscall`. The first thing on the kernel's own stack.
+/// Sets up segments, exceptions, the per-CPU area and `syscall` of the boot CPU. The first thing on the kernel's own stack.
 pub(crate) fn init_cpu() {
-    let area = percpu::area(0);
-    descriptors::init(area);
-    percpu::init(area);
+    init_this_cpu(0);
+}
+
+/// The same for the running CPU, which has this number.
+fn init_this_cpu(number: u32) {
+    descriptors::init(number);
+    percpu::init(number);
     fpu::init();
 }
 
@@ -78,5 +88,5 @@ pub(crate) fn start_timer(per_second: u64) {
 
 /// Gives this CPU its area, so that [`cpu_number`] works. The first thing of all.
 pub(crate) fn early() {
-    percpu::init(percpu::area(0));
+    percpu::init(0);
 }

@@ -23,7 +23,8 @@ use x86_64::structures::paging::{
 };
 use x86_64::{PhysAddr, VirtAddr};
 
-use super::{cpu, direct_map, image, interrupts, stack};
+use super::stack::{self, CpuStack};
+use super::{cpu, direct_map, image, interrupts};
 use crate::memory::map::{MemoryMap, Regions};
 
 /// Where physical memory is mapped: physical address 0.
@@ -271,7 +272,7 @@ impl KernelTables {
         let KernelTables(root) = self;
         ROOT.call_once(|| root);
         // SAFETY: the tables map the image with the permissions it is linked for, and the new stack.
-        unsafe { switch(root.start_address().as_u64(), stack::boot_stack_top(), main) }
+        unsafe { switch(root.start_address().as_u64(), CpuStack::Main.top(0), main) }
     }
 }
 
@@ -288,7 +289,7 @@ fn build(map: &mut MemoryMap, read_only: &Regions) -> Result<PhysFrame, OutOfFra
     tables.map_image(image::text(), Access::Execute)?;
     tables.map_image(image::rodata(), Access::Read)?;
     tables.map_image(image::data(), Access::Write)?;
-    for pages in stack::boot_stacks() {
+    for pages in stack::of_cpu(0) {
         for address in pages.step_by(4096) {
             let frame = tables.frames.allocate_frame().ok_or(OutOfFrames)?;
             tables.map::<Size4KiB>(address, frame.start_address().as_u64(), Access::Write)?;

@@ -1,8 +1,8 @@
 //! The area that belongs to one CPU, found through GS.
 //!
 //! In the kernel the GS base is the address of the CPU's [`PerCpu`]; in ring 3 it is the program's, with the
-//! kernel's in `IA32_KERNEL_GS_BASE`. `swapgs` at the border exchanges them. One CPU now; the area is an array
-//! element so that more can follow.
+//! kernel's in `IA32_KERNEL_GS_BASE`. `swapgs` at the border exchanges them. What other CPUs write (mailboxes, jobs) is
+//! elsewhere, so that nobody else writes these cache lines.
 
 use core::arch::asm;
 use core::cell::{Cell, OnceCell};
@@ -16,7 +16,7 @@ use x86_64::registers::model_specific::{GsBase, KernelGsBase};
 use super::user::{Context, FaultHandler};
 
 /// CPUs that the kernel can have.
-pub(super) const MAX_CPUS: usize = 1;
+pub(super) const MAX_CPUS: usize = 16;
 
 /// One CPU's area. Its fields are used by that CPU only; those that interrupt handlers use too say so. No two areas share
 /// a cache line, or a pair of lines that is fetched together.
@@ -36,8 +36,8 @@ pub(super) struct PerCpu {
     pub(super) fault_handler: Cell<Option<FaultHandler>>,
     /// Where an abandoned run on another stack goes back to: a stack pointer, or 0.
     pub(super) recovery: Cell<u64>,
-    /// The number of this CPU.
-    pub(super) number: u32,
+    /// The number of this CPU. Never changes once the CPU runs.
+    pub(super) number: Cell<u32>,
     /// What has happened on this CPU, by event. Written by this CPU, read by all.
     events: [AtomicU64; Event::ALL.len()],
 }
@@ -70,21 +70,25 @@ static AREAS: Areas = Areas(
             bases: Cell::new(0),
             fault_handler: Cell::new(None),
             recovery: Cell::new(0),
-            number: 0,
+            number: Cell::new(0),
             events: [const { AtomicU64::new(0) }; Event::ALL.len()],
         }
     }; MAX_CPUS],
 );
 
 /// The area of a CPU below [`MAX_CPUS`].
-pub(super) fn area(number: usize) -> *const PerCpu {
-    &raw const AREAS.0[number]
+pub(super) fn area(number: u32) -> *const PerCpu {
+    &raw const AREAS.0[number as usize]
 }
 
-/// Makes `area` that of the running CPU. Before this, [`current`] must not be called.
-pub(super) fn init(area: *const PerCpu) {
+/// Gives the running CPU the area of this number. Before this, [`current`] must not be called.
+pub(super) fn init(number: u32) {
+    let area = area(number);
     // SAFETY: an element of the static, and this CPU's own.
-    unsafe { (*area).this.set(area) };
+    unsafe {
+        (*area).this.set(area);
+        (*area).number.set(number);
+    }
     GsBase::write(VirtAddr::from_ptr(area));
     KernelGsBase::write(VirtAddr::zero());
 }
@@ -114,7 +118,7 @@ pub(super) fn bases() -> u64 {
 /// The number of the running CPU, from 0.
 #[inline]
 pub(crate) fn cpu_number() -> u32 {
-    current().number
+    current().number.get()
 }
 
 /// Counts `event` on the running CPU, in one instruction, so that it does not matter where an interrupt comes.

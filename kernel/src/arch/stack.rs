@@ -8,6 +8,7 @@
 use core::ops::Range;
 
 use super::paging::STACKS;
+use super::percpu::MAX_CPUS;
 
 /// Distance of two stacks in bytes.
 const SLOT: u64 = 128 << 10;
@@ -15,13 +16,17 @@ const SLOT: u64 = 128 << 10;
 pub(super) const STACK_SIZE: u64 = 64 << 10;
 /// Size of the stacks that exceptions switch to, in bytes.
 const EXCEPTION_STACK_SIZE: u64 = 16 << 10;
-/// Slots that can be used; the first ones are the boot CPU's.
+/// Slots that can be used; the first ones are the CPUs' own.
 const SLOTS: u64 = 4096;
+/// Slots of one CPU: enough for its [`CpuStack`]s.
+const CPU_SLOTS: u64 = 8;
+/// The first slot that is not a CPU's own.
+pub(super) const FIRST_FREE_SLOT: u64 = MAX_CPUS as u64 * CPU_SLOTS;
 
-/// The stacks that the task state segment names.
+/// The stacks that each CPU has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum CpuStack {
-    /// Where the kernel starts.
+    /// Where the kernel starts on the CPU, and idles.
     Main = 0,
     /// Interrupts and exceptions from ring 3, for a few instructions.
     Entry = 1,
@@ -45,32 +50,32 @@ impl CpuStack {
         CpuStack::Debug,
     ];
 
-    /// The mapped pages, in bytes.
-    fn range(self) -> Range<u64> {
+    /// One past the highest byte of the boot CPU's main stack; those of other CPUs follow at [`DISTANCE`](Self::DISTANCE).
+    pub(super) const FIRST_MAIN_TOP: u64 = slot_top(CpuStack::Main as u64);
+    /// From a stack of one CPU to that of the next, in bytes.
+    pub(super) const DISTANCE: u64 = CPU_SLOTS * SLOT;
+
+    /// The mapped pages of `cpu`'s, in bytes.
+    fn range(self, cpu: u32) -> Range<u64> {
         let size = if self == CpuStack::Main { STACK_SIZE } else { EXCEPTION_STACK_SIZE };
-        let top = slot_top(self as u64);
+        let top = slot_top(u64::from(cpu) * CPU_SLOTS + self as u64);
         top - size..top
     }
 
-    /// One past its highest byte; 16-byte aligned.
-    pub(super) fn top(self) -> u64 {
-        self.range().end
+    /// One past the highest byte of `cpu`'s; 16-byte aligned.
+    pub(super) fn top(self, cpu: u32) -> u64 {
+        self.range(cpu).end
     }
 }
 
 /// One past the highest byte of a slot.
-pub(super) fn slot_top(slot: u64) -> u64 {
+pub(super) const fn slot_top(slot: u64) -> u64 {
     STACKS + (slot + 1) * SLOT
 }
 
-/// The ranges to map for the boot CPU's stacks.
-pub(super) fn boot_stacks() -> impl Iterator<Item = Range<u64>> {
-    CpuStack::ALL.into_iter().map(CpuStack::range)
-}
-
-/// Where the boot CPU's main stack starts.
-pub(super) fn boot_stack_top() -> u64 {
-    CpuStack::Main.top()
+/// The ranges to map for the stacks of a CPU.
+pub(super) fn of_cpu(cpu: u32) -> impl Iterator<Item = Range<u64>> {
+    CpuStack::ALL.into_iter().map(move |stack| stack.range(cpu))
 }
 
 /// Whether an address is in the window of stacks: a fault there is a stack overflow.

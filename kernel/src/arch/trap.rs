@@ -29,6 +29,8 @@ pub(super) const PAGE_FAULT: u8 = 14;
 pub(super) const MACHINE_CHECK: u8 = 18;
 /// The timer of the local APIC.
 pub(super) const TIMER: u8 = 0x20;
+/// Another CPU wants this one to leave its sleep, or its program.
+pub(super) const WAKE: u8 = 0x21;
 /// What the local APIC sends when an interrupt vanished; takes no end-of-interrupt.
 pub(super) const SPURIOUS: u8 = 0x2f;
 /// Vectors that have stubs.
@@ -253,6 +255,7 @@ pub(super) fn interrupt(vector: u8) {
             apic::end_of_interrupt();
             crate::time::tick();
         }
+        WAKE => apic::end_of_interrupt(),
         SPURIOUS => {}
         NON_MASKABLE => _ = NON_MASKABLE_COUNT.fetch_add(1, Ordering::Relaxed),
         _ => {

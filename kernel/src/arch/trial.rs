@@ -3,15 +3,12 @@
 use core::arch::naked_asm;
 use core::ops::Range;
 
-use super::stack::{STACK_SIZE, slot_top};
+use super::stack::{FIRST_FREE_SLOT, STACK_SIZE, slot_top};
 use super::{interrupts, percpu, user};
 
-/// The first slot that is not the boot CPU's.
-const FIRST_SLOT: u64 = 8;
-
-/// The pages of stack number `index` (below 4000), in bytes. The page below is never mapped.
+/// The pages of stack number `index` (below 3900), in bytes. The page below is never mapped.
 pub(crate) fn stack_pages(index: u64) -> Range<u64> {
-    let top = slot_top(FIRST_SLOT + index);
+    let top = slot_top(FIRST_FREE_SLOT + index);
     top - STACK_SIZE..top
 }
 

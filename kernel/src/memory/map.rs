@@ -6,8 +6,12 @@ use bootloader_api::BootInfo;
 use bootloader_api::info::MemoryRegionKind;
 use mm::PAGE_SIZE;
 
-/// Memory below is left alone: firmware data, and start-up code of other CPUs later.
+/// Memory below is never handed out: firmware data, and the start-up code of other CPUs.
 const LOW_MEMORY_END: u64 = 1 << 20;
+/// Where start-up code can be: not at address 0, and not where a PC has the firmware's own data and its devices.
+const START_UP: Range<u64> = PAGE_SIZE..0x9_f000;
+/// How much of that is needed, in bytes.
+const START_UP_SIZE: u64 = 5 * PAGE_SIZE;
 
 /// A few ascending, disjoint ranges of physical addresses (bytes, page aligned).
 pub(crate) struct Regions {
@@ -124,6 +128,8 @@ pub(crate) struct MemoryMap {
     pub(crate) ram: Regions,
     /// The part of it that nobody uses. What early boot takes is taken out here.
     pub(crate) free: Regions,
+    /// Physical address of [`START_UP_SIZE`] bytes of memory below 1 MiB that nobody uses, for code in real mode.
+    pub(crate) start_up: Option<u64>,
     /// What the loader used: its page tables, stack and boot info; free once those have been left.
     loader: Regions,
 }
@@ -131,7 +137,7 @@ pub(crate) struct MemoryMap {
 impl MemoryMap {
     /// No memory.
     pub(crate) const fn empty() -> Self {
-        MemoryMap { ram: Regions::new(), free: Regions::new(), loader: Regions::new() }
+        MemoryMap { ram: Regions::new(), free: Regions::new(), start_up: None, loader: Regions::new() }
     }
 
     /// Reads the boot loader's map.
@@ -143,6 +149,10 @@ impl MemoryMap {
                 _ => continue,
             };
             let range = region.start.next_multiple_of(PAGE_SIZE)..region.end & !(PAGE_SIZE - 1);
+            let low = range.start.max(START_UP.start)..range.end.min(START_UP.end);
+            if region.kind == MemoryRegionKind::Usable && low.end.saturating_sub(low.start) >= START_UP_SIZE {
+                self.start_up.get_or_insert(low.start);
+            }
             // Memory that is reported twice must not be there twice.
             if !self.ram.overlaps(&range) {
                 part.add(range.clone());

@@ -39,6 +39,7 @@ pub(crate) fn frames() -> &'static FrameAllocator<&'static [FrameMeta]> {
 /// Takes the machine over: reads what the boot loader tells, leaves its page tables and its stack for the
 /// kernel's own, and continues in `main`. The boot info is gone then.
 pub(crate) fn take_over(boot_info: &BootInfo, main: extern "C" fn() -> !) -> ! {
+    machine::find_processors(boot_info);
     let ramdisk = machine::ramdisk(boot_info);
     let ramdisk_pages = ramdisk.start & !(PAGE_SIZE - 1)..ramdisk.end.next_multiple_of(PAGE_SIZE);
     ramdisk::locate(ramdisk);
@@ -69,6 +70,11 @@ pub(crate) fn init() {
 /// Bytes of memory that the machine reports.
 pub(crate) fn reported_bytes() -> u64 {
     MAP.lock().ram.bytes()
+}
+
+/// Physical address of five pages below 1 MiB that nobody uses, for the start of other CPUs; `None` without such memory.
+pub(crate) fn start_up_pages() -> Option<u64> {
+    MAP.lock().start_up
 }
 
 /// The frame at a page-aligned physical address below 16 TiB, as all memory of the map is.

@@ -12,7 +12,7 @@ use x86_64::structures::paging::{PageTable, PageTableFlags as Flags};
 use super::space::{BASE, TestSpace};
 use crate::arch::paging::{self, DIRECT_MAP};
 use crate::arch::registry::kernel_test;
-use crate::arch::stack::{STACK_SIZE, boot_stacks};
+use crate::arch::stack::{self, STACK_SIZE};
 use crate::arch::user::copy_from_user;
 use crate::arch::{cpu, direct_map, image};
 use crate::memory::{KERNEL, KernelStack};
@@ -167,7 +167,7 @@ kernel_test! {
     }
 
     fn pages_around_the_cpus_own_stacks_are_guards() {
-        for pages in boot_stacks() {
+        for pages in stack::of_cpu(0) {
             assert!(paging::translate(pages.start).is_some() && paging::translate(pages.end - 1).is_some());
             assert_eq!(paging::translate(pages.start - 1), None, "below the stack at {pages:#x?}");
             assert_eq!(paging::translate(pages.end), None, "above the stack at {pages:#x?}");
