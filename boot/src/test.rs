@@ -104,22 +104,26 @@ fn end_to_end(checkout: &Checkout, timeout: Duration, tally: &mut Tally) -> Resu
     end_to_end::run(checkout, timeout, tally)
 }
 
-/// All tests with every order, and those that depend on the size of the memory with little and with much.
+/// All tests with every order and with two processors, those that use all processors at once with four as well, and those
+/// that depend on the size of the memory with little and with much.
 fn configurations() -> Vec<Configuration> {
-    let configuration = |munmap, memory, filter: Option<&str>| Configuration {
+    let configuration = |munmap, memory, smp, filter: Option<&str>| Configuration {
         munmap,
         memory,
-        smp: 1,
+        smp,
         filter: filter.map(str::to_owned),
         append: None,
     };
     vec![
-        configuration(Order::Reordered, MEMORY, None),
-        configuration(Order::Prepatch, MEMORY, None),
-        configuration(Order::Vms, MEMORY, None),
-        configuration(Order::Adaptive, MEMORY, None),
-        configuration(Order::Reordered, 128, Some("frame")),
-        configuration(Order::Reordered, 4096, Some("frame")),
+        configuration(Order::Reordered, MEMORY, 1, None),
+        configuration(Order::Prepatch, MEMORY, 1, None),
+        configuration(Order::Vms, MEMORY, 1, None),
+        configuration(Order::Adaptive, MEMORY, 1, None),
+        configuration(Order::Reordered, MEMORY, 2, None),
+        configuration(Order::Reordered, MEMORY, 4, Some("parallel")),
+        configuration(Order::Vms, MEMORY, 4, Some("parallel")),
+        configuration(Order::Reordered, 128, 1, Some("frame")),
+        configuration(Order::Reordered, 4096, 1, Some("frame")),
     ]
 }
 

@@ -77,7 +77,10 @@ pub(crate) fn timer_ticks() -> u64 {
 
 /// A timer interrupt came on this CPU; interrupts are off, or it came in ring 3. Takes no locks.
 pub(crate) fn tick() {
-    if arch::cpu_number() != 0 {
+    let cpu = arch::cpu_number();
+    if cpu != 0 {
+        #[cfg(feature = "test")]
+        crate::test::watch_boot_cpu(cpu);
         return;
     }
     TICKS.fetch_add(1, Ordering::Relaxed);

@@ -9,10 +9,15 @@ use super::usercopy::probe;
 const MAX_FRAMES: usize = 48;
 
 /// Calls `f` with each return address from here outwards. Reads nothing that is not mapped.
-pub(crate) fn walk(mut f: impl FnMut(u64)) {
-    let mut frame: u64;
+pub(crate) fn walk(f: impl FnMut(u64)) {
+    let frame: u64;
     // SAFETY: reads a register; all kernel code keeps frame pointers.
     unsafe { asm!("mov {}, rbp", out(reg) frame, options(nomem, nostack, preserves_flags)) };
+    walk_from(frame, f);
+}
+
+/// The same from a frame pointer outwards.
+pub(crate) fn walk_from(mut frame: u64, mut f: impl FnMut(u64)) {
     for _ in 0..MAX_FRAMES {
         if frame == 0 || !frame.is_multiple_of(8) {
             return;

@@ -5,12 +5,13 @@
 //! `try_reserve` and its kin.
 
 use core::alloc::{GlobalAlloc, Layout};
+use core::hint;
 use core::ptr::{self, NonNull};
 
 use linked_list_allocator::Heap;
-use spin::Mutex;
+use spin::{Mutex, MutexGuard};
 
-use super::{interrupts, paging};
+use super::{interrupts, paging, tlb};
 use crate::memory;
 
 /// Least growth in bytes.
@@ -20,6 +21,8 @@ const WINDOW: u64 = 512 << 30;
 
 struct KernelHeap {
     heap: Mutex<Window>,
+    /// Held by whoever makes the heap grow, so that it grows in order. Frames and `heap` are taken inside.
+    growth: Mutex<()>,
 }
 
 /// The heap and the end of what is mapped of its window.
@@ -29,7 +32,10 @@ struct Window {
 }
 
 #[global_allocator]
-static HEAP: KernelHeap = KernelHeap { heap: Mutex::new(Window { heap: Heap::empty(), end: paging::HEAP }) };
+static HEAP: KernelHeap = KernelHeap {
+    heap: Mutex::new(Window { heap: Heap::empty(), end: paging::HEAP }),
+    growth: Mutex::new(()),
+};
 
 /// Bytes that are allocated, and bytes that the heap has.
 pub(crate) fn usage() -> (usize, usize) {
@@ -44,7 +50,19 @@ impl KernelHeap {
         interrupts::without(|| self.heap.lock().heap.allocate_first_fit(layout).ok())
     }
 
-    /// Maps at least `bytes` more at the end of the window. Takes no lock of the heap while it takes frames.
+    /// The right to make the heap grow. Its holder may have to wait for all CPUs, so whoever waits for it answers.
+    fn growth(&self) -> MutexGuard<'_, ()> {
+        loop {
+            if let Some(guard) = self.growth.try_lock() {
+                return guard;
+            }
+            tlb::answer();
+            hint::spin_loop();
+        }
+    }
+
+    /// Maps at least `bytes` more at the end of the window. The caller has the right to it. `heap` is not locked while frames
+    /// are taken.
     fn grow(&self, bytes: u64) -> Option<()> {
         let bytes = bytes.checked_add(4096)?.checked_next_multiple_of(GROWTH)?;
         let start = interrupts::without(|| {
@@ -67,8 +85,7 @@ impl KernelHeap {
         }
         interrupts::without(|| {
             let mut window = self.heap.lock();
-            // SAFETY: newly mapped and known to nobody else. Growth is in order: one CPU, and no interrupt
-            // handler allocates.
+            // SAFETY: newly mapped and known to nobody else. Growth is in order: the caller alone may grow the heap.
             unsafe {
                 if window.heap.size() == 0 {
                     window.heap.init(start as *mut u8, bytes as usize);
@@ -84,6 +101,11 @@ impl KernelHeap {
 // SAFETY: forwards to a heap over memory that nobody else uses.
 unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if let Some(block) = self.allocate(layout) {
+            return block.as_ptr();
+        }
+        let _guard = self.growth();
+        // Somebody else may have made it grow meanwhile.
         if let Some(block) = self.allocate(layout) {
             return block.as_ptr();
         }

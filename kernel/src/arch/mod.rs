@@ -7,7 +7,7 @@
 //! | [`descriptors`], [`trap`], [`fixup`] | segments, exceptions, interrupts |
 //! | [`percpu`], [`cpu`], [`stack`] | what belongs to a CPU |
 //! | [`processors`], [`trampoline`], [`smp`] | finding and starting other CPUs |
-//! | [`parallel`] | work for other CPUs |
+//! | [`parallel`], [`tlb`], [`stop`] | work for other CPUs, translations that they must forget, their end |
 //! | [`user`], [`usercopy`], [`fpu`] | ring 3 |
 //! | [`apic`], [`clock`], [`port`], [`serial`], [`entropy`] | devices |
 //! | [`heap`] | the allocator behind `alloc` |
@@ -38,6 +38,7 @@ pub(crate) mod registry;
 pub(crate) mod serial;
 pub(crate) mod smp;
 mod stack;
+pub(crate) mod stop;
 #[cfg(feature = "test")]
 mod tests;
 pub(crate) mod tlb;

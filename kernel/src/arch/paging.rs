@@ -14,7 +14,7 @@
 use core::arch::naked_asm;
 use core::ops::Range;
 
-use spin::Once;
+use spin::{Mutex, Once};
 use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::mapper::MapToError;
 use x86_64::structures::paging::{
@@ -24,7 +24,7 @@ use x86_64::structures::paging::{
 use x86_64::{PhysAddr, VirtAddr};
 
 use super::stack::{self, CpuStack};
-use super::{cpu, direct_map, image, interrupts};
+use super::{cpu, direct_map, image, interrupts, tlb};
 use crate::memory::map::{MemoryMap, Regions};
 
 /// Where physical memory is mapped: physical address 0.
@@ -38,6 +38,9 @@ const BOOT_MAPPED: u64 = 4 << 30;
 
 /// The kernel's root table; set once when the boot tables are left.
 static ROOT: Once<PhysFrame> = Once::new();
+
+/// Guards the tables of the kernel half below the root; taken with interrupts off. The frame allocator is taken inside.
+static KERNEL_HALF: Mutex<()> = Mutex::new(());
 
 /// What a kernel page allows. Nothing is writable and executable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,7 +115,8 @@ pub(crate) fn map_new(
 ) -> Result<(), OutOfFrames> {
     let root = *ROOT.get().expect("paging is up");
     interrupts::without(|| {
-        // SAFETY: kernel-half tables change only here and in `unmap`, on one CPU with interrupts off.
+        let _guard = KERNEL_HALF.lock();
+        // SAFETY: the lock is held.
         let mut tables = Builder { mapper: unsafe { mapper(root) }, frames };
         for address in pages.step_by(4096) {
             let frame = tables.frames.allocate_frame().ok_or(OutOfFrames)?;
@@ -132,22 +136,38 @@ pub(super) fn map_device(
     frames: &mut impl FrameAllocator<Size4KiB>,
 ) -> Result<(), OutOfFrames> {
     let root = *ROOT.get().expect("paging is up");
-    // SAFETY: boot, one CPU.
+    // SAFETY: boot, one CPU; no other has been started.
     Builder { mapper: unsafe { mapper(root) }, frames }.map::<Size4KiB>(address, physical, Access::Device)
 }
 
-/// Unmaps `pages` of the kernel half and gives each frame's physical address to `free`. Their tables stay.
-/// Other CPUs must not have used the pages.
+/// Unmaps `pages` of the kernel half, and gives each frame's physical address to `free` when all CPUs have forgotten the
+/// translation. The tables stay. Interrupts are on, as for any flush.
 pub(crate) fn unmap(pages: Range<u64>, mut free: impl FnMut(u64)) {
+    for start in pages.clone().step_by(UNMAPPED_AT_ONCE * 4096) {
+        let part = start..pages.end.min(start + UNMAPPED_AT_ONCE as u64 * 4096);
+        let mut frames = [None; UNMAPPED_AT_ONCE];
+        clear(part.clone(), &mut frames);
+        tlb::flush_kernel(part);
+        frames.into_iter().flatten().for_each(&mut free);
+    }
+}
+
+/// Pages that one flush is for.
+const UNMAPPED_AT_ONCE: usize = 32;
+
+/// Clears the entries of `pages`; where they pointed to, if anywhere.
+fn clear(pages: Range<u64>, frames: &mut [Option<u64>; UNMAPPED_AT_ONCE]) {
     let root = *ROOT.get().expect("paging is up");
     interrupts::without(|| {
-        // SAFETY: as in `map_new`.
+        let _guard = KERNEL_HALF.lock();
+        // SAFETY: the lock is held.
         let mut mapper = unsafe { mapper(root) };
-        for address in pages.step_by(4096) {
+        for (address, frame) in pages.step_by(4096).zip(frames) {
             let page = Page::<Size4KiB>::containing_address(VirtAddr::new(address));
-            if let Ok((frame, flush)) = mapper.unmap(page) {
-                flush.flush();
-                free(frame.start_address().as_u64());
+            if let Ok((unmapped, flush)) = mapper.unmap(page) {
+                // The caller does, on all CPUs.
+                flush.ignore();
+                *frame = Some(unmapped.start_address().as_u64());
             }
         }
     });

@@ -54,6 +54,7 @@ pub(crate) fn on(cpus: u64, work: &(dyn Fn(u32) + Sync)) {
 }
 
 /// Whether some CPU may be using the stack of another one, so that this must not be given up.
+#[cfg(feature = "test")]
 pub(crate) fn is_under_way() -> bool {
     UNDER_WAY.load(Ordering::Relaxed) != 0
 }

@@ -36,6 +36,9 @@ pub(super) struct PerCpu {
     pub(super) fault_handler: Cell<Option<FaultHandler>>,
     /// Where an abandoned run on another stack goes back to: a stack pointer, or 0.
     pub(super) recovery: Cell<u64>,
+    /// Number of the last flush of the address space that is loaded that an empty TLB has made unnecessary. Used with
+    /// interrupts off.
+    pub(super) flushed: Cell<u64>,
     /// The number of this CPU. Never changes once the CPU runs.
     pub(super) number: Cell<u32>,
     /// What has happened on this CPU, by event. Written by this CPU, read by all.
@@ -70,6 +73,7 @@ static AREAS: Areas = Areas(
             bases: Cell::new(0),
             fault_handler: Cell::new(None),
             recovery: Cell::new(0),
+            flushed: Cell::new(0),
             number: Cell::new(0),
             events: [const { AtomicU64::new(0) }; Event::ALL.len()],
         }

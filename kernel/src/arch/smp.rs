@@ -16,7 +16,7 @@ use spin::Once;
 use super::apic::{self, Message};
 use super::percpu::MAX_CPUS;
 use super::{
-    clock, cpu, cpu_number, init_this_cpu, interrupts, parallel, processors, stack, trampoline, user,
+    clock, cpu, cpu_number, init_this_cpu, interrupts, parallel, processors, stack, stop, trampoline, user,
 };
 use crate::{memory, time};
 
@@ -147,9 +147,7 @@ pub(super) extern "C" fn start(number: u32) -> ! {
     apic::init_this_cpu();
     let state = &STATES[number as usize];
     if state.compare_exchange(STARTING, ONLINE, Ordering::AcqRel, Ordering::Acquire).is_err() {
-        loop {
-            x86_64::instructions::hlt();
-        }
+        stop::halt();
     }
     WORKING.fetch_or(1 << number, Ordering::AcqRel);
     apic::start_timer(time::TICKS_PER_SECOND);

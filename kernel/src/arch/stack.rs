@@ -22,6 +22,7 @@ const SLOTS: u64 = 4096;
 const CPU_SLOTS: u64 = 8;
 /// The first slot that is not a CPU's own.
 pub(super) const FIRST_FREE_SLOT: u64 = MAX_CPUS as u64 * CPU_SLOTS;
+const _: () = assert!(FIRST_FREE_SLOT < SLOTS, "all CPUs have stacks");
 
 /// The stacks that each CPU has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

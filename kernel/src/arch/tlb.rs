@@ -1,16 +1,228 @@
-//! Forgetting translations, on the CPU that runs this.
+//! Forgetting translations, on every CPU that may have them: TLB shootdown.
+//!
+//! ```text
+//!  flusher                                          target
+//!  request (on its stack) ──push──► mailbox ──IPI──► takes all requests, forgets, answers each
+//!  forgets by itself                                  ▲
+//!  waits until all have answered ◄── clears its bit ──┘
+//! ```
+//!
+//! - **Who.** The CPUs in [`TlbState::cpus`], and no others. The kernel is eager: a CPU that leaves an address space loads
+//!   another root, which empties its TLB (no PCIDs), and takes itself off. So idle CPUs hold nothing, and need not be asked
+//!   when tables are freed.
+//! - **No deadlock.** Whoever waits answers others, by interrupt where interrupts are on, and by looking into its own mailbox
+//!   in any case. No request waits for anything but the CPU it went to.
+//! - **Batches.** A mailbox is a stack of requests that is taken as a whole; only the first of them sends an interrupt. A CPU
+//!   that empties its TLB notes the number of flushes of the address space that it has seen by then
+//!   ([`TlbState::generation`]), and has nothing to do for a request with a number that is not greater. One that loads the
+//!   address space later begins with the number at that time.
+//! - **Lifetime.** A request lies on the flusher's stack until all have answered, and holds the `TlbState` for as long.
+//!   Nobody keeps a pointer to one: whether an address space is loaded, it tells itself.
 
+use core::hint;
+use core::ops::Range;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use mm::Cpu;
+use mm::tlb::{Flush, FlushScope, TlbState};
 use x86_64::VirtAddr;
+
+use super::apic::{self, Message};
+use super::percpu::{self, MAX_CPUS};
+use super::{cpu_number, interrupts, smp, trampoline, trap, user};
+
+/// What to forget.
+enum Subject<'a> {
+    /// Translations of an address space, of its flush number `generation` or an earlier one.
+    User { tlb: &'a TlbState, generation: u64, scope: FlushScope },
+    /// Translations of the kernel half, in bytes.
+    Kernel(Range<u64>),
+}
+
+/// A flush that other CPUs take part in.
+struct Request<'a> {
+    subject: Subject<'a>,
+    /// The CPUs that have not forgotten yet.
+    unanswered: AtomicU64,
+    /// By CPU: the next request in its mailbox.
+    next: [AtomicPtr<Request<'static>>; MAX_CPUS],
+}
+
+/// Requests to a CPU; in cache lines of its own, as others write it.
+#[repr(align(128))]
+struct Mailbox {
+    /// The newest, or null.
+    requests: AtomicPtr<Request<'static>>,
+    /// Requests answered so far. Written by the CPU.
+    #[cfg(feature = "test")]
+    answered: AtomicU64,
+}
+
+static MAILBOXES: [Mailbox; MAX_CPUS] = [const {
+    Mailbox {
+        requests: AtomicPtr::new(ptr::null_mut()),
+        #[cfg(feature = "test")]
+        answered: AtomicU64::new(0),
+    }
+}; MAX_CPUS];
+
+/// Requests that a CPU has answered so far.
+#[cfg(feature = "test")]
+pub(crate) fn answered(cpu: u32) -> u64 {
+    MAILBOXES[cpu as usize].answered.load(Ordering::Relaxed)
+}
+
+/// Makes every CPU that may cache translations of the address space behind `tlb` forget those of `flush`; returns when all
+/// have. What was cleared in its tables before the number of its flushes went up last is in memory.
+#[inline]
+pub(crate) fn flush(tlb: &TlbState, flush: Flush) {
+    let subject = Subject::User { tlb, generation: tlb.generation(), scope: flush.scope };
+    carry_out(subject, || tlb.cpus());
+}
+
+/// Makes every CPU forget its translations of `pages` of the kernel half, which have been unmapped (bytes, page aligned).
+/// Returns when all have.
+pub(super) fn flush_kernel(pages: Range<u64>) {
+    carry_out(Subject::Kernel(pages), smp::working);
+}
+
+#[inline]
+fn carry_out(subject: Subject<'_>, cpus: impl Fn() -> u64) {
+    let own = |cpu: u32| 1u64 << cpu;
+    // Interrupts are off from the look at the CPUs until this one has forgotten: it stays the one that it is.
+    let others = interrupts::without(|| {
+        let (cpus, own) = (cpus(), own(cpu_number()));
+        if cpus & !own == 0 && cpus & own != 0 {
+            subject.forget();
+        }
+        cpus & !own
+    });
+    if others != 0 {
+        with_others(subject, cpus);
+    }
+}
+
+#[cold]
+fn with_others(subject: Subject<'_>, cpus: impl Fn() -> u64) {
+    let request = Request {
+        subject,
+        unanswered: AtomicU64::new(0),
+        next: [const { AtomicPtr::new(ptr::null_mut()) }; MAX_CPUS],
+    };
+    interrupts::without(|| {
+        let (cpus, own) = (cpus(), 1u64 << cpu_number());
+        request.unanswered.store(cpus & !own, Ordering::Relaxed);
+        smp::numbers(cpus & !own).for_each(|cpu| request.send_to(cpu));
+        if cpus & own != 0 {
+            request.subject.forget();
+        }
+    });
+    while request.unanswered.load(Ordering::Acquire) != 0 {
+        answer();
+        hint::spin_loop();
+    }
+}
+
+impl Request<'_> {
+    /// Puts the request into the mailbox of `cpu`, which is one of `unanswered`. The caller waits for the answer.
+    fn send_to(&self, cpu: u32) {
+        let mailbox = &MAILBOXES[cpu as usize].requests;
+        let own = ptr::from_ref(self).cast_mut().cast();
+        let mut newest = mailbox.load(Ordering::Relaxed);
+        loop {
+            self.next[cpu as usize].store(newest, Ordering::Relaxed);
+            match mailbox.compare_exchange_weak(newest, own, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(now) => newest = now,
+            }
+        }
+        // Else an interrupt is on its way, and the CPU will take this one with the others.
+        if newest.is_null() {
+            apic::send(trampoline::id_of(cpu), Message::Interrupt(trap::FLUSH));
+        }
+    }
+}
+
+impl Subject<'_> {
+    /// Forgets on this CPU. Interrupts are off.
+    #[inline]
+    fn forget(&self) {
+        match self {
+            Subject::User { tlb, generation, scope } => forget_user(tlb, *generation, *scope),
+            Subject::Kernel(pages) => pages.clone().step_by(4096).for_each(flush_page),
+        }
+    }
+}
+
+#[inline]
+fn forget_user(tlb: &TlbState, generation: u64, scope: FlushScope) {
+    let cpu = percpu::current();
+    // It has loaded another root since, or emptied its TLB after the entries were cleared. (Its bit changes only on this CPU.)
+    if !tlb.is_loaded_on(Cpu(cpu.number.get())) || cpu.flushed.get() >= generation {
+        return;
+    }
+    match scope {
+        FlushScope::Range(range) => range.iter().for_each(|page| flush_page(page.address())),
+        FlushScope::All => {
+            let generation = tlb.generation();
+            flush_user();
+            cpu.flushed.set(generation);
+        }
+    }
+}
+
+/// Answers what is in the mailbox of this CPU. By the interrupt, and by everybody who waits with interrupts off for
+/// something that a flusher may hold.
+pub(super) fn answer() {
+    interrupts::without(|| {
+        let cpu = cpu_number();
+        let mailbox = &MAILBOXES[cpu as usize];
+        if mailbox.requests.load(Ordering::Relaxed).is_null() {
+            return;
+        }
+        let mut pointer = mailbox.requests.swap(ptr::null_mut(), Ordering::Acquire);
+        // SAFETY: a request that is in the mailbox is alive until this CPU has cleared its bit, which it does last.
+        while let Some(request) = unsafe { pointer.as_ref() } {
+            pointer = request.next[cpu as usize].load(Ordering::Relaxed);
+            request.subject.forget();
+            #[cfg(feature = "test")]
+            mailbox.answered.fetch_add(1, Ordering::Relaxed);
+            request.unanswered.fetch_and(!(1 << cpu), Ordering::Release);
+        }
+    });
+}
+
+/// Loads the address space with the root table at the physical address `root` on this CPU. Its TLB state is `tlb`. Both stay
+/// alive until this CPU [leaves](leave) it. No other address space is loaded.
+pub(crate) fn load(root: u64, tlb: &TlbState) {
+    interrupts::without(|| {
+        let cpu = percpu::current();
+        tlb.load(Cpu(cpu.number.get()));
+        // The number before the load, so that it is not too great.
+        let generation = tlb.generation();
+        user::load_root(root);
+        cpu.flushed.set(generation);
+    });
+}
+
+/// Leaves the loaded address space, whose TLB state is `tlb`, for the kernel's own tables.
+pub(crate) fn leave(tlb: &TlbState) {
+    interrupts::without(|| {
+        user::load_kernel_root();
+        tlb.unload(Cpu(cpu_number()));
+    });
+}
 
 /// Forgets the translation of one page, and all that this CPU caches of the tables above any page.
 #[inline]
-pub(crate) fn flush_page(address: u64) {
+fn flush_page(address: u64) {
     x86_64::instructions::tlb::flush(VirtAddr::new_truncate(address));
 }
 
-/// Forgets all translations of the user half.
+/// Forgets all translations of the user half, on this CPU.
 #[inline]
-pub(crate) fn flush_user() {
+fn flush_user() {
     // A load of CR3 keeps only global translations, which are the kernel's.
     x86_64::instructions::tlb::flush_all();
 }

@@ -16,7 +16,7 @@ use mm::USER_END;
 use x86_64::registers::control::Cr2;
 
 use super::user::{PageFault, Resolution};
-use super::{apic, fixup, interrupts, stack, user};
+use super::{apic, fixup, interrupts, stack, stop, tlb, user};
 
 pub(super) const DEBUG: u8 = 1;
 pub(super) const NON_MASKABLE: u8 = 2;
@@ -31,6 +31,8 @@ pub(super) const MACHINE_CHECK: u8 = 18;
 pub(super) const TIMER: u8 = 0x20;
 /// Another CPU wants this one to leave its sleep, or its program.
 pub(super) const WAKE: u8 = 0x21;
+/// Another CPU wants this one to forget translations.
+pub(super) const FLUSH: u8 = 0x22;
 /// What the local APIC sends when an interrupt vanished; takes no end-of-interrupt.
 pub(super) const SPURIOUS: u8 = 0x2f;
 /// Vectors that have stubs.
@@ -41,7 +43,8 @@ const STUB: u64 = 16;
 /// Non-maskable interrupts so far.
 static NON_MASKABLE_COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// Non-maskable interrupts so far: nobody sends any, so one is a sign of failing hardware.
+/// Non-maskable interrupts so far. The kernel sends them only when it stops other CPUs for good, and does not count these; so
+/// one is a sign of failing hardware.
 pub(crate) fn non_maskable_interrupts() -> u64 {
     NON_MASKABLE_COUNT.load(Ordering::Relaxed)
 }
@@ -212,7 +215,7 @@ extern "C" fn kernel_trap(frame: &mut TrapFrame) {
         // Traps: the kernel uses neither, but a debugger may.
         DEBUG | BREAKPOINT => {}
         // It may have come anywhere, so it takes no locks.
-        NON_MASKABLE => _ = NON_MASKABLE_COUNT.fetch_add(1, Ordering::Relaxed),
+        NON_MASKABLE => non_maskable(frame.rip, frame.rbp),
         DOUBLE_FAULT if stack::is_guard(Cr2::read_raw()) => {
             panic!("kernel stack overflow: {:#x} is in a guard page\n{frame}", Cr2::read_raw())
         }
@@ -222,6 +225,12 @@ extern "C" fn kernel_trap(frame: &mut TrapFrame) {
         },
         vector => interrupt(vector),
     }
+}
+
+/// A non-maskable interrupt came at `rip`, with the frame pointer `rbp`; 0 for ring 3.
+fn non_maskable(rip: u64, rbp: u64) {
+    stop::stop_if_wanted(rip, rbp);
+    NON_MASKABLE_COUNT.fetch_add(1, Ordering::Relaxed);
 }
 
 fn page_fault(frame: &mut TrapFrame) {
@@ -256,8 +265,12 @@ pub(super) fn interrupt(vector: u8) {
             crate::time::tick();
         }
         WAKE => apic::end_of_interrupt(),
+        FLUSH => {
+            apic::end_of_interrupt();
+            tlb::answer();
+        }
         SPURIOUS => {}
-        NON_MASKABLE => _ = NON_MASKABLE_COUNT.fetch_add(1, Ordering::Relaxed),
+        NON_MASKABLE => non_maskable(0, 0),
         _ => {
             apic::end_of_interrupt();
             log::warn!("unexpected interrupt {vector:#x}");

@@ -2,9 +2,12 @@
 
 use core::arch::naked_asm;
 use core::ops::Range;
+use core::slice;
+use core::sync::atomic::AtomicU64;
 
 use super::stack::{FIRST_FREE_SLOT, STACK_SIZE, slot_top};
-use super::{interrupts, percpu, user};
+use super::{interrupts, parallel, percpu, user};
+use crate::memory::KernelStack;
 
 /// The pages of stack number `index` (below 3900), in bytes. The page below is never mapped.
 pub(crate) fn stack_pages(index: u64) -> Range<u64> {
@@ -37,21 +40,21 @@ pub(crate) fn run_on(top: u64, f: extern "C" fn()) -> Result<(), Abandoned> {
 }
 
 /// Gives up the run on another stack, from wherever it is: [`run_on`] returns with [`Abandoned`]. Returns when
-/// there is no such run.
+/// there is no such run, or it [cannot be given up](can_abandon).
 pub(crate) fn abandon() {
-    let cpu = percpu::current();
-    let stack_pointer = cpu.recovery.get();
-    if stack_pointer != 0 {
-        cpu.recovery.set(0);
-        user::load_kernel_root();
-        // SAFETY: `run_raw` stored it, and its frame is alive because it has not returned.
-        unsafe { abandon_raw(stack_pointer) }
+    if !can_abandon() {
+        return;
     }
+    let cpu = percpu::current();
+    let stack_pointer = cpu.recovery.replace(0);
+    user::load_kernel_root();
+    // SAFETY: `run_raw` stored it, and its frame is alive because it has not returned.
+    unsafe { abandon_raw(stack_pointer) }
 }
 
-/// Whether a run on another stack could be abandoned.
+/// Whether a run on another stack could be abandoned: not while other CPUs work with what is on that stack.
 pub(crate) fn can_abandon() -> bool {
-    percpu::current().recovery.get() != 0
+    percpu::current().recovery.get() != 0 && !parallel::is_under_way()
 }
 
 /// # Safety
@@ -97,4 +100,11 @@ unsafe extern "C" fn abandon_raw(stack_pointer: u64) -> ! {
         "pop rbp",
         "ret",
     )
+}
+
+/// The words of a stack that nobody runs on.
+pub(crate) fn words(stack: &KernelStack) -> &[AtomicU64] {
+    let pages = stack.bottom()..stack.top();
+    // SAFETY: mapped as long as the stack is borrowed; nobody runs on it, and words may be anything.
+    unsafe { slice::from_raw_parts(pages.start as *const AtomicU64, (pages.end - pages.start) as usize / 8) }
 }

@@ -8,14 +8,14 @@ use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use mm::object::Objects;
 use mm::pgtable::Table;
 use mm::platform::Slab;
-use mm::tlb::{Flush, FlushScope, TlbState};
+use mm::tlb::{Flush, TlbState};
 use mm::trace::Step;
 use mm::vma::VmaPool;
 use mm::{Cpu, Platform};
 use spin::Once;
 
 use super::nodes::KernelNodes;
-use crate::arch::{self, Local, direct_map, paging, tlb, user};
+use crate::arch::{self, Local, direct_map, paging, tlb};
 
 /// The real machine: a value without content.
 #[derive(Clone, Copy, Debug)]
@@ -112,15 +112,9 @@ impl Platform for Kernel {
         direct_map::copy(from.address().as_u64(), to.address().as_u64());
     }
 
+    #[inline]
     fn flush(&self, tlb: &TlbState, flush: Flush) {
-        if !tlb.is_loaded_on(self.cpu()) {
-            // A CPU flushes its TLB whenever it loads another root (no PCIDs).
-            return;
-        }
-        match flush.scope {
-            FlushScope::All => tlb::flush_user(),
-            FlushScope::Range(range) => range.iter().for_each(|page| tlb::flush_page(page.address())),
-        }
+        tlb::flush(tlb, flush);
     }
 
     #[inline]
@@ -152,15 +146,13 @@ impl Platform for Kernel {
 
 impl Kernel {
     /// Loads the address space with the root table `root` on this CPU, whose TLB state is `tlb`. It stays alive
-    /// until [`leave`](Self::leave), or until another is loaded.
+    /// until [`leave`](Self::leave). No other is loaded here.
     pub(crate) fn load(&self, root: Frame, tlb: &TlbState) {
-        tlb.load(self.cpu());
-        user::load_root(root.address().as_u64());
+        tlb::load(root.address().as_u64(), tlb);
     }
 
     /// Leaves the loaded address space, whose TLB state is `tlb`, for the kernel's own tables.
     pub(crate) fn leave(&self, tlb: &TlbState) {
-        user::load_kernel_root();
-        tlb.unload(self.cpu());
+        tlb::leave(tlb);
     }
 }

@@ -4,8 +4,8 @@ use core::arch::asm;
 use core::hint::black_box;
 
 use mm::pgtable::Protection;
-use mm::tlb::{Flush, FlushScope};
-use mm::{Page, PageRange, Platform, USER_END};
+use mm::tlb::Gather;
+use mm::{Page, Platform, USER_END};
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr4, Cr4Flags};
 use x86_64::structures::paging::{PageTable, PageTableFlags as Flags};
 
@@ -230,13 +230,11 @@ kernel_test! {
         assert!(space.tables.replace(page, expected, new, Protection::Read));
         copy_from_user(&mut text, BASE).expect("mapped");
         log::info!("before the flush the CPU reads the {} frame", text.escape_ascii());
-        KERNEL.flush(
-            &space.tlb,
-            Flush { scope: FlushScope::Range(PageRange::single(page)), tables: false },
-        );
+        let mut gather = Gather::new(&KERNEL, &space.tlb);
+        gather.unhook_page(page, old);
+        gather.finish();
         copy_from_user(&mut text, BASE).expect("mapped");
         assert_eq!(&text, b"new");
-        KERNEL.frames().put(old);
     }
 
     fn tlb_flush_of_all_makes_new_translations_visible() {
@@ -253,11 +251,15 @@ kernel_test! {
             let expected = space.tables.traverse(page);
             assert!(space.tables.replace(page, expected, TestSpace::frame(b"new"), Protection::Read));
         }
-        KERNEL.flush(&space.tlb, Flush { scope: FlushScope::All, tables: false });
+        // Too far from each other for a flush of single pages.
+        let mut gather = Gather::new(&KERNEL, &space.tlb);
+        for (address, old) in addresses.into_iter().zip(old) {
+            gather.unhook_page(Page::containing(address), old);
+        }
+        gather.finish();
         for address in addresses {
             copy_from_user(&mut text, address).expect("mapped");
             assert_eq!(&text, b"new", "at {address:#x}");
         }
-        old.into_iter().for_each(|frame| KERNEL.frames().put(frame));
     }
 }
