@@ -3,7 +3,6 @@
 //! A job lies on the stack of the one who wants it done; each CPU has a slot for a pointer to one. The idle loop of a CPU
 //! takes it out and does it with interrupts on, as ordinary kernel code; an interrupt gets the CPU out of its sleep.
 
-use core::hint;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
@@ -14,6 +13,8 @@ use super::{apic, cpu_number, interrupts, smp, trampoline, trap};
 struct Job<'a> {
     /// Called with the number of the CPU.
     work: &'a (dyn Fn(u32) + Sync),
+    /// The CPU that waits for it.
+    asker: u32,
     /// The CPUs that have not done it yet.
     undone: AtomicU64,
 }
@@ -29,27 +30,23 @@ static UNDER_WAY: AtomicU32 = AtomicU32::new(0);
 /// Runs `work` on the CPUs of a set at the same time, and returns when all have done it. A CPU does it when it idles, this
 /// one at once; each calls `work` with its number. All of them work, interrupts are on, and `work` does not get here again.
 pub(crate) fn on(cpus: u64, work: &(dyn Fn(u32) + Sync)) {
-    let own = 1u64 << cpu_number();
-    let job = Job { work, undone: AtomicU64::new(cpus & !own) };
+    let asker = cpu_number();
+    let own = 1u64 << asker;
+    let job = Job { work, asker, undone: AtomicU64::new(cpus & !own) };
     UNDER_WAY.fetch_add(1, Ordering::Relaxed);
     for number in smp::numbers(cpus & !own) {
         let pointer = (&raw const job).cast_mut().cast();
         let slot = &SLOTS[number as usize].0;
-        while slot
-            .compare_exchange_weak(ptr::null_mut(), pointer, Ordering::Release, Ordering::Relaxed)
-            .is_err()
-        {
-            hint::spin_loop();
-        }
+        interrupts::wait_until(|| {
+            slot.compare_exchange(ptr::null_mut(), pointer, Ordering::Release, Ordering::Relaxed).is_ok()
+        });
         wake(number);
     }
     if cpus & own != 0 {
-        work(cpu_number());
+        work(asker);
     }
     // A panic does not get past here: see `is_under_way`.
-    while job.undone.load(Ordering::Acquire) != 0 {
-        hint::spin_loop();
-    }
+    interrupts::wait_until(|| job.undone.load(Ordering::Acquire) == 0);
     UNDER_WAY.fetch_sub(1, Ordering::Relaxed);
 }
 
@@ -75,7 +72,10 @@ pub(crate) fn work() -> bool {
     // run that is given up is not given up meanwhile, see `is_under_way`.)
     unsafe {
         ((*job).work)(number);
-        (*job).undone.fetch_and(!(1 << number), Ordering::Release);
+        let asker = (*job).asker;
+        if (*job).undone.fetch_and(!(1 << number), Ordering::Release) == 1 << number {
+            wake(asker);
+        }
     }
     true
 }

@@ -16,13 +16,14 @@
 //!   that empties its TLB notes the number of flushes of the address space that it has seen by then
 //!   ([`TlbState::generation`]), and has nothing to do for a request with a number that is not greater. One that loads the
 //!   address space later begins with the number at that time.
+//! - **Sleep.** A flusher that has waited for long halts, and the last one to answer wakes it up.
 //! - **Lifetime.** A request lies on the flusher's stack until all have answered, and holds the `TlbState` for as long.
 //!   Nobody keeps a pointer to one: whether an address space is loaded, it tells itself.
 
 use core::hint;
 use core::ops::Range;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use mm::Cpu;
 use mm::tlb::{Flush, FlushScope, TlbState};
@@ -43,11 +44,19 @@ enum Subject<'a> {
 /// A flush that other CPUs take part in.
 struct Request<'a> {
     subject: Subject<'a>,
-    /// The CPUs that have not forgotten yet.
+    /// Bit n: CPU n has not forgotten yet; and [`ASLEEP`].
     unanswered: AtomicU64,
+    /// The CPU to wake up.
+    flusher: AtomicU32,
     /// By CPU: the next request in its mailbox.
     next: [AtomicPtr<Request<'static>>; MAX_CPUS],
 }
+
+/// The flusher halts until an interrupt.
+const ASLEEP: u64 = 1 << 63;
+const _: () = assert!(MAX_CPUS < 63);
+/// Looks at the answers before the flusher halts: about a millisecond.
+const LOOKS_AWAKE: u32 = 2000;
 
 /// Requests to a CPU; in cache lines of its own, as others write it.
 #[repr(align(128))]
@@ -108,6 +117,7 @@ fn with_others(subject: Subject<'_>, cpus: impl Fn() -> u64) {
     let request = Request {
         subject,
         unanswered: AtomicU64::new(0),
+        flusher: AtomicU32::new(0),
         next: [const { AtomicPtr::new(ptr::null_mut()) }; MAX_CPUS],
     };
     interrupts::without(|| {
@@ -118,13 +128,54 @@ fn with_others(subject: Subject<'_>, cpus: impl Fn() -> u64) {
             request.subject.forget();
         }
     });
-    while request.unanswered.load(Ordering::Acquire) != 0 {
-        answer();
-        hint::spin_loop();
-    }
+    request.wait();
 }
 
 impl Request<'_> {
+    /// Waits until all have answered.
+    fn wait(&self) {
+        let may_halt = x86_64::instructions::interrupts::are_enabled();
+        let mut looks = 0;
+        while self.unanswered.load(Ordering::Acquire) & !ASLEEP != 0 {
+            answer();
+            hint::spin_loop();
+            looks += 1;
+            if may_halt && looks % LOOKS_AWAKE == 0 {
+                self.halt();
+            }
+        }
+    }
+
+    /// Halts until the last one has answered, or any other interrupt.
+    fn halt(&self) {
+        // With interrupts off, so that the wake-up comes after the halt has begun.
+        x86_64::instructions::interrupts::disable();
+        self.flusher.store(cpu_number(), Ordering::Relaxed);
+        if self.unanswered.fetch_or(ASLEEP, Ordering::AcqRel) & !ASLEEP != 0 {
+            interrupts::wait();
+        } else {
+            interrupts::enable();
+        }
+        self.unanswered.fetch_and(!ASLEEP, Ordering::AcqRel);
+    }
+
+    /// CPU `cpu`, which runs this, has forgotten. The request may be gone afterwards.
+    fn answered_by(&self, cpu: u32) {
+        let mut before = self.unanswered.load(Ordering::Acquire);
+        loop {
+            // Read after a look that tells that the flusher sleeps. (If it has slept elsewhere before, a timer wakes it.)
+            let flusher = self.flusher.load(Ordering::Relaxed);
+            let after = before & !(1 << cpu);
+            match self.unanswered.compare_exchange_weak(before, after, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) if after == ASLEEP => {
+                    return apic::send(trampoline::id_of(flusher), Message::Interrupt(trap::WAKE));
+                }
+                Ok(_) => return,
+                Err(now) => before = now,
+            }
+        }
+    }
+
     /// Puts the request into the mailbox of `cpu`, which is one of `unanswered`. The caller waits for the answer.
     fn send_to(&self, cpu: u32) {
         let mailbox = &MAILBOXES[cpu as usize].requests;
@@ -188,7 +239,7 @@ pub(super) fn answer() {
             request.subject.forget();
             #[cfg(feature = "test")]
             mailbox.answered.fetch_add(1, Ordering::Relaxed);
-            request.unanswered.fetch_and(!(1 << cpu), Ordering::Release);
+            request.answered_by(cpu);
         }
     });
 }

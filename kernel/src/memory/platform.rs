@@ -8,6 +8,7 @@ use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use mm::object::Objects;
 use mm::pgtable::Table;
 use mm::platform::Slab;
+use mm::schedule::{Wait, Wake};
 use mm::tlb::{Flush, TlbState};
 use mm::trace::Step;
 use mm::vma::VmaPool;
@@ -15,7 +16,7 @@ use mm::{Cpu, Platform};
 use spin::Once;
 
 use super::nodes::KernelNodes;
-use crate::arch::{self, Local, direct_map, paging, tlb};
+use crate::arch::{self, Local, direct_map, interrupts, paging, tlb};
 
 /// The real machine: a value without content.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +137,12 @@ impl Platform for Kernel {
     #[inline]
     fn max_map_count(&self) -> usize {
         MAX_MAP_COUNT.load(Ordering::Relaxed) as usize
+    }
+
+    #[inline]
+    fn wait(&self, _: Wait, round: u32) -> Wake {
+        interrupts::relax(round);
+        Wake::Again
     }
 
     #[inline]

@@ -71,7 +71,7 @@ fn step(shared: &Shared, first: u64, model: &mut [Model; OWN as usize], random: 
 
 kernel_test! {
     fn faults_and_changes_next_to_each_other_do_not_mix() {
-        const STEPS: u64 = 3_000;
+        const STEPS: u64 = 600;
         Shared::with(|shared| {
             let success = counted(Event::VmaLockSuccess);
             on_all(|place| shared.loaded(|| {
@@ -90,7 +90,7 @@ kernel_test! {
     }
 
     fn pages_that_are_replaced_are_never_absent_and_never_someone_elses() {
-        const ROUNDS: u64 = 600;
+        const ROUNDS: u64 = 120;
         const PAGES: u64 = 8;
         let stamp = |page: u64, round: u64| 0xabcd << 48 | page << 32 | round;
         let is_own = |page: u64, value: u64| value == 0 || value >> 32 == stamp(page, 0) >> 32;

@@ -1,21 +1,13 @@
 //! TLB shootdown: who is asked, who forgets, and that nobody waits for ever.
 
-use core::hint;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::mman::Prot;
 
 use super::shared::{Shared, load, store};
-use super::{Meeting, kernel_test, on_all};
+use super::{Meeting, kernel_test, on_all, set, wait_for, wake_others};
 use crate::arch::user::Fault;
 use crate::arch::{cpu_number, smp, tlb};
-
-/// Waits until `counter` is `value`.
-fn wait_for(counter: &AtomicU64, value: u64) {
-    while counter.load(Ordering::Acquire) != value {
-        hint::spin_loop();
-    }
-}
 
 /// By CPU number: requests answered so far.
 fn answered() -> [u64; 16] {
@@ -62,9 +54,9 @@ kernel_test! {
     }
 
     fn a_cpu_that_loads_late_finds_what_was_flushed_before() {
-        const ROUNDS: u64 = 300;
+        const ROUNDS: u64 = 60;
         Shared::with(|shared| {
-            // Even: to be unmapped by the first CPU; odd: to be looked at by all others, who load anew each time.
+            // Rounds that the first CPU has prepared for the others, who load anew each time.
             let turn = AtomicU64::new(0);
             let looked = [const { AtomicU64::new(0) }; ROUNDS as usize];
             on_all(|place| {
@@ -73,14 +65,13 @@ kernel_test! {
                         shared.map(0, 2);
                         shared.loaded(|| (0..2).for_each(|page| store(page, 1, round).expect("mapped")));
                         shared.unmap(1, 1);
-                        turn.store(2 * round + 1, Ordering::Release);
+                        set(&turn, round + 1);
                         wait_for(&looked[round as usize], u64::from(smp::count()) - 1);
                     } else {
-                        while turn.load(Ordering::Acquire) < 2 * round + 1 {
-                            hint::spin_loop();
-                        }
+                        wait_for(&turn, round + 1);
                         shared.loaded(|| assert_eq!((load(0, 1), load(1, 1)), (Ok(round), Err(Fault))));
                         looked[round as usize].fetch_add(1, Ordering::AcqRel);
+                        wake_others();
                     }
                 }
             });
@@ -88,7 +79,7 @@ kernel_test! {
     }
 
     fn rights_that_go_from_cpu_to_cpu_are_lost_in_time() {
-        const TURNS: u64 = 2_000;
+        const TURNS: u64 = 400;
         Shared::with(|shared| {
             shared.map(0, 1);
             let turn = AtomicU64::new(0);
@@ -102,18 +93,16 @@ kernel_test! {
                         assert_eq!((load(0, 0), store(0, 0, 1)), (Ok(own - 1), Err(Fault)));
                         shared.protect(0, 1, Prot::READ_WRITE).expect("mapped");
                     }
-                    turn.store(own + 1, Ordering::Release);
+                    set(&turn, own + 1);
                 }
                 // So that translations stay for others to flush, until all are done.
-                while turn.load(Ordering::Acquire) < TURNS {
-                    hint::spin_loop();
-                }
+                wait_for(&turn, TURNS);
             }));
         });
     }
 
     fn cpus_that_flush_each_other_all_get_on() {
-        const ROUNDS: u64 = 1_000;
+        const ROUNDS: u64 = 200;
         Shared::with(|shared| {
             let before = answered();
             let (begin, end) = (Meeting::new(), Meeting::new());

@@ -9,11 +9,10 @@ mod locks;
 mod machine;
 mod shared;
 
-use core::hint;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::{kernel_test, set_time_limit};
-use crate::arch::{parallel, smp};
+use crate::arch::{cpu_number, interrupts, parallel, smp};
 use crate::time::TICKS_PER_SECOND;
 
 /// Time for a test, in timer ticks: the host may have other things to do.
@@ -38,11 +37,27 @@ impl Meeting {
     }
 
     fn wait_for_all(&self) {
-        self.0.fetch_add(1, Ordering::AcqRel);
-        while self.0.load(Ordering::Acquire) < smp::count() {
-            hint::spin_loop();
+        if self.0.fetch_add(1, Ordering::AcqRel) + 1 == smp::count() {
+            wake_others();
         }
+        interrupts::wait_until(|| self.0.load(Ordering::Acquire) >= smp::count());
     }
+}
+
+/// What the others may be waiting for has come: ends their halts.
+fn wake_others() {
+    smp::numbers(smp::working() & !(1 << cpu_number())).for_each(parallel::wake);
+}
+
+/// Sets `counter`, for those who [wait](wait_for) for it.
+fn set(counter: &AtomicU64, value: u64) {
+    counter.store(value, Ordering::Release);
+    wake_others();
+}
+
+/// Waits until `counter` is at least `value`.
+fn wait_for(counter: &AtomicU64, value: u64) {
+    interrupts::wait_until(|| counter.load(Ordering::Acquire) >= value);
 }
 
 /// Random numbers, different for each seed (xorshift64).
