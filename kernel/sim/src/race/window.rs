@@ -65,9 +65,18 @@ pub fn hole() -> (Scenario, std::ops::Range<u64>) {
 /// The scenario of the remark: the middle of a VMA moves away while others fault in it and beside it. With the pages that it
 /// leaves.
 pub fn moved() -> (Scenario, std::ops::Range<u64>) {
+    moved_beside_a_store("window-of-a-move", 1)
+}
+
+/// The same, but others store where a page arrives. With the pages that it leaves.
+pub fn arriving() -> (Scenario, std::ops::Range<u64>) {
+    moved_beside_a_store("window-of-an-arrival", 9)
+}
+
+fn moved_beside_a_store(name: &'static str, stored: u64) -> (Scenario, std::ops::Range<u64>) {
     use super::scenarios::{load, map, page, relocate, store};
-    let scenario = Scenario::new("window-of-a-move", [map(0, 4), store(0), store(2)])
+    let scenario = Scenario::new(name, [map(0, 4), store(0), store(2)])
         .thread([relocate(1, 3, 8)])
-        .thread([store(1), load(3)]);
+        .thread([store(stored), load(3)]);
     (scenario, page(1) / PAGE..page(3) / PAGE)
 }
