@@ -126,7 +126,7 @@ impl Scenario {
 
     /// All scenarios: those of races, and those of the [`window`].
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        scenarios().into_iter().chain([window::hole().0, window::moved().0])
+        scenarios().into_iter().chain([window::hole().0, window::moved().0, window::arriving().0])
     }
 
     /// One process that has done `before`, and no threads yet.
