@@ -165,7 +165,14 @@ pub(crate) struct SoakArgs {
 /// Options of `replay`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ReplayArgs {
-    /// SCENARIO ORDER BUG SCHEDULE, such as `hole-and-accesses-in-it prepatch none 1:5 0:15 1:5`
+    /// Run the same schedule in QEMU as well, in the kernel on one CPU, and compare
+    ///
+    /// The kernel's log goes to standard error. Exit status 0 then says that both agree, whatever they find.
+    #[arg(long)]
+    pub(crate) qemu: bool,
+    /// SCENARIO ORDER BUG SCHEDULE, such as `hole-and-accesses-in-it prepatch none 1:5 0 ...`
+    ///
+    /// 1:5 is five steps of thread 1; `...` at the end goes on without preemption. BUG is `none` or one of the museum.
     #[arg(required = true, value_name = "LINE")]
     pub(crate) line: Vec<String>,
 }

@@ -16,13 +16,22 @@ use crate::toolchain::{self, Toolchain};
 /// How long a build may take before it is announced.
 const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);
 
+/// How many entries the nodes of VMA trees have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nodes {
+    /// As many as fit.
+    Ordinary,
+    /// A few, so that trees of a few VMAs are deep.
+    Small,
+}
+
 /// Which kernel to build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kernel {
     /// What users run: optimised.
     Release,
     /// What the tests boot: optimised, with all debug assertions and the in-kernel tests.
-    Checked,
+    Checked(Nodes),
 }
 
 /// How much of cargo's output is shown.
@@ -57,7 +66,13 @@ pub(crate) fn kernel(
     cargo.args(["--package", "kernel", "--bin", "kernel"]);
     match kernel {
         Kernel::Release => cargo.arg("--release"),
-        Kernel::Checked => cargo.args(["--profile", "checked", "--features", "kernel/test"]),
+        Kernel::Checked(nodes) => {
+            let features = match nodes {
+                Nodes::Ordinary => "kernel/test",
+                Nodes::Small => "kernel/test,kernel/small",
+            };
+            cargo.args(["--profile", "checked", "--features", features])
+        }
     };
     let executables = executables(cargo, "the kernel", output)?;
     Ok(executables.into_iter().next().context("the build left no kernel behind")?.path)
@@ -77,15 +92,6 @@ pub(crate) fn user_programs(
     let mut programs = executables(cargo, "the user programs", output)?;
     programs.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(programs)
-}
-
-/// How many entries the nodes of the simulation's VMA trees have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Nodes {
-    /// As many as in the kernel.
-    Ordinary,
-    /// A few, so that trees of a few VMAs are deep.
-    Small,
 }
 
 /// Builds the program `name` of the simulation, with debug assertions, and returns its file.

@@ -113,6 +113,11 @@ impl Initramfs {
         self.file(&format!("{OWN}/init"), 0o644, content);
     }
 
+    /// Gives the kernel a schedule to replay instead of its tests.
+    pub(crate) fn replay(&mut self, script: Vec<u8>) {
+        self.file(&format!("{OWN}/replay"), 0o644, script);
+    }
+
     /// Gives the kernel its symbols.
     pub(crate) fn symbols(&mut self, lines: String) {
         self.file(&format!("{OWN}/symbols"), 0o644, lines.into_bytes());

@@ -3,7 +3,8 @@
 //! ```text
 //! args ─► run ──┬─► guest ─► build, program, symbols, initramfs     what is booted
 //!         test ─┤
-//!         image ┘─► session ─► qemu                                 the machine
+//!         image ┤
+//!        replay ┘─► session ─► qemu                                 the machine
 //!                      └─────► protocol                             what the kernel says
 //!         museum, soak, replay ─► simulation                        the same memory manager on the host
 //! ```
@@ -22,6 +23,7 @@ mod lint;
 mod program;
 mod protocol;
 mod qemu;
+mod replay;
 mod run;
 mod session;
 mod simulation;
@@ -65,7 +67,7 @@ fn act(cli: &Cli) -> Result<u8> {
         Action::Bench => bench::bench(),
         Action::Museum(args) => simulation::museum(args),
         Action::Soak(args) => simulation::soak(args),
-        Action::Replay(args) => simulation::replay(args),
+        Action::Replay(args) => replay::replay(args),
     }
 }
 

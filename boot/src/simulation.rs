@@ -1,10 +1,10 @@
-//! `sugarbush museum`, `sugarbush soak` and `sugarbush replay`: programs of the simulation.
+//! Programs of the simulation: `sugarbush museum` and `sugarbush soak`.
 
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::args::{MuseumArgs, ReplayArgs, SoakArgs};
+use crate::args::{MuseumArgs, SoakArgs};
 use crate::build::{self, Nodes};
 use crate::checkout::Checkout;
 
@@ -15,7 +15,7 @@ use crate::checkout::Checkout;
 pub(crate) fn museum(args: &MuseumArgs) -> Result<u8> {
     let mut museum = program("museum", Nodes::Small)?;
     museum.args(&args.word);
-    status_of(museum)
+    status_of(&mut museum)
 }
 
 /// Runs random programs, and returns the program's exit status.
@@ -28,35 +28,22 @@ pub(crate) fn soak(args: &SoakArgs) -> Result<u8> {
     for (name, value) in options.iter().filter_map(|(name, value)| Some((name, (*value)?))) {
         soak.arg(name).arg(value.to_string());
     }
-    status_of(soak)
+    status_of(&mut soak)
 }
 
-/// Runs one schedule, and returns the program's exit status.
+/// The program `name` of the simulation, built.
 ///
 /// # Errors
-/// When the simulation cannot be built.
-pub(crate) fn replay(args: &ReplayArgs) -> Result<u8> {
-    let words = words(&args.line);
-    let mut replay = program("replay", nodes(&words))?;
-    replay.args(words);
-    status_of(replay)
-}
-
-/// The words of a line that came as one argument or as several.
-fn words(line: &[String]) -> Vec<&str> {
-    line.iter().flat_map(|part| part.split_whitespace()).collect()
-}
-
-/// The nodes that a line to replay is of: it has a word for small ones.
-fn nodes(words: &[&str]) -> Nodes {
-    if words.contains(&"small") { Nodes::Small } else { Nodes::Ordinary }
-}
-
-fn program(name: &str, nodes: Nodes) -> Result<Command> {
+/// When the build fails.
+pub(crate) fn program(name: &str, nodes: Nodes) -> Result<Command> {
     Ok(Command::new(build::simulation(&Checkout::find()?, name, nodes)?))
 }
 
-fn status_of(mut program: Command) -> Result<u8> {
+/// Runs a program of the simulation, and returns its exit status.
+///
+/// # Errors
+/// When it cannot be started.
+pub(crate) fn status_of(program: &mut Command) -> Result<u8> {
     let status = program.status().with_context(|| format!("cannot start {:?}", program.get_program()))?;
     // Without a code a signal has killed it.
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))

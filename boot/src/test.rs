@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::args::{Order, TestArgs};
-use crate::build::{self, Executable, Kernel, Output};
+use crate::build::{self, Executable, Kernel, Nodes, Output};
 use crate::checkout::Checkout;
 use crate::errors::usage;
 use crate::guest;
@@ -58,7 +58,7 @@ fn one_configuration(args: &TestArgs, tally: &mut Tally) -> Result<()> {
         append: args.append.clone(),
     };
     let timeout = Duration::from_secs(args.timeout);
-    let kernel = guest::kernel(args.machine.kernel.as_deref(), Kernel::Checked)?;
+    let kernel = guest::kernel(args.machine.kernel.as_deref(), Kernel::Checked(Nodes::Ordinary))?;
     if args.machine.kernel.is_some() {
         return machine::run(&configuration, &kernel, &[], timeout, tally);
     }
@@ -93,7 +93,7 @@ fn all_configurations(checkout: &Checkout, timeout: Duration, tally: &mut Tally)
     let programs = programs(checkout)?;
     let programs: Vec<&Executable> = programs.iter().collect();
     natively(&programs, tally)?;
-    let kernel = guest::kernel(None, Kernel::Checked)?;
+    let kernel = guest::kernel(None, Kernel::Checked(Nodes::Ordinary))?;
     for configuration in configurations() {
         machine::run(&configuration, &kernel, &programs, timeout, tally)?;
     }

@@ -20,6 +20,8 @@ mod panic;
 mod process;
 mod ramdisk;
 mod random;
+#[cfg(feature = "test")]
+mod replay;
 mod symbols;
 mod syscall;
 #[cfg(feature = "test")]

@@ -25,6 +25,21 @@ const UEFI_FIRMWARE: &str = "/usr/share/ovmf/OVMF.fd";
 /// Memory of the machine that boots by UEFI, in MiB: the firmware wants some for itself.
 const UEFI_MEMORY: u32 = 512;
 
+/// Schedules that must go the same way on the host and in QEMU: name, line, and how both judge. Where the code has got other
+/// steps, `sugarbush museum WORD` finds another schedule for a bug.
+const REPLAYS: [(&str, &str, &str); 2] = [
+    (
+        "a replay in QEMU goes as on the host, and passes",
+        "hole-and-accesses-in-it reordered none 1:2 0:6 1 ...",
+        "passed",
+    ),
+    (
+        "a replay in QEMU finds the bug that the host finds",
+        "hole-and-accesses-in-it prepatch SplitWithoutLock 1:5 0 ...",
+        "check failed: the address space is inconsistent: PageWithoutVma(0x10001000)",
+    ),
+];
+
 /// What a run left behind.
 struct Outcome {
     status: Option<i32>,
@@ -58,6 +73,9 @@ pub(crate) fn run(checkout: &Checkout, timeout: Duration, tally: &mut Tally) -> 
                 run.busybox(&["head", "-c", "4096"], &bytes, 0, &bytes)
             });
         }
+    }
+    for (name, line, verdict) in REPLAYS {
+        judge(name, tally, || replay(line, verdict));
     }
     let name = "the disk image boots by UEFI and runs the demo";
     match image_obstacle(checkout) {
@@ -153,6 +171,17 @@ impl Runner<'_> {
         }
         Ok(())
     }
+}
+
+/// `sugarbush replay --qemu LINE`: both must judge so, and agree.
+fn replay(line: &str, verdict: &str) -> Result<()> {
+    let output = Command::new(std::env::current_exe()?).args(["replay", "--qemu", line]).output()?;
+    let outcome = Outcome { status: output.status.code(), stdout: output.stdout, stderr: output.stderr };
+    outcome.exits_with(0)?;
+    let stdout = String::from_utf8_lossy(&outcome.stdout);
+    let verdicts = format!("host: {verdict}\nQEMU: {verdict}\nthe same ");
+    ensure!(stdout.contains(&verdicts), "the verdicts are not {verdict:?}:\n{}", stdout.trim_end());
+    Ok(())
 }
 
 impl Outcome {

@@ -75,6 +75,15 @@ impl<L: Label> Report<L> {
     }
 }
 
+/// What comes after the last step of a schedule that is replayed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rest {
+    /// Nothing: all threads must have ended, or the run have failed.
+    None,
+    /// Steps that preempt nobody, until all threads have ended.
+    WithoutPreemption,
+}
+
 /// Runs trials. Keeps the stacks of their threads from run to run.
 pub struct Explorer<S> {
     stacks: [S; MAX_THREADS],
@@ -120,31 +129,9 @@ impl<S: Stack> Explorer<S> {
     /// Runs `trial` under `schedule`. Of `config`, the steps count.
     ///
     /// # Errors
-    /// When the schedule does not fit: a thread of it cannot run, or it has too few steps or too many.
+    /// When the schedule does not fit: a thread of it cannot run, it has too many steps, or too few and there shall be no
+    /// rest.
     pub fn replay<L: Label>(
-        &mut self,
-        config: &Config,
-        schedule: &Schedule,
-        trial: impl FnMut(&mut Run<'_, L>) -> Result<(), Fault>,
-    ) -> Result<Replayed<L>, Stale> {
-        self.run_script(config, schedule, Rest::MustNotBe, trial)
-    }
-
-    /// As [`replay`](Self::replay), but threads that have not ended after the last step of `schedule` go on to their ends,
-    /// with no preemption: where a failure that ended the run it is from is not noticed.
-    ///
-    /// # Errors
-    /// When the schedule does not fit: a thread of it cannot run, or it has too many steps.
-    pub fn replay_and_go_on<L: Label>(
-        &mut self,
-        config: &Config,
-        schedule: &Schedule,
-        trial: impl FnMut(&mut Run<'_, L>) -> Result<(), Fault>,
-    ) -> Result<Replayed<L>, Stale> {
-        self.run_script(config, schedule, Rest::WithoutPreemption, trial)
-    }
-
-    fn run_script<L: Label>(
         &mut self,
         config: &Config,
         schedule: &Schedule,
@@ -220,15 +207,6 @@ impl Decide for Plan<'_> {
         }
         Ok(())
     }
-}
-
-/// What comes after the last step of a schedule.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Rest {
-    /// Nothing: all threads have ended.
-    MustNotBe,
-    /// Steps that preempt nobody.
-    WithoutPreemption,
 }
 
 /// Follows a schedule to the letter.

@@ -58,7 +58,7 @@ mod unwind;
 
 pub use corosensei::stack::Stack;
 pub use engine::{Engine, Label, WaitsForever};
-pub use explorer::{Config, Explorer, Extent, Report};
+pub use explorer::{Config, Explorer, Extent, Report, Rest};
 pub use failure::{Failure, Fault, Origin, Replayed, Stale, Step, Trace};
 pub use fiber::{MAX_THREADS, STACK_BYTES};
 pub use run::{Run, Thread};

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use explore::{Config, Engine, Explorer, Fault, Replayed, Run, Schedule, Stale};
+use explore::{Config, Engine, Explorer, Fault, Replayed, Rest, Run, Schedule, Stale};
 
 const CONFIG: Config = Config::new(2);
 
@@ -29,7 +29,7 @@ fn counter(
 fn replay(schedule: &str, correct: bool) -> Result<Replayed<&'static str>, Stale> {
     let engine = Engine::new();
     let schedule = schedule.parse().expect("a schedule");
-    Explorer::on_host().replay(&CONFIG, &schedule, |run| counter(&engine, run, correct))
+    Explorer::on_host().replay(&CONFIG, &schedule, Rest::None, |run| counter(&engine, run, correct))
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_livelock_replays() {
     let mut explorer = Explorer::on_host();
     let failure = explorer.explore(&config, trial).failure.expect("a livelock");
     assert_eq!(failure.trace.schedule().to_string(), "0:50");
-    let again = explorer.replay(&config, &failure.trace.schedule(), trial).expect("it fits");
+    let again = explorer.replay(&config, &failure.trace.schedule(), Rest::None, trial).expect("it fits");
     assert_eq!(again.fault, Some(Fault::Livelock { steps: 50 }));
 }
 
@@ -99,7 +99,8 @@ fn threads_go_on_after_a_schedule_that_ends_early_if_told_so() {
     let engine = Engine::new();
     let go_on = |schedule: &str| {
         let schedule = schedule.parse().expect("a schedule");
-        Explorer::on_host().replay_and_go_on(&CONFIG, &schedule, |run| counter(&engine, run, true))
+        Explorer::on_host()
+            .replay(&CONFIG, &schedule, Rest::WithoutPreemption, |run| counter(&engine, run, true))
     };
     let replayed = go_on("0 1").expect("it fits");
     assert_eq!((replayed.fault, replayed.trace.schedule().to_string()), (None, "0 1:2 0".to_string()));

@@ -11,7 +11,7 @@
 //! | [`user`], [`usercopy`], [`fpu`] | ring 3 |
 //! | [`apic`], [`clock`], [`port`], [`serial`], [`entropy`] | devices |
 //! | [`heap`] | the allocator behind `alloc` |
-//! | `registry`, `trial` | for the in-kernel tests |
+//! | `registry`, `trial`, `fiber` | for the in-kernel tests |
 #![allow(unsafe_code)] // this is where it belongs; each block says why it is sound
 
 mod apic;
@@ -21,6 +21,8 @@ pub(crate) mod cpu;
 mod descriptors;
 pub(crate) mod direct_map;
 pub(crate) mod entropy;
+#[cfg(feature = "test")]
+mod fiber;
 mod fixup;
 pub(crate) mod fpu;
 pub(crate) mod heap;

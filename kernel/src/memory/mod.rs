@@ -22,6 +22,8 @@ use x86_64::PhysAddr;
 use crate::arch::{direct_map, machine, paging};
 use crate::ramdisk;
 use map::MemoryMap;
+#[cfg(feature = "test")]
+pub(crate) use nodes::KernelNodes;
 pub(crate) use platform::{KERNEL, Kernel, MAX_MAP_COUNT};
 #[cfg(feature = "test")]
 pub(crate) use stack::KernelStack;

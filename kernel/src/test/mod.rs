@@ -20,7 +20,7 @@ use crate::fs::Tree;
 use crate::host::message;
 use crate::memory::KernelStack;
 use crate::process::run_test_program;
-use crate::{cmdline, ramdisk, time};
+use crate::{cmdline, ramdisk, replay, time};
 
 pub(crate) use crate::arch::registry::kernel_test;
 
@@ -55,6 +55,7 @@ const PROGRAM_TICKS: u64 = 120 * time::TICKS_PER_SECOND;
 enum Job {
     None,
     Kernel(fn()),
+    Replay(&'static [u8]),
     Program(&'static Tree, &'static str, Config),
     Done(Result<(), String>),
 }
@@ -157,6 +158,9 @@ pub(crate) fn skip(reason: &'static str) -> ! {
 
 /// Runs all tests whose name contains the `filter=` of the command line, and tells the host tool.
 pub(crate) fn run(tree: Option<&'static Tree>) {
+    if let Some(script) = replay::script() {
+        return run_replay(script);
+    }
     let filter = cmdline::value("filter").unwrap_or("");
     let config = cmdline::memory_config();
     let tests = || registry::tests().iter().filter(|test| test.name().contains(filter));
@@ -181,6 +185,16 @@ pub(crate) fn run(tree: Option<&'static Tree>) {
             None => Err(String::from("the initramfs cannot be used")),
         });
     }
+}
+
+/// Replays a schedule, as the only test.
+fn run_replay(script: &'static [u8]) {
+    message!("plan 1");
+    report("replay", || {
+        let result = run_job(Job::Replay(script), TEST_TICKS);
+        figure(format_args!("verdict {}", replay::verdict(&result)));
+        result
+    });
 }
 
 /// The names of the files in `tests/`.
@@ -234,6 +248,7 @@ extern "C" fn do_job() {
             test();
             Ok(())
         }
+        Job::Replay(script) => replay::run(script),
         Job::Program(tree, name, config) => {
             run_test_program(tree, name, config).map_err(|failure| format!("{failure}"))
         }

@@ -15,7 +15,7 @@ fn replay(line: &str, into: Option<PathBuf>) -> Result<bool, String> {
     let replay: Replay = line.parse().map_err(|error: sim::race::ParseError| error.to_string())?;
     let outcome = replay.run(&mut Explorer::on_host())?;
     if let Some(directory) = into {
-        for (name, content) in [("script", replay.script()), ("outcome", outcome.lines())] {
+        for (name, content) in [("script", outcome.replay.script()), ("outcome", outcome.lines())] {
             let file = directory.join(name);
             fs::write(&file, content).map_err(|error| format!("{}: {error}", file.display()))?;
         }

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::mem::ManuallyDrop;
 
-use explore::{Config, Explorer, Failure, Fault, Report, Run, Stack};
+use explore::{Config, Explorer, Failure, Fault, Report, Rest, Run, Stack};
 use mm::platform::Cpu;
 use mm::space::{AddressSpace, MunmapOrder};
 use mm::vma::Backing;
@@ -83,7 +83,8 @@ impl Race {
 
     /// A failure of this race as text; its last line is the line that replays it.
     pub fn report(&self, failure: &Failure<Label>) -> String {
-        let replay = Replay { race: self.clone(), schedule: failure.trace.schedule() };
+        let (race, schedule) = (self.clone(), failure.trace.schedule());
+        let replay = Replay { race, schedule, rest: Rest::None };
         format!("{}{}\nreplay: sugarbush replay '{replay}'", failure.trace, failure.fault)
     }
 

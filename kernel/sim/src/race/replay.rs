@@ -1,12 +1,13 @@
 //! One schedule of one race, as a line: `SCENARIO ORDER BUG SCHEDULE`, such as
 //! `hole-and-accesses-in-it prepatch SplitWithoutLock 1:5 0:15 1:5`. The bug is `none` in code as it should be. Between bug and
-//! schedule stands `small` if the nodes of the trees are small (cargo feature `small`): there are more of them to read.
+//! schedule stands `small` if the nodes of the trees are small (cargo feature `small`): there are more of them to read. A schedule
+//! that ends with `...` goes on without preemption.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::str::FromStr;
 
-use explore::{Config, Explorer, Fault, Schedule, Stack, Trace};
+use explore::{Config, Explorer, Fault, Replayed, Rest, Schedule, Stack, Trace};
 use mm::space::MunmapOrder;
 
 use super::history::Done;
@@ -19,6 +20,9 @@ const SMALL: &str = "small";
 /// The word for no bug.
 const NO_BUG: &str = "none";
 
+/// The word for steps that preempt nobody.
+const GO_ON: &str = "...";
+
 /// A race and a schedule of it.
 #[derive(Clone, Debug)]
 pub struct Replay {
@@ -26,6 +30,8 @@ pub struct Replay {
     pub race: Race,
     /// The schedule.
     pub schedule: Schedule,
+    /// What comes after it.
+    pub rest: Rest,
 }
 
 impl fmt::Display for Replay {
@@ -39,7 +45,11 @@ impl fmt::Display for Replay {
         if cfg!(feature = "small") {
             write!(f, " {SMALL}")?;
         }
-        write!(f, " {}", self.schedule)
+        write!(f, " {}", self.schedule)?;
+        match self.rest {
+            Rest::None => Ok(()),
+            Rest::WithoutPreemption => write!(f, " {GO_ON}"),
+        }
     }
 }
 
@@ -100,11 +110,16 @@ impl FromStr for Replay {
         if words.next_if_eq(&SMALL).is_some() != cfg!(feature = "small") {
             return Err(ParseError::Nodes);
         }
-        let schedule: Schedule = words.collect::<Vec<_>>().join(" ").parse().map_err(ParseError::Schedule)?;
+        let mut words: Vec<&str> = words.collect();
+        let rest = match words.pop_if(|word| *word == GO_ON) {
+            Some(_) => Rest::WithoutPreemption,
+            None => Rest::None,
+        };
+        let schedule: Schedule = words.join(" ").parse().map_err(ParseError::Schedule)?;
         if schedule.steps() == 0 {
             return Err(ParseError::Short);
         }
-        Ok(Replay { race: Race { scenario, order, bug }, schedule })
+        Ok(Replay { race: Race { scenario, order, bug }, schedule, rest })
     }
 }
 
@@ -117,16 +132,20 @@ impl Replay {
         let history = RefCell::new(Vec::new());
         let mut replayed = None;
         let trial = |run: &mut explore::Run<'_, Label>| self.race.run(run, &history, &mut |_| {});
-        quietly(|| replayed = Some(explorer.replay(&Config::new(0), &self.schedule, trial)))?;
+        quietly(|| replayed = Some(explorer.replay(&Config::new(0), &self.schedule, self.rest, trial)))?;
         let replayed =
             replayed.ok_or("the replay has not come to its end")?.map_err(|stale| stale.to_string())?;
-        Ok(Outcome { trace: replayed.trace, fault: replayed.fault, answers: history.into_inner() })
+        let Replayed { trace, fault } = replayed;
+        let replay = Replay { race: self.race.clone(), schedule: trace.schedule(), rest: Rest::None };
+        Ok(Outcome { replay, trace, fault, answers: history.into_inner() })
     }
 }
 
-/// What came of a replay. Prints as the trace, what each act was answered, and the verdict.
+/// What came of a replay. Prints as the trace, what each act was answered, the verdict, and the line.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// The whole run.
+    pub replay: Replay,
     trace: Trace<Label>,
     /// What went wrong, if anything did.
     pub fault: Option<Fault>,
@@ -154,7 +173,7 @@ impl fmt::Display for Outcome {
         for Done { thread, act, answer, .. } in &self.answers {
             writeln!(f, "thread {thread}: {act:?}: {answer}")?;
         }
-        f.write_str(&self.verdict())
+        write!(f, "{}\nreplay: sugarbush replay '{}'", self.verdict(), self.replay)
     }
 }
 
@@ -176,9 +195,11 @@ mod tests {
             for order in MunmapOrder::ALL {
                 let race = Race { scenario: scenario.clone(), order, bug: None };
                 let schedule = "0 1:3 0:2".parse().expect("a schedule");
-                let line = Replay { race, schedule }.to_string();
+                let line = Replay { race, schedule, rest: Rest::None }.to_string();
                 assert_eq!(line, format!("{} {order} none{NODES} 0 1:3 0:2", scenario.name));
-                assert_eq!(line.parse::<Replay>().expect("it has just been written").to_string(), line);
+                for line in [line.clone(), format!("{line} ...")] {
+                    assert_eq!(line.parse::<Replay>().expect("it has just been written").to_string(), line);
+                }
             }
         }
     }
@@ -235,23 +256,21 @@ mod tests {
     #[test]
     fn a_schedule_that_does_not_fit_is_refused_and_one_that_passes_has_all_answers() {
         let mut explorer = Explorer::on_host();
-        let mut run = |schedule: &str| {
+        let run = |explorer: &mut Explorer<_>, schedule: &str| {
             let line = format!("munmap-of-a-vma-and-accesses vms none{NODES} {schedule}");
-            line.parse::<Replay>().expect("a line").run(&mut explorer)
+            line.parse::<Replay>().expect("a line").run(explorer)
         };
-        let refusal = run("0:2").expect_err("it is too short");
+        let refusal = run(&mut explorer, "0:2").expect_err("it is too short");
         assert_eq!(
             refusal,
             "the schedule does not fit: it ends after 2 steps, and the threads have not ended"
         );
-        let whole = (1..200).find_map(|steps| {
-            // The first thread is over when the second can go on to the end.
-            (1..60).find_map(|more| run(&format!("0:{steps} 1:{more}")).ok())
-        });
-        let outcome = whole.expect("one thread after the other fits");
+        let outcome = run(&mut explorer, "0:2 ...").expect("it goes on");
         assert_eq!(outcome.fault, None);
         assert_eq!(outcome.answers.len(), 3);
         assert!(outcome.lines().starts_with("answer 0 0: returned 0x0\nanswer 1 0: killed: not mapped\n"));
         assert!(outcome.lines().ends_with("\nverdict passed\n"), "{}", outcome.lines());
+        let again = outcome.replay.run(&mut explorer).expect("it is the same schedule");
+        assert_eq!(again.to_string(), outcome.to_string());
     }
 }
