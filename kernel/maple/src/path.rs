@@ -15,7 +15,7 @@ const PLACES: usize = (LEVELS + 1).next_power_of_two();
 
 /// Way from the root to a leaf. Level 0 is the leaf's, level `height` the root's.
 pub(crate) struct Path<'m, T> {
-    /// Inner nodes at levels 1 to `height`.
+    /// Inner nodes at levels 1 to `height`; none at level 1 if that is 0.
     nodes: [Option<Inner<'m, T>>; PLACES],
     /// Which child the path takes in the node of the same level.
     indexes: [u8; PLACES],
@@ -55,6 +55,9 @@ impl<'m, T> Path<'m, T> {
                 }
                 Kind::Leaf(leaf) => {
                     self.leaf = Some(leaf);
+                    if parent.is_none() {
+                        self.nodes[1] = None;
+                    }
                     return Place::in_quiet_leaf(leaf, parent, index, page);
                 }
             }
@@ -65,6 +68,12 @@ impl<'m, T> Path<'m, T> {
     #[inline]
     pub(crate) fn node(&self, level: usize) -> Inner<'m, T> {
         self.nodes[level % PLACES].expect("a path has a node at each of its levels")
+    }
+
+    /// The node above the path's leaf, unless that is the root.
+    #[inline(always)]
+    pub(crate) fn parent(&self) -> Option<Inner<'m, T>> {
+        self.nodes[1]
     }
 
     #[inline]

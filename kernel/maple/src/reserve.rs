@@ -71,7 +71,7 @@ pub(crate) fn prepare<'m, T, S: NodeSource>(
 /// Largest gap of the path's leaf, as its parent knows it. Nobody asks for the root's.
 #[inline(always)]
 fn known_gap<T>(plan: &Plan<'_, T>) -> u32 {
-    if plan.path.height == 0 { u32::MAX } else { plan.path.node(1).gap(plan.path.index(1)) }
+    plan.path.parent().map_or(u32::MAX, |parent| parent.gap(plan.path.index(1)))
 }
 
 /// Copies the leaf with one entry more or less.

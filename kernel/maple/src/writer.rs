@@ -200,10 +200,8 @@ fn refuse_unless(is_of_its_kind: bool) {
 /// Notes the largest gap of the path's leaf.
 #[inline(always)]
 fn settle_leaf_gap<'m, T, S: NodeSource>(tree: &Tree<'m, T, S>, path: &Path<'m, T>, gap: u32) {
-    if path.height == 0 {
-        return;
-    }
-    let (parent, index) = (path.node(1), path.index(1));
+    let Some(parent) = path.parent() else { return };
+    let index = path.index(1);
     let known = parent.gap(index);
     if known == gap {
         return;
@@ -225,12 +223,11 @@ fn replace_leaf<'m, T, S: NodeSource>(
     gap: u32,
     len: usize,
 ) {
-    if path.height == 0 {
-        tree.publish_root(Some(new.link()), 0);
-    } else {
-        let (parent, index) = (path.node(1), path.index(1));
-        parent.set_child(index, new.link());
+    if let Some(parent) = path.parent() {
+        parent.set_child(path.index(1), new.link());
         settle_leaf_gap(tree, path, gap);
+    } else {
+        tree.publish_root(Some(new.link()), 0);
     }
     let version = tree.changed(len);
     if let Some(old) = path.leaf.replace(new) {

@@ -18,11 +18,7 @@ impl Magazine {
     }
 
     fn len(&self) -> usize {
-        let mut free = self.0.borrow_mut();
-        let nodes: Vec<_> = std::iter::from_fn(|| free.pop()).collect();
-        let len = nodes.len();
-        nodes.into_iter().rev().for_each(|node| free.push(node));
-        len
+        self.0.borrow().len()
     }
 }
 

@@ -65,6 +65,28 @@ impl FreeList {
         }
     }
 
+    /// Counts the nodes, one by one.
+    pub fn len(&self) -> usize {
+        let (mut at, mut others, mut count) = (self.first, self.others, 0);
+        loop {
+            while !at.is_null() {
+                count += 1;
+                // SAFETY: a node of the list, whose first word `push` or a chain has written.
+                at = unsafe { at.cast::<*mut Node>().read() }.map_addr(|a| a & !MARKS);
+            }
+            if others.is_null() {
+                return count;
+            }
+            at = others;
+            others = Self::after(at);
+        }
+    }
+
+    /// Whether there is no node.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_null() && self.others.is_null()
+    }
+
     /// Hands a node out: of those that came last.
     #[inline]
     pub fn pop(&mut self) -> Option<&'static mut Node> {
@@ -126,10 +148,12 @@ mod tests {
         let mut outer = FreeList::new();
         outer.push(Box::leak(Box::new(Node::new())));
         outer.append(list);
+        assert_eq!(outer.len(), 7);
         let mut seen: Vec<_> =
             std::iter::from_fn(|| outer.pop()).map(|node| ptr::from_mut(node).addr()).collect();
         seen.sort_unstable();
         seen.dedup();
         assert_eq!(seen.len(), 7);
+        assert!(outer.is_empty() && outer.len() == 0);
     }
 }

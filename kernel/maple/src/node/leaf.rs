@@ -401,10 +401,19 @@ impl<'m, T> Narrow<'m, T> {
         bounds >> 32 == bounds & END
     }
 
+    #[inline]
     fn gap(&self, count: usize, low: u64, high: u64) -> u32 {
         let first = self.bounds(0);
-        let (mut end, mut max) = (first as u32, 0);
-        for index in 1..count.min(NARROW) {
+        let (mut end, mut max, mut index) = (first as u32, 0, 1);
+        // Two at a time.
+        while index + 1 < count {
+            let (bounds, next) = (self.bounds(index), self.bounds(index + 1));
+            max = max.max((bounds >> 32) as u32 - end);
+            max = max.max((next >> 32) as u32 - bounds as u32);
+            end = next as u32;
+            index += 2;
+        }
+        if index < count {
             let bounds = self.bounds(index);
             max = max.max((bounds >> 32) as u32 - end);
             end = bounds as u32;
