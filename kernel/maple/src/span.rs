@@ -34,12 +34,14 @@ pub(crate) fn erase_span<'m, T, S: NodeSource>(
     bounds: &Range<u64>,
     range: &Range<u64>,
 ) -> Option<Result<Chain, NoMemory>> {
-    let mut before = Path::new();
+    let before;
     let (mut left, mut leaf, mut low) = (&plan.path, leaf, bounds.start);
     let mut below = range.start.checked_sub(1).map_or(0, |page| leaf.search(page));
     if below == 0 && low > 0 {
         // The leaf goes, and the one before knows the gap.
-        low = before.walk(tree, low - 1).bounds().start;
+        let mut path = Path::new();
+        low = path.walk(tree, low - 1).bounds().start;
+        before = path;
         (left, leaf) = (&before, before.leaf?);
         below = leaf.count();
     }

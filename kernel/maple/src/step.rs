@@ -19,8 +19,7 @@ impl<'m, T> Place<'m, T> {
     ) -> Option<Range<u64>> {
         // Rounded up, as in `next_in`: the entry behind the slot.
         let index = (self.slot + 1) >> 1;
-        if let Some(leaf) = self.leaf
-            && leaf.is_narrow()
+        if let Some(leaf) = Leaf::if_narrow(self.leaf)
             && index < self.count
             && !(W::CONCURRENT && tree.is_replaced(leaf))
         {
@@ -29,7 +28,7 @@ impl<'m, T> Place<'m, T> {
                 // Behind an entry comes a gap, perhaps empty, behind a gap an entry.
                 // Under a guard more may have become free since.
                 if W::CONCURRENT || !self.slot.is_multiple_of(2) {
-                    let end = if W::CONCURRENT { self.end } else { leaf.item(index as usize - 1).end };
+                    let end = if W::CONCURRENT { self.end } else { leaf.range(index as usize - 1).end };
                     if end < item.start {
                         return Some(self.gap::<S, W>(2 * index, end..item.start));
                     }
@@ -72,8 +71,7 @@ impl<'m, T> Place<'m, T> {
     ) -> Option<Range<u64>> {
         // The entry below the slot.
         let index = (self.slot / 2).wrapping_sub(1);
-        if let Some(leaf) = self.leaf
-            && leaf.is_narrow()
+        if let Some(leaf) = Leaf::if_narrow(self.leaf)
             && index < self.count
             && !(W::CONCURRENT && tree.is_replaced(leaf))
         {
@@ -81,7 +79,7 @@ impl<'m, T> Place<'m, T> {
             if item.entry.is_some() {
                 // Above an entry comes a gap, perhaps empty, above a gap an entry.
                 if W::CONCURRENT || !self.slot.is_multiple_of(2) {
-                    let start = if W::CONCURRENT { self.page } else { leaf.item(index as usize + 1).start };
+                    let start = if W::CONCURRENT { self.page } else { leaf.range(index as usize + 1).start };
                     if item.end < start {
                         return Some(self.gap::<S, W>(2 * index + 2, item.end..start));
                     }
@@ -177,8 +175,7 @@ impl<'m, T> Place<'m, T> {
         limit: Option<u64>,
     ) -> Found<'m, T> {
         // Most leaves are narrow.
-        if let Some(leaf) = self.leaf
-            && leaf.is_narrow()
+        if let Some(leaf) = Leaf::if_narrow(self.leaf)
             && let ControlFlow::Break(next) = self.next_in::<S, W>(tree, leaf, limit)
         {
             return next;

@@ -154,6 +154,7 @@ mod tests {
         seen.sort_unstable();
         seen.dedup();
         assert_eq!(seen.len(), 7);
-        assert!(outer.is_empty() && outer.len() == 0);
+        assert!(outer.is_empty());
+        assert_eq!(outer.len(), 0);
     }
 }

@@ -111,6 +111,14 @@ impl<'m, T> Leaf<'m, T> {
         raw(one) == raw(other)
     }
 
+    /// The leaf if it is narrow.
+    #[inline(always)]
+    pub(crate) fn if_narrow(leaf: Option<Self>) -> Option<Self> {
+        let raw = leaf.map_or(core::ptr::null_mut(), |leaf| leaf.0.into_raw());
+        // One test: there is no leaf at an odd null.
+        if raw.addr() & NARROW_TAG == 0 { None } else { leaf }
+    }
+
     #[inline(always)]
     pub(crate) fn is_narrow(self) -> bool {
         self.0.tag() & NARROW_TAG != 0
@@ -194,10 +202,17 @@ impl<'m, T> Leaf<'m, T> {
         }
     }
 
+    /// Range of entry `index`, without a look at its value.
     #[inline(always)]
     pub(crate) fn range(self, index: usize) -> Range<u64> {
-        let item = self.item(index);
-        item.start..item.end
+        debug_assert!(index < self.count());
+        if !self.is_narrow() {
+            let item = self.item(index);
+            return item.start..item.end;
+        }
+        let body = self.narrow();
+        let bounds = body.bounds(index);
+        body.base + (bounds >> 32)..body.base + (bounds & END)
     }
 
     /// Calls `visit` for the entries from `index` on that start below `limit`, until it breaks. Gives the number of
