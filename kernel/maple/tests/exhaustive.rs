@@ -71,3 +71,45 @@ fn erasing_every_pair_of_entries_of_a_deep_tree_leaves_a_right_tree() {
         }
     }
 }
+
+/// Erases that begin and end on entries, inside of them and in the gaps between, in a tree with or without
+/// vacant entries.
+fn erase_every_span(entries: u64, vacant: impl Fn(u64) -> bool, cuts: [u64; 2]) {
+    let ranges: Vec<_> = (0..entries).map(|index| 4 * index..4 * index + 3 + index % 2).collect();
+    for first in 0..entries {
+        for last in first..entries {
+            let mut pair = build(&ranges);
+            for index in (0..entries).filter(|index| vacant(*index)) {
+                pair.try_store(ranges[index as usize].clone(), None)
+                    .expect("no memory is needed or it is there");
+            }
+            pair.store(4 * first + cuts[0]..4 * last + 4 - cuts[1], None);
+        }
+    }
+}
+
+#[test]
+fn erasing_every_span_of_a_deep_tree_leaves_a_right_tree() {
+    for cuts in [[0, 0], [1, 0], [0, 2], [1, 2]] {
+        erase_every_span(48, |_| false, cuts);
+        erase_every_span(48, |index| index % 4 == 1, cuts);
+        erase_every_span(48, |index| index % 3 == 2, cuts);
+    }
+}
+
+#[test]
+fn storing_into_every_gap_of_a_tree_of_full_leaves_leaves_a_right_tree() {
+    let ranges: Vec<_> = (1..64).map(|index| 4 * index..4 * index + 2).collect();
+    for vacant in [usize::MAX, 2, 5] {
+        for gap in 0..64 {
+            let mut pair = build(&ranges);
+            ranges.iter().skip(1).step_by(vacant).for_each(|range| {
+                if vacant != usize::MAX {
+                    pair.try_store(range.clone(), None).expect("no memory is needed or it is there");
+                }
+            });
+            pair.store(4 * gap + 2..4 * gap + 3, Some(99));
+            pair.store(4 * gap + 3..4 * gap + 4, Some(98));
+        }
+    }
+}
