@@ -145,10 +145,11 @@ impl<'m, T> Leaf<'m, T> {
                 entries.add(at).write(AtomicPtr::new(ptr::null_mut()));
                 at += 1;
             }
-            above.copy_to(bounds, entries, at);
-            for unused in count..NARROW {
-                bounds.add(unused).write(AtomicU64::new(u64::MAX));
-                entries.add(unused).write(AtomicPtr::new(ptr::null_mut()));
+            at = above.copy_to(bounds, entries, at);
+            while at < NARROW {
+                bounds.add(at).write(AtomicU64::new(u64::MAX));
+                entries.add(at).write(AtomicPtr::new(ptr::null_mut()));
+                at += 1;
             }
         }
         Self::at(Link::new(node, NARROW_TAG))
@@ -223,18 +224,21 @@ impl<'m, T> Inner<'m, T> {
                 (&raw mut (*body).gaps).cast::<AtomicU32>(),
             );
             let mut at = below.copy_to((keys, links, gaps), 0);
-            for child in new {
+            let mut next = 0;
+            while next < new.len() {
+                let child = &new[next];
                 keys.add(at).write(AtomicU64::new(child.key));
                 links.add(at).write(AtomicPtr::new(child.link.into_raw()));
                 gaps.add(at).write(AtomicU32::new(child.gap));
-                at += 1;
+                (next, at) = (next + 1, at + 1);
             }
-            above.copy_to((keys, links, gaps), at);
-            keys.add(count).write(AtomicU64::new(high));
-            for unused in count..FANOUT {
-                keys.add(unused + 1).write(AtomicU64::new(u64::MAX));
-                links.add(unused).write(AtomicPtr::new(ptr::null_mut()));
-                gaps.add(unused).write(AtomicU32::new(0));
+            at = above.copy_to((keys, links, gaps), at);
+            keys.add(at).write(AtomicU64::new(high));
+            while at < FANOUT {
+                keys.add(at + 1).write(AtomicU64::new(u64::MAX));
+                links.add(at).write(AtomicPtr::new(ptr::null_mut()));
+                gaps.add(at).write(AtomicU32::new(0));
+                at += 1;
             }
         }
         let inner = Self::at(Link::new(node, INNER));
