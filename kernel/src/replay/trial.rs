@@ -7,7 +7,7 @@ use core::mem::ManuallyDrop;
 use explore::{Fault, MAX_THREADS, Run};
 use mm::schedule::Label;
 use mm::space::AddressSpace;
-use mm::{Cpu, MmError};
+use mm::{MmError, Platform};
 
 use super::forced::Forced;
 use super::script::{Script, Thread};
@@ -50,7 +50,7 @@ pub(super) fn run<'m>(run: &mut Run<'_, Label>, script: &Script, machine: &'m Fo
     spaces.extend(children.into_inner());
     spaces.iter().try_for_each(|space| space.check()).map_err(Fault::check)?;
     for space in spaces {
-        (0..MAX_THREADS).for_each(|thread| space.tlb().unload(Cpu(thread as u32)));
+        space.tlb().unload(machine.cpu());
         drop(ManuallyDrop::into_inner(space));
     }
     Ok(())
@@ -75,9 +75,7 @@ fn processes<'m>(script: &Script, machine: &'m Forced) -> Result<Vec<Space<'m>>,
         }
         spaces.push(ManuallyDrop::new(space));
     }
-    // As if each thread had a CPU of its own.
-    for (cpu, thread) in script.threads.iter().enumerate() {
-        spaces[thread.process].tlb().load(Cpu(cpu as u32));
-    }
+    // No root is loaded, but flushes shall do what they do where one is.
+    spaces.iter().for_each(|space| space.tlb().load(machine.cpu()));
     Ok(spaces)
 }
