@@ -2,11 +2,12 @@
 
 use abi::Errno;
 use abi::mman::{Map, Prot};
+use mm::platform::Fallible;
 use mm::range::USER_END;
 use sim::model::Fault;
 use sim::op::{Op, PAGE, brk, mmap, mprotect, mseal, munmap, read, write};
 use sim::world::{Answer, World};
-use sim::{in_every_order, in_every_order_with};
+use sim::{Attempt, in_every_order, in_every_order_with};
 
 const BASE: u64 = 0x1000_0000;
 const HEAP: u64 = 0x4000_0000;
@@ -186,5 +187,17 @@ fn the_end_of_the_address_space_takes_sealed_memory_too() {
     in_every_order(|world| {
         sealed_in_the_middle(world);
         world.apply(mseal(page(0), 12 * PAGE));
+    });
+}
+
+#[test]
+fn locked_pages_that_cannot_be_faulted_in_do_not_hide_that_the_next_vma_is_sealed() {
+    in_every_order(|world| {
+        world.apply(mmap(5 * PAGE).fixed(BASE).prot(Prot::READ).with(Map::LOCKED));
+        world.apply(mseal(BASE + 2 * PAGE, PAGE));
+        // Step 0 is the mmap lock, step 1 a frame for a page that becomes writable.
+        let answer = world.attempt(mprotect(BASE, 3 * PAGE, Prot::READ_WRITE), 1);
+        assert_eq!(answer, Attempt::Refused(REFUSED));
+        assert_eq!(world.machine().points()[1], Fallible::DataFrame);
     });
 }
