@@ -129,8 +129,8 @@ impl Outcome {
     /// What can be said of this outcome, the host's, and that of QEMU, if they agree. Errors: in what they do not.
     fn compare(&self, qemu: &Self) -> Result<String, String> {
         if qemu.verdict.starts_with(DOES_NOT_FIT) {
-            // The simulated TLBs may serve an access that faults in QEMU, or the other way round.
-            return Err(format!("in QEMU {}", qemu.verdict));
+            let why = "there is no TLB there that may serve an access although the page tables do not";
+            return Err(format!("in QEMU {} ({why})", qemu.verdict));
         }
         let both_end_early = !self.has_passed() && qemu.steps.is_none();
         for (act, answer) in &self.answers {
