@@ -24,10 +24,11 @@ pub const WINDOWS: [u64; 7] = [
 /// Pages of a window.
 const WINDOW: u64 = 12;
 
-/// Frames of memory of a random program of one process: more than any uses. A machine with less is quicker to make and to look at.
-const FRAMES: u32 = 256;
+/// Frames of memory of a random program of one process: hardly any uses more than 80. A machine with less is quicker to make
+/// and to look at.
+const FRAMES: u32 = 128;
 /// As many for several processes; what is shared is there once.
-const FRAMES_OF_SEVERAL: u32 = 3 * FRAMES;
+const FRAMES_OF_SEVERAL: u32 = 192;
 
 /// Processes that the operations of a program are divided among, at most.
 const PROCESSES: usize = 5;
