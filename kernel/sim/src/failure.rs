@@ -4,7 +4,7 @@ use abi::Errno;
 use abi::mman::MREMAP_FIXED;
 
 use crate::check::area_of;
-use crate::model::{Area, Fault, Model, System, runs};
+use crate::model::{Area, Fault, Model, Sharing, System, runs};
 use crate::op::{Mremap, Op, PAGE};
 use crate::world::{Answer, World, predict};
 
@@ -72,9 +72,11 @@ impl World<'_> {
             Answer::Returned(_) | Answer::Word(_) => true,
         };
         assert!(legal, "{op}: {answer:?} when step {step:?} ({point:?}) was refused");
-        let candidates = self.outcomes(process, op, answer, before);
-        let found = candidates.into_iter().find(|system| self.has_runs_of(process, system));
-        let Some(found) = found else {
+        let mut candidates = self.outcomes(process, op, answer, before);
+        candidates.retain(|system| self.has_runs_of(process, system));
+        // Of those that differ in contents only, the right one; if there is none, the check says what is wrong.
+        let found = candidates.iter().position(|system| self.has_words_of(process, system)).unwrap_or(0);
+        let Some(found) = candidates.into_iter().nth(found) else {
             panic!(
                 "{op}: refused step {step:?} ({point:?}) left something in between:\n  {}\n  before:\n  {}",
                 self.runs(process).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  "),
@@ -102,6 +104,18 @@ impl World<'_> {
         let (expected, actual) = (system.process(process).runs(), self.runs(process));
         expected.len() == actual.len()
             && expected.iter().zip(&actual).all(|(expected, actual)| expected.is_like(actual))
+    }
+
+    /// Whether what was written in `system` to pages of the process that can be read is in memory.
+    fn has_words_of(&self, process: usize, system: &System) -> bool {
+        let root = self.space_of(process).root();
+        system.written(process).into_iter().all(|address| {
+            let area = system.process(process).area_at(address / PAGE);
+            let private = area.is_some_and(|area| area.attributes.sharing == Sharing::Private);
+            // An object keeps pages that no entry leads to.
+            let word = self.machine.word_at(root, address).or(private.then_some(0));
+            word.is_none_or(|word| system.peek(process, address) == Some(word))
+        })
     }
 
     /// The states that `op` may leave when a step of it was refused and it answered `answer`.

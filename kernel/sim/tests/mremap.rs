@@ -7,7 +7,7 @@ use mm::trace::Step;
 use sim::model::Fault;
 use sim::op::{Mremap, Op, PAGE, image, mmap, mprotect, mremap, mseal, munmap, read, write};
 use sim::world::{Answer, World};
-use sim::{in_every_order, in_every_order_with};
+use sim::{Attempt, in_every_order, in_every_order_with};
 
 /// A border of 2 MiB.
 const BASE: u64 = 0x1000_0000;
@@ -503,5 +503,22 @@ fn pages_move_before_the_old_range_is_split_off_and_unmapped() {
         assert!(steps.contains(&Step::Unmap { pages: 0 }));
         assert!(!steps.contains(&Step::Downgrade));
         assert_eq!(world.apply(munmap(page(0), 30 * PAGE)), DONE);
+    });
+}
+
+#[test]
+fn what_moved_before_a_failure_shows_in_the_contents_where_the_areas_look_as_before() {
+    in_every_order(|world| {
+        world.apply(mmap(PAGE).fixed(page(4)));
+        world.apply(mmap(PAGE).fixed(page(5)).with(Map::GROWSDOWN));
+        map_and_write(world, 0, 3);
+        let mut refused = 0;
+        // The first area moves onto page 1, which looks as before then, but for its content.
+        while let Attempt::Refused(_) = world.attempt(resize(4, 3, 3).fixed(page(1)).keep(), refused) {
+            refused += 1;
+            world.apply(mmap(3 * PAGE).fixed(page(0)));
+            write_all(world, 0, 3);
+        }
+        assert!(refused > 8, "{refused}");
     });
 }

@@ -7,7 +7,7 @@ use mm::platform::Cpu;
 use mm::vma::Access;
 
 use super::arena::POISON;
-use super::walker::{self, Leaf};
+use super::walker::{self, Leaf, Reached};
 use super::{CPUS, Machine, lock};
 use crate::model::{Fault, Touch};
 
@@ -120,6 +120,13 @@ impl Machine {
                 self.walk(cpu, page);
             }
         }
+    }
+
+    /// The word at `address` in the address space with this root table, as it is in memory; `None` if a program cannot load
+    /// it without a fault.
+    pub(crate) fn word_at(&self, root: Frame, address: u64) -> Option<u64> {
+        let leaf = walker::walk(&self.arena, Reached::root(root.number().into()), address / PAGE, |_| {})?;
+        Some(self.arena.load(leaf.frame, (address % PAGE / 8) as usize))
     }
 
     /// The first word of `frame`.
