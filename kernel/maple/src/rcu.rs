@@ -97,6 +97,16 @@ impl<S: NodeSource> Rcu<S> {
         Some(reader)
     }
 
+    /// Runs `section` as a read section in the first place that is free: for threads that have no CPU of their own, as those
+    /// of a simulation.
+    ///
+    /// # Panics
+    /// If all [`MAX_CPUS`] places are taken.
+    pub fn read_in_any_place<R>(&self, section: impl FnOnce(&ReadGuard<'_, S>) -> R) -> R {
+        let reader = (0..MAX_CPUS).find_map(|place| self.reader(place)).expect("few threads read at once");
+        section(&reader.read())
+    }
+
     pub(crate) fn name_tree(&self) -> u64 {
         self.trees.fetch_add(1, Ordering::Relaxed)
     }

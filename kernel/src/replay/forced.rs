@@ -3,7 +3,7 @@
 use core::str::FromStr;
 
 use explore::Engine;
-use maple::{MAX_CPUS, Node, NodeSource, Rcu, ReadGuard};
+use maple::{Node, NodeSource, Rcu, ReadGuard};
 use mm::frame::{Frame, FrameAllocator, FrameMeta};
 use mm::object::Objects;
 use mm::pgtable::Table;
@@ -106,9 +106,7 @@ impl Platform for Forced {
 
     fn rcu_read<R>(&self, section: impl FnOnce(&ReadGuard<'_, Nodes>) -> R) -> R {
         // Threads are switched in read sections, so each takes a place for one section.
-        let reader =
-            (0..MAX_CPUS).find_map(|place| self.rcu.reader(place)).expect("few threads read at once");
-        section(&reader.read())
+        self.rcu.read_in_any_place(section)
     }
 
     fn slab_page(&self) -> Option<Slab> {

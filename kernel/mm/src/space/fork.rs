@@ -31,7 +31,7 @@ use crate::space::map::{Map, Totals};
 use crate::space::{AddressSpace, Config};
 use crate::sync::{List, WriteGuard};
 use crate::tlb::Gather;
-use crate::vma::{Owner, Vma, VmaFlags, VmaInfo, WriteSection};
+use crate::vma::{Vma, VmaFlags, VmaInfo, WriteSection};
 
 impl<'m, P: Platform> AddressSpace<'m, P> {
     /// A copy of the address space. Both have the same contents; stores to private memory are seen by one only, stores to
@@ -77,7 +77,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     ) -> Result<List<'m, Vma>, MmError> {
         let section = WriteSection::new(parent.sequence());
         let child_section = WriteSection::new(map.sequence());
-        let owner = Owner(child.vmas.name());
+        let owner = child.owner();
         let mut made = List::new();
         if !self.machine.admit(Fallible::TreeNodes) {
             return Err(MmError::NoMemory);

@@ -23,7 +23,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use explore::Engine;
-use maple::{MAX_CPUS, Rcu, ReadGuard};
+use maple::{Rcu, ReadGuard};
 use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use mm::object::Objects;
 use mm::pgtable::Table;
@@ -250,9 +250,7 @@ impl Platform for Machine {
 
     fn rcu_read<R>(&self, section: impl FnOnce(&ReadGuard<'_, Nodes>) -> R) -> R {
         // Threads come and go, so each takes a place for one section.
-        let reader =
-            (0..MAX_CPUS).find_map(|place| self.rcu.reader(place)).expect("few threads read at once");
-        section(&reader.read())
+        self.rcu.read_in_any_place(section)
     }
 
     fn slab_page(&self) -> Option<Slab> {
