@@ -7,7 +7,7 @@
 //! | [`world`] | processes on a machine, and the model of them, in step |
 //! | [`op`] | what a simulated program does |
 //! | [`setup`] | what a run begins with |
-//! | [`in_every_order`] | a scenario, in all orders of munmap |
+//! | [`in_every_order`], [`scenario`] | a scenario, in all orders of munmap, and where it maps |
 //! | [`strategy`] | random programs |
 //! | [`sweep`] | every fallible step refused in turn |
 //! | [`museum`] | historical bugs, put back one by one |
@@ -25,7 +25,7 @@ pub mod museum;
 pub mod op;
 mod quiet;
 pub mod race;
-mod scenario;
+pub mod scenario;
 pub mod setup;
 pub mod soak;
 pub mod strategy;

@@ -5,16 +5,12 @@ use mm::frame::FrameKind;
 use mm::range::USER_END;
 use sim::model::Fault;
 use sim::op::{PAGE, execute, mmap, munmap, read, write};
+use sim::scenario::page;
 use sim::world::Answer;
 use sim::{in_every_order, in_every_order_with};
 
-const BASE: u64 = 0x1000_0000;
 const GONE: Answer = Answer::Killed(Fault::Unmapped);
 const DENIED: Answer = Answer::Killed(Fault::Denied);
-
-fn page(number: u64) -> u64 {
-    BASE + number * PAGE
-}
 
 #[test]
 fn reads_share_the_page_of_zeroes_until_a_write() {

@@ -4,25 +4,14 @@ use abi::mman::{Map, Prot};
 use mm::frame::FrameKind;
 use sim::model::Fault;
 use sim::op::{Op, PAGE, brk, mmap, mprotect, munmap, read, write};
+use sim::scenario::{BASE, map_and_write, page};
 use sim::world::{Answer, World};
 use sim::{Attempt, in_every_order, in_every_order_with};
 
-const BASE: u64 = 0x1000_0000;
 const HEAP: u64 = 0x4000_0000;
 const DONE: Answer = Answer::Returned(0);
 const GONE: Answer = Answer::Killed(Fault::Unmapped);
 const DENIED: Answer = Answer::Killed(Fault::Denied);
-
-fn page(number: u64) -> u64 {
-    BASE + number * PAGE
-}
-
-fn map_and_write(world: &mut World<'_>, first: u64, pages: u64) {
-    world.apply(mmap(pages * PAGE).fixed(page(first)));
-    for number in first..first + pages {
-        world.apply(write(number as u32 % 2, page(number)));
-    }
-}
 
 /// Process `parent` forks; the number of the child.
 fn fork(world: &mut World<'_>, parent: usize) -> usize {

@@ -5,14 +5,10 @@ use abi::Errno;
 use abi::mman::{Map, Prot};
 use sim::in_every_order;
 use sim::op::{Op, PAGE, brk, image, mmap, mprotect, munmap, read, write};
+use sim::scenario::page;
 use sim::world::{Answer, World};
 
-const BASE: u64 = 0x1000_0000;
 const HEAP: u64 = 0x4000_0000;
-
-fn page(number: u64) -> u64 {
-    BASE + number * PAGE
-}
 
 /// Pages 0 to 12 as three areas, written to; a stack; a heap with an equal mapping right above, which is one area.
 fn begin(world: &mut World<'_>) {

@@ -4,21 +4,13 @@ use abi::Errno;
 use abi::mman::{Map, Prot};
 use mm::range::USER_END;
 use sim::op::{Mmap, PAGE, brk, mmap, mprotect, munmap, read, write};
-use sim::world::{Answer, World};
+use sim::scenario::{areas, page};
+use sim::world::Answer;
 use sim::{in_every_order, in_every_order_with};
 
-const BASE: u64 = 0x1000_0000;
 const DONE: Answer = Answer::Returned(0);
 /// Where the search from above begins: 128 MiB below the end of the user half.
 const MMAP_BASE: u64 = USER_END - (128 << 20);
-
-fn page(number: u64) -> u64 {
-    BASE + number * PAGE
-}
-
-fn areas(world: &World<'_>) -> Vec<(u64, u64)> {
-    world.areas().iter().map(|(start, end)| (start - BASE / PAGE, end - BASE / PAGE)).collect()
-}
 
 #[test]
 fn mappings_are_placed_from_the_mmap_base_down() {

@@ -5,27 +5,12 @@ use abi::mman::{Map, Prot};
 use mm::range::USER_END;
 use sim::model::Fault;
 use sim::op::{Op, PAGE, execute, mmap, mprotect, munmap, read, write};
-use sim::world::{Answer, World};
+use sim::scenario::{areas, map_and_write, page};
+use sim::world::Answer;
 use sim::{in_every_order, in_every_order_with};
 
-const BASE: u64 = 0x1000_0000;
 const DONE: Answer = Answer::Returned(0);
 const DENIED: Answer = Answer::Killed(Fault::Denied);
-
-fn page(number: u64) -> u64 {
-    BASE + number * PAGE
-}
-
-fn areas(world: &World<'_>) -> Vec<(u64, u64)> {
-    world.areas().iter().map(|(start, end)| (start - BASE / PAGE, end - BASE / PAGE)).collect()
-}
-
-fn map_and_write(world: &mut World<'_>, first: u64, pages: u64) {
-    world.apply(mmap(pages * PAGE).fixed(page(first)));
-    for number in first..first + pages {
-        world.apply(write(number as u32 % 2, page(number)));
-    }
-}
 
 #[test]
 fn the_middle_is_split_off_and_merges_again() {

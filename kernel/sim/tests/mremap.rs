@@ -6,19 +6,14 @@ use mm::range::USER_END;
 use mm::trace::Step;
 use sim::model::Fault;
 use sim::op::{Mremap, Op, PAGE, image, mmap, mprotect, mremap, mseal, munmap, read, write};
+use sim::scenario::{areas, map_and_write, page, write_all};
 use sim::world::{Answer, World};
 use sim::{Attempt, in_every_order, in_every_order_with};
 
-/// A border of 2 MiB.
-const BASE: u64 = 0x1000_0000;
 /// Pages that a page table spans.
 const SPAN: u64 = 512;
 const DONE: Answer = Answer::Returned(0);
 const GONE: Answer = Answer::Killed(Fault::Unmapped);
-
-fn page(number: u64) -> u64 {
-    BASE + number * PAGE
-}
 
 fn at(number: u64) -> Answer {
     Answer::Returned(page(number))
@@ -26,21 +21,6 @@ fn at(number: u64) -> Answer {
 
 fn failed(errno: Errno) -> Answer {
     Answer::Failed(errno)
-}
-
-fn areas(world: &World<'_>) -> Vec<(u64, u64)> {
-    world.areas().iter().map(|(start, end)| (start - BASE / PAGE, end - BASE / PAGE)).collect()
-}
-
-fn map_and_write(world: &mut World<'_>, first: u64, pages: u64) {
-    world.apply(mmap(pages * PAGE).fixed(page(first)));
-    write_all(world, first, pages);
-}
-
-fn write_all(world: &mut World<'_>, first: u64, pages: u64) {
-    for number in first..first + pages {
-        world.apply(write(number as u32 % 2, page(number)));
-    }
 }
 
 /// The words of so many pages, seen on different CPUs.

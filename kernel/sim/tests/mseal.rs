@@ -6,28 +6,13 @@ use mm::platform::Fallible;
 use mm::range::USER_END;
 use sim::model::Fault;
 use sim::op::{Op, PAGE, brk, mmap, mprotect, mseal, munmap, read, write};
+use sim::scenario::{BASE, areas, map_and_write, page};
 use sim::world::{Answer, World};
 use sim::{Attempt, in_every_order, in_every_order_with};
 
-const BASE: u64 = 0x1000_0000;
 const HEAP: u64 = 0x4000_0000;
 const DONE: Answer = Answer::Returned(0);
 const REFUSED: Answer = Answer::Failed(Errno::EPERM);
-
-fn page(number: u64) -> u64 {
-    BASE + number * PAGE
-}
-
-fn areas(world: &World<'_>) -> Vec<(u64, u64)> {
-    world.areas().iter().map(|(start, end)| (start - BASE / PAGE, end - BASE / PAGE)).collect()
-}
-
-fn map_and_write(world: &mut World<'_>, first: u64, pages: u64) {
-    world.apply(mmap(pages * PAGE).fixed(page(first)));
-    for number in first..first + pages {
-        world.apply(write(number as u32 % 2, page(number)));
-    }
-}
 
 /// Twelve pages; those from 4 to 7 are sealed.
 fn sealed_in_the_middle(world: &mut World<'_>) {

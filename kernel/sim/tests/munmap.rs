@@ -5,33 +5,14 @@ use abi::mman::{Map, Prot};
 use mm::range::USER_END;
 use sim::model::Fault;
 use sim::op::{PAGE, mmap, mprotect, munmap, read, write};
+use sim::scenario::{areas, map_and_write, page};
 use sim::world::{Answer, World};
 use sim::{in_every_order, in_every_order_with};
 
-/// Far from everything, at a border of 2 MiB.
-const BASE: u64 = 0x1000_0000;
 const DONE: Answer = Answer::Returned(0);
 const GONE: Answer = Answer::Killed(Fault::Unmapped);
 /// Spans of a page table, a page directory and a pointer table, in pages.
 const SPANS: [u64; 3] = [1 << 9, 1 << 18, 1 << 27];
-
-/// Address of page `number` from [`BASE`] on.
-fn page(number: u64) -> u64 {
-    BASE + number * PAGE
-}
-
-/// The areas, in pages from [`BASE`] on.
-fn areas(world: &World<'_>) -> Vec<(u64, u64)> {
-    world.areas().iter().map(|(start, end)| (start - BASE / PAGE, end - BASE / PAGE)).collect()
-}
-
-/// Maps `pages` pages from page `first` on, and writes to each on one of two CPUs.
-fn map_and_write(world: &mut World<'_>, first: u64, pages: u64) {
-    world.apply(mmap(pages * PAGE).fixed(page(first)));
-    for number in first..first + pages {
-        world.apply(write(number as u32 % 2, page(number)));
-    }
-}
 
 /// Three areas of four pages with different rights, next to each other from page 0 on, all written to.
 fn three_areas(world: &mut World<'_>) {

@@ -6,10 +6,9 @@ use mm::platform::Cpu;
 use mm::space::MunmapOrder;
 use mm::tlb::{Flush, FlushScope};
 use sim::op::{PAGE, mmap, read, write};
+use sim::scenario::BASE;
 use sim::setup::Setup;
 use sim::world::World;
-
-const BASE: u64 = 0x1000_0000;
 
 /// Maps and writes four pages, then lets `mischief` happen, and expects a failure that says `message`.
 fn is_found(mischief: impl FnOnce(&mut World<'_>), message: &str) {

@@ -7,15 +7,11 @@ use mm::trace::Step;
 use sim::in_every_order;
 use sim::model::{Fault, Touch};
 use sim::op::{PAGE, mmap, mprotect, munmap, read, write};
+use sim::scenario::page;
 use sim::setup::Setup;
 use sim::world::{Answer, World};
 
-const BASE: u64 = 0x1000_0000;
 const GONE: Answer = Answer::Killed(Fault::Unmapped);
-
-fn page(number: u64) -> u64 {
-    BASE + number * PAGE
-}
 
 /// The steps after the downgrade, one by one.
 const STEPS: [fn(&Step) -> bool; 6] = [

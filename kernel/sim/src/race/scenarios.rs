@@ -4,16 +4,10 @@ use abi::mman::{Map, Prot};
 
 use super::scenario::{Act, Scenario};
 use crate::op::{Op, PAGE, brk, mmap, mprotect, mremap, munmap, read, write};
+pub(super) use crate::scenario::page;
 
-/// Where the scenarios map. A page table spans 512 pages from here.
-const BASE: u64 = 0x1000_0000;
 /// Where the heap begins.
 const HEAP: u64 = 0x4000_0000;
-
-/// Address of a page.
-pub(super) const fn page(number: u64) -> u64 {
-    BASE + number * PAGE
-}
 
 /// Memory in pages `first..end`.
 pub(super) fn map(first: u64, end: u64) -> Op {
