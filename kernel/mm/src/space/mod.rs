@@ -32,6 +32,8 @@ pub use map::{Totals, VmaKind, VmaView};
 pub use order::{MunmapOrder, UnknownOrder};
 pub use request::{MmapOptions, MmapRequest, Placement, Sharing, Source};
 
+use core::ops::ControlFlow;
+
 use maple::Tree;
 
 use crate::error::MmError;
@@ -39,7 +41,7 @@ use crate::frame::Frame;
 use crate::pgtable::PageTables;
 use crate::platform::{Fallible, Platform};
 use crate::range::{PAGE_SHIFT, PAGE_SIZE, Page};
-use crate::schedule::{Point, Wait};
+use crate::schedule::{Point, Wait, Wake};
 use crate::space::edit::Edit;
 use crate::space::map::{Map, VmaTree};
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -187,7 +189,12 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         if !self.machine.admit(Fallible::MmapLock) {
             return Err(MmError::Interrupted);
         }
-        Ok(self.write_unconditionally())
+        self.machine.pause(Point::WriteLockMmap);
+        let wait = |round| match self.machine.wait(Wait::WriteLockMmap, round) {
+            Wake::Again => ControlFlow::Continue(()),
+            Wake::Killed => ControlFlow::Break(()),
+        };
+        self.map.write_while(wait).ok_or(MmError::Interrupted)
     }
 
     /// The mmap lock for writing.

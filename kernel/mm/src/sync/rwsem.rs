@@ -14,12 +14,12 @@
 //! again when that ends, by unlock or downgrade. A VMA is write-locked while its own number equals an odd
 //! sequence, so one store ends all VMA write locks of the section (munmap-semantics.md 1.2).
 //!
-//! It spins for want of a scheduler.
+//! Who waits calls back in every round: in the kernel that lets other tasks run, so nobody spins while the holder does not run.
 
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
-use core::ops::{Deref, DerefMut};
+use core::ops::{ControlFlow, Deref, DerefMut};
 
 use super::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use super::{UnsafeCell, spin_loop};
@@ -97,11 +97,22 @@ impl<T> RwSem<T> {
 
     /// As [`write`](Self::write); `wait` is called in every round of the wait, with its number from 0.
     #[inline]
-    pub fn write_waiting(&self, wait: impl FnMut(u32)) -> WriteGuard<'_, T> {
-        match self.try_write() {
-            Some(guard) => guard,
-            None => self.write_contended(wait),
+    pub fn write_waiting(&self, mut wait: impl FnMut(u32)) -> WriteGuard<'_, T> {
+        loop {
+            let patient = |round| {
+                wait(round);
+                ControlFlow::Continue(())
+            };
+            if let Some(guard) = self.write_while(patient) {
+                return guard;
+            }
         }
+    }
+
+    /// As [`write_waiting`](Self::write_waiting), where `wait` may give up: `None` then, and nobody waits because of it.
+    #[inline]
+    pub fn write_while(&self, wait: impl FnMut(u32) -> ControlFlow<()>) -> Option<WriteGuard<'_, T>> {
+        self.try_write().or_else(|| self.write_contended(wait))
     }
 
     /// Takes the lock for writing if nobody holds it and no writer waits for it.
@@ -114,7 +125,7 @@ impl<T> RwSem<T> {
     }
 
     #[cold]
-    fn write_contended(&self, mut wait: impl FnMut(u32)) -> WriteGuard<'_, T> {
+    fn write_contended(&self, mut wait: impl FnMut(u32) -> ControlFlow<()>) -> Option<WriteGuard<'_, T>> {
         let mut round = 0;
         loop {
             let state = self.state.load(Ordering::Relaxed);
@@ -125,12 +136,16 @@ impl<T> RwSem<T> {
                     .compare_exchange_weak(state, WRITER, Ordering::Acquire, Ordering::Relaxed)
                     .is_ok()
                 {
-                    return self.begin_write();
+                    return Some(self.begin_write());
                 }
             } else if state & WAITING == 0 {
                 self.state.fetch_or(WAITING, Ordering::Relaxed);
             }
-            wait(round);
+            if wait(round).is_break() {
+                // It let readers wait; other waiting writers say so again in their next round.
+                self.state.fetch_and(!WAITING, Ordering::Relaxed);
+                return None;
+            }
             round += 1;
         }
     }
