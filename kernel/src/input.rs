@@ -1,16 +1,17 @@
 //! Standard input of programs: what arrives on COM1, until the host tool says on COM3 how long it was.
 //!
 //! A serial line has no end of its own, so the tool sends `eof N`: N bytes in all. Without a tool there is no
-//! end, as on a terminal. Polled; interrupts take its place once there is somebody else to run.
+//! end, as on a terminal. Polled; between polls others run.
 
 use core::str;
 
+use abi::Errno;
 use spin::Mutex;
 
-use crate::arch::interrupts;
 use crate::console::{HOST, USER};
+use crate::sched::{self, Attention};
 
-/// Polls before the CPU halts until the next timer interrupt.
+/// Polls before others run, or the CPU halts until the next timer interrupt.
 const POLLS: u32 = 10_000;
 
 /// Longest line of the host tool that is understood.
@@ -36,15 +37,18 @@ pub(crate) fn open() {
 }
 
 /// Reads what has arrived into `buffer` (not empty), and waits for the first byte. Returns how many bytes; 0 at the
-/// end of the input. Interrupts are on.
-pub(crate) fn read(buffer: &mut [u8]) -> usize {
+/// end of the input. Errors: `EINTR`. Interrupts are on.
+pub(crate) fn read(buffer: &mut [u8]) -> Result<usize, Errno> {
     loop {
         for _ in 0..POLLS {
             if let Some(count) = INPUT.lock().poll(buffer) {
-                return count;
+                return Ok(count);
             }
         }
-        interrupts::wait();
+        if sched::current().attention() != Attention::None {
+            return Err(Errno::EINTR);
+        }
+        sched::pause();
     }
 }
 

@@ -22,6 +22,7 @@ mod ramdisk;
 mod random;
 #[cfg(feature = "test")]
 mod replay;
+mod sched;
 mod symbols;
 mod syscall;
 #[cfg(feature = "test")]
@@ -58,10 +59,12 @@ extern "C" fn main() -> ! {
     arch::interrupts::enable();
     arch::smp::start_others(arch::parallel::idle);
     report();
-    match cmdline::mode() {
+    sched::init();
+    // For all tasks of this CPU: they are switched inside.
+    arch::user::with_fault_handler(&process::resolve_fault, || match cmdline::mode() {
         Mode::Run => run(),
         Mode::Test => run_tests(),
-    }
+    });
     host::finish()
 }
 

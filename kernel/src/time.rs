@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use spin::Once;
 
-use crate::arch::{self, clock, interrupts};
+use crate::arch::{self, clock};
 use crate::memory;
 
 /// Timer interrupts in a second.
@@ -61,13 +61,6 @@ pub(crate) fn since_boot() -> Duration {
 /// Time since 1970-01-01 00:00 UTC.
 pub(crate) fn wall_clock() -> Duration {
     SCALE.get().map_or(Duration::ZERO, |scale| scale.wall_clock) + since_boot()
-}
-
-/// Waits until `wake` (since boot), halted between timer interrupts; at once when it is over. Interrupts are on.
-pub(crate) fn wait_until(wake: Duration) {
-    while SCALE.is_completed() && since_boot() < wake {
-        interrupts::wait();
-    }
 }
 
 /// Timer interrupts so far, [`TICKS_PER_SECOND`] in a second of virtual time.

@@ -9,6 +9,7 @@
 
 pub mod arch;
 pub mod auxv;
+pub mod clone;
 mod errno;
 pub mod fs;
 pub mod ioctl;

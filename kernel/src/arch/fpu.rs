@@ -3,11 +3,16 @@
 use core::alloc::Layout;
 use core::arch::asm;
 use core::ptr::NonNull;
+use core::slice;
+
+use alloc::vec::Vec;
 
 use raw_cpuid::CpuId;
 use spin::Once;
 use x86_64::registers::control::{Cr4, Cr4Flags};
 use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
+
+use super::shared::NoMemory;
 
 /// How the CPU saves the registers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +33,8 @@ struct Format {
 
 static FORMAT: Once<Format> = Once::new();
 
-const LEGACY_SIZE: usize = 512;
+/// Size in bytes of what `fxsave` saves, with which every image begins.
+pub(crate) const LEGACY_SIZE: usize = 512;
 /// All state that the kernel enables.
 const COMPONENTS: u32 = 7;
 /// Value of the x87 control word and of MXCSR when a program starts (System V ABI, 3.4.1).
@@ -65,6 +71,25 @@ fn format() -> Format {
     *FORMAT.get().expect("the FPU is set up")
 }
 
+/// The x87 exceptions that are flagged and not masked, from bit 0 on: invalid, denormal, division, overflow, underflow, inexact.
+pub(crate) fn x87_exceptions() -> u32 {
+    let (mut control, mut status) = (0u16, 0u16);
+    // SAFETY: stores two registers into variables of the right size.
+    unsafe {
+        asm!("fnstcw [{}]", "fnstsw [{}]", in(reg) &raw mut control, in(reg) &raw mut status,
+            options(nostack, preserves_flags));
+    }
+    u32::from(status & !control & 0x3f)
+}
+
+/// As [`x87_exceptions`], of SSE.
+pub(crate) fn sse_exceptions() -> u32 {
+    let mut mxcsr = 0u32;
+    // SAFETY: stores a register into a variable of the right size.
+    unsafe { asm!("stmxcsr [{}]", in(reg) &raw mut mxcsr, options(nostack, preserves_flags)) };
+    mxcsr & !(mxcsr >> 7) & 0x3f
+}
+
 /// The registers of one program while it does not run. 64-byte aligned, as the CPU wants it.
 pub(crate) struct State {
     area: NonNull<u8>,
@@ -74,10 +99,6 @@ pub(crate) struct State {
 unsafe impl Send for State {}
 // SAFETY: `&State` only reads the area.
 unsafe impl Sync for State {}
-
-/// There is no memory for another state.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct NoMemory;
 
 impl State {
     fn layout() -> Layout {
@@ -117,21 +138,8 @@ impl State {
     }
 }
 
-/// What process switches and `fork` need.
-#[cfg_attr(not(feature = "test"), expect(dead_code, reason = "tested, but there is only one process yet"))]
+/// What switches, new threads and signals need.
 impl State {
-    /// A copy, for a new process.
-    ///
-    /// # Errors
-    /// When the kernel heap is exhausted.
-    pub(crate) fn try_clone(&self) -> Result<Self, NoMemory> {
-        // SAFETY: the size is not zero.
-        let area = NonNull::new(unsafe { alloc::alloc::alloc(State::layout()) }).ok_or(NoMemory)?;
-        // SAFETY: two distinct areas of that size.
-        unsafe { area.copy_from_nonoverlapping(self.area, format().size) };
-        Ok(State { area })
-    }
-
     /// Takes the registers from the CPU: before another program runs on it.
     pub(crate) fn save(&mut self) {
         let area = self.area.as_ptr();
@@ -149,6 +157,122 @@ impl State {
                 }
             }
         }
+    }
+
+    /// As [`save`](Self::save), where the area may never have been restored from: an `xsaveopt` could take it for the one that
+    /// lay at the same address before, and leave out what has not changed since.
+    pub(crate) fn save_whole(&mut self) {
+        let area = self.area.as_ptr();
+        // SAFETY: as in `save`.
+        unsafe {
+            if format().method == Method::Fxsave {
+                asm!("fxsave64 [{}]", in(reg) area, options(nostack, preserves_flags));
+            } else {
+                asm!("xsave64 [{}]", in(reg) area, in("eax") COMPONENTS, in("edx") 0,
+                    options(nostack, preserves_flags));
+            }
+        }
+    }
+}
+
+/// Marks of extended state in a signal frame, in front and behind (`asm/sigcontext.h`).
+const MAGIC_FRONT: u32 = 0x4650_5853;
+const MAGIC_BEHIND: u32 = 0x4650_5845;
+const MAGIC_SIZE: usize = 4;
+/// Where the legacy area says what follows it: front mark, size with the mark behind, components, size.
+const SOFTWARE: usize = 464;
+/// The header of extended state: components, and 56 bytes that are zero.
+const HEADER: usize = LEGACY_SIZE;
+const HEADER_END: usize = HEADER + 64;
+const MXCSR: usize = 24;
+/// Bits that may be set in MXCSR on every CPU.
+const MXCSR_MASK: u32 = 0xffbf;
+
+/// The registers as a signal frame has them.
+pub(crate) struct Image(Vec<u8>);
+
+impl Image {
+    /// Its size in bytes.
+    pub(crate) fn size() -> usize {
+        format().size + if Image::has_extended() { MAGIC_SIZE } else { 0 }
+    }
+
+    fn has_extended() -> bool {
+        format().method != Method::Fxsave
+    }
+
+    fn components() -> u64 {
+        XCr0::read().bits() & u64::from(COMPONENTS)
+    }
+
+    /// What is in the CPU now.
+    ///
+    /// # Errors
+    /// When the kernel heap is exhausted.
+    pub(crate) fn take() -> Result<Image, NoMemory> {
+        let mut state = State::new()?;
+        state.save_whole();
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(Image::size()).map_err(|_| NoMemory)?;
+        // SAFETY: the area has this size and was filled by `new` and `save_whole`.
+        bytes.extend_from_slice(unsafe { slice::from_raw_parts(state.area.as_ptr(), format().size) });
+        let mut image = Image(bytes);
+        if Image::has_extended() {
+            image.0.extend_from_slice(&MAGIC_BEHIND.to_le_bytes());
+            let sizes = [MAGIC_FRONT, Image::size() as u32].map(u32::to_le_bytes);
+            image.put_bytes(SOFTWARE, sizes.as_flattened());
+            image.put_bytes(SOFTWARE + 8, &Image::components().to_le_bytes());
+            image.put_bytes(SOFTWARE + 16, &(format().size as u32).to_le_bytes());
+        }
+        Ok(image)
+    }
+
+    /// A state from `bytes` ([`Image::size`] of them), which a program may have filled with anything.
+    ///
+    /// # Errors
+    /// When the kernel heap is exhausted.
+    pub(crate) fn from_user(bytes: &[u8]) -> Result<State, NoMemory> {
+        let state = State::new()?;
+        let mut image = Image(Vec::new());
+        image.0.try_reserve_exact(bytes.len()).map_err(|_| NoMemory)?;
+        image.0.extend_from_slice(bytes);
+        let mxcsr = image.word(MXCSR) & MXCSR_MASK;
+        image.put_bytes(MXCSR, &mxcsr.to_le_bytes());
+        if Image::has_extended() {
+            let whole = image.word(SOFTWARE) == MAGIC_FRONT
+                && image.word(SOFTWARE + 16) as usize == format().size
+                && image.word(format().size) == MAGIC_BEHIND;
+            let said = u64::from(image.word(HEADER));
+            let components = if whole {
+                said & Image::components()
+            } else {
+                XCr0Flags::X87.bits() | XCr0Flags::SSE.bits()
+            };
+            image.put_bytes(HEADER, &components.to_le_bytes());
+            image.0[HEADER + 8..HEADER_END].fill(0);
+        }
+        // SAFETY: the area has this size. The content is valid: no reserved bit of MXCSR or of the header is set (Intel SDM
+        // volume 1, 13.8).
+        unsafe { state.area.as_ptr().copy_from_nonoverlapping(image.0.as_ptr(), format().size) };
+        Ok(state)
+    }
+
+    /// Its bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether it has more than the legacy area.
+    pub(crate) fn is_extended(&self) -> bool {
+        Image::has_extended()
+    }
+
+    fn put_bytes(&mut self, at: usize, bytes: &[u8]) {
+        self.0[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn word(&self, at: usize) -> u32 {
+        self.0[at..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
     }
 }
 

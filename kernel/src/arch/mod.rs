@@ -8,9 +8,10 @@
 //! | [`percpu`], [`cpu`], [`stack`] | what belongs to a CPU |
 //! | [`processors`], [`trampoline`], [`smp`] | finding and starting other CPUs |
 //! | [`parallel`], [`tlb`], [`stop`] | work for other CPUs, translations that they must forget, their end |
-//! | [`user`], [`usercopy`], [`fpu`] | ring 3 |
+//! | [`user`], [`usercopy`], [`user_atomic`], [`fpu`] | ring 3 |
 //! | [`apic`], [`clock`], [`port`], [`serial`], [`entropy`] | devices |
-//! | [`heap`] | the allocator behind `alloc` |
+//! | [`heap`], [`shared`] | the allocator behind `alloc`; values with several owners |
+//! | [`switch`] | switching kernel stacks |
 //! | `registry`, `trial`, `fiber` | for the in-kernel tests |
 #![allow(unsafe_code)] // this is where it belongs; each block says why it is sound
 
@@ -38,9 +39,11 @@ mod pvh;
 #[cfg(feature = "test")]
 pub(crate) mod registry;
 pub(crate) mod serial;
+pub(crate) mod shared;
 pub(crate) mod smp;
-mod stack;
+pub(crate) mod stack;
 pub(crate) mod stop;
+pub(crate) mod switch;
 #[cfg(feature = "test")]
 mod tests;
 pub(crate) mod tlb;
@@ -50,10 +53,12 @@ mod trap;
 pub(crate) mod trial;
 mod uefi;
 pub(crate) mod user;
+mod user_atomic;
 mod usercopy;
 
 pub(crate) use percpu::{Local, count, counted, cpu_number};
 pub(crate) use trap::non_maskable_interrupts;
+pub(crate) use user_atomic::compare_exchange_user;
 
 use crate::memory::map::MemoryMap;
 use x86_64::structures::paging::{FrameAllocator, Size4KiB};

@@ -21,8 +21,16 @@ const SLOTS: u64 = 4096;
 /// Slots of one CPU: enough for its [`CpuStack`]s.
 const CPU_SLOTS: u64 = 8;
 /// The first slot that is not a CPU's own.
-pub(super) const FIRST_FREE_SLOT: u64 = MAX_CPUS as u64 * CPU_SLOTS;
+const FIRST_FREE_SLOT: u64 = MAX_CPUS as u64 * CPU_SLOTS;
 const _: () = assert!(FIRST_FREE_SLOT < SLOTS, "all CPUs have stacks");
+/// Stacks that there can be.
+pub(crate) const STACK_COUNT: u64 = SLOTS - FIRST_FREE_SLOT;
+
+/// The pages of stack number `index` (below [`STACK_COUNT`]), in bytes. The page below is never mapped.
+pub(crate) fn stack_pages(index: u64) -> Range<u64> {
+    let top = slot_top(FIRST_FREE_SLOT + index);
+    top - STACK_SIZE..top
+}
 
 /// The stacks that each CPU has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,7 +78,7 @@ impl CpuStack {
 }
 
 /// One past the highest byte of a slot.
-pub(super) const fn slot_top(slot: u64) -> u64 {
+const fn slot_top(slot: u64) -> u64 {
     STACKS + (slot + 1) * SLOT
 }
 

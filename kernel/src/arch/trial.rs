@@ -1,19 +1,11 @@
 //! Running a function on a stack of its own, so that a panic or a fault in it can be survived.
 
 use core::arch::naked_asm;
-use core::ops::Range;
 use core::slice;
 use core::sync::atomic::AtomicU64;
 
-use super::stack::{FIRST_FREE_SLOT, STACK_SIZE, slot_top};
 use super::{interrupts, parallel, percpu, user};
 use crate::memory::KernelStack;
-
-/// The pages of stack number `index` (below 3900), in bytes. The page below is never mapped.
-pub(crate) fn stack_pages(index: u64) -> Range<u64> {
-    let top = slot_top(FIRST_FREE_SLOT + index);
-    top - STACK_SIZE..top
-}
 
 /// The run on the other stack was given up by [`abandon`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -22,14 +22,14 @@ impl Device {
     /// Moves bytes from the device to `sink`; returns how many, 0 at the end. The console gives what has
     /// arrived and waits for the first byte.
     ///
-    /// Errors: `EFAULT`.
+    /// Errors: `EFAULT`, `EINTR`.
     pub(crate) fn read(self, sink: &mut dyn Sink) -> Result<usize, Errno> {
         let room = sink.room();
         let done = match self {
             Device::Null => return Ok(0),
             Device::Console => {
                 let mut chunk = [0; CHUNK];
-                let there = if room > 0 { input::read(&mut chunk[..CHUNK.min(room)]) } else { 0 };
+                let there = if room > 0 { input::read(&mut chunk[..CHUNK.min(room)])? } else { 0 };
                 if there == 0 {
                     return Ok(0);
                 }

@@ -1,4 +1,4 @@
-//! The files of a process: its name space, its descriptors and what they refer to.
+//! The files of a thread: its name space, its descriptors and what they refer to.
 //!
 //! The rules of `open(2)`, `dup(2)`, `fcntl(2)`, `lseek(2)` and their kin, without user memory: paths and
 //! results are kernel values here. A call that fails has changed nothing.
@@ -8,24 +8,26 @@ use alloc::vec::Vec;
 use abi::Errno;
 use abi::fs::{
     AT_FDCWD, O_ACCMODE, O_APPEND, O_CLOEXEC, O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOATIME,
-    O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_TRUNC, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE,
-    SEEK_SET, Stat,
+    O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, SEEK_CUR, SEEK_DATA, SEEK_END,
+    SEEK_HOLE, SEEK_SET, Stat,
 };
+use spin::Mutex;
 
 use super::descriptors::{Descriptor, Descriptors, OnExec};
-use super::open::{Exe, FileId, Generate, Object, OpenFile, OpenFiles, Position, Readiness, is_stream};
+use super::open::{Exe, Generate, Object, OpenFile, Position, Readiness};
 use super::path::{LastLink, Lookup};
+use super::pipe::pipe;
 use super::transfer::{Sink, Source};
 use super::tree::{Kind, NodeId, Tree};
 use super::{directory, status};
+use crate::arch::shared::Shared;
 
 /// Status flags that `F_SETFL` changes.
 const SETTABLE: u32 = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
 /// Flags of `open` that only concern the opening itself and are not kept.
 const OPENING: u32 = O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | abi::fs::O_NOCTTY;
 
-/// The files of a process. Owned by it.
-#[derive(Debug)]
+/// The files of a thread. What threads share lies behind it.
 pub(crate) struct Files {
     /// The name space.
     pub(crate) tree: &'static Tree,
@@ -33,12 +35,18 @@ pub(crate) struct Files {
     pub(crate) exe: NodeId,
     /// Its path.
     pub(crate) exe_path: Vec<u8>,
-    /// The current directory.
-    pub(crate) directory: NodeId,
-    /// Numbers at and above this one are refused (`RLIMIT_NOFILE`).
-    pub(crate) limit: usize,
-    descriptors: Descriptors,
-    open: OpenFiles,
+    directory: Shared<Mutex<NodeId>>,
+    /// Taken inside nothing; nothing is taken inside. Files are closed without it.
+    descriptors: Shared<Mutex<Descriptors>>,
+}
+
+/// What a new thread or process has of something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Share {
+    /// The same.
+    Share,
+    /// A copy.
+    Copy,
 }
 
 impl Files {
@@ -46,12 +54,63 @@ impl Files {
     /// `ENOENT`.
     pub(crate) fn new(tree: &'static Tree, exe: NodeId, limit: usize) -> Result<Files, Errno> {
         let exe_path = tree.path_of(exe)?;
-        let (descriptors, open) = (Descriptors::new(), OpenFiles::new());
-        let mut files = Files { tree, exe, exe_path, directory: NodeId::ROOT, limit, descriptors, open };
+        let directory = Shared::new(Mutex::new(NodeId::ROOT))?;
+        let descriptors = Shared::new(Mutex::new(Descriptors::new(limit)))?;
+        let files = Files { tree, exe, exe_path, directory, descriptors };
         let input = files.open_at(AT_FDCWD, b"/dev/console", O_RDWR | O_LARGEFILE)?;
         files.duplicate(input, 1, OnExec::Keep)?;
         files.duplicate(input, 2, OnExec::Keep)?;
         Ok(files)
+    }
+
+    /// Files of a new thread or process. Errors: `ENOMEM`.
+    pub(crate) fn derive(&self, descriptors: Share, directory: Share) -> Result<Files, Errno> {
+        let mut exe_path = Vec::new();
+        exe_path.try_reserve_exact(self.exe_path.len()).map_err(|_| Errno::ENOMEM)?;
+        exe_path.extend_from_slice(&self.exe_path);
+        let descriptors = match descriptors {
+            Share::Share => self.descriptors.clone(),
+            Share::Copy => {
+                let copy = self.descriptors.lock().try_clone()?;
+                Shared::new(Mutex::new(copy))?
+            }
+        };
+        let directory = match directory {
+            Share::Share => self.directory.clone(),
+            Share::Copy => Shared::new(Mutex::new(self.directory()))?,
+        };
+        Ok(Files { tree: self.tree, exe: self.exe, exe_path, directory, descriptors })
+    }
+
+    /// The program is `exe` now, by `execve`: descriptors that are not to be kept are closed, and shared with nobody any more.
+    /// Errors: `ENOMEM`, when nothing has changed.
+    pub(crate) fn exec(&mut self, exe: NodeId) -> Result<(), Errno> {
+        let exe_path = self.tree.path_of(exe)?;
+        let mut own = self.derive(Share::Copy, Share::Share)?;
+        (own.exe, own.exe_path) = (exe, exe_path);
+        loop {
+            let closed = own.descriptors.lock().take_closed_by_exec();
+            if closed.is_none() {
+                break;
+            }
+        }
+        *self = own;
+        Ok(())
+    }
+
+    /// The current directory.
+    pub(crate) fn directory(&self) -> NodeId {
+        *self.directory.lock()
+    }
+
+    /// Numbers at and above this one are refused (`RLIMIT_NOFILE`).
+    pub(crate) fn limit(&self) -> usize {
+        self.descriptors.lock().limit
+    }
+
+    /// Sets [`limit`](Self::limit).
+    pub(crate) fn set_limit(&self, limit: usize) {
+        self.descriptors.lock().limit = limit;
     }
 
     /// The program that runs.
@@ -60,13 +119,13 @@ impl Files {
     }
 
     /// `openat(2)`: the new descriptor.
-    pub(crate) fn open_at(&mut self, base: i32, path: &[u8], flags: u32) -> Result<i32, Errno> {
-        let number = self.descriptors.reserve_lowest(0, self.limit)?;
+    pub(crate) fn open_at(&self, base: i32, path: &[u8], flags: u32) -> Result<i32, Errno> {
+        let number = self.descriptors.lock().reserve_lowest(0)?;
         let node = self.find_to_open(base, path, flags)?;
         let kept =
             if flags & O_PATH != 0 { flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW) } else { flags & !OPENING };
-        let file = self.open.open(self.tree, Object::Node(node), kept)?;
-        Ok(self.install(number, file, on_exec(flags)))
+        let file = OpenFile::open(Object::node(self.tree, node), kept)?;
+        self.install_lowest(number, file, on_exec(flags))
     }
 
     fn find_to_open(&self, base: i32, path: &[u8], flags: u32) -> Result<NodeId, Errno> {
@@ -95,10 +154,10 @@ impl Files {
     /// Resolves a path, if relative from the directory that the descriptor `base` (or `AT_FDCWD`) stands for.
     pub(crate) fn lookup(&self, base: i32, path: &[u8], last: LastLink) -> Result<Lookup, Errno> {
         let base = if path.starts_with(b"/") || base == AT_FDCWD {
-            self.directory
+            self.directory()
         } else {
-            match self.get(base)?.object {
-                Object::Node(node) if self.tree.is_directory(node) => node,
+            match self.get(base)?.object.named() {
+                Some(node) if self.tree.is_directory(node) => node,
                 _ => return Err(Errno::ENOTDIR),
             }
         };
@@ -106,97 +165,104 @@ impl Files {
     }
 
     /// The open file behind a descriptor; `EBADF`.
-    pub(crate) fn get(&self, number: i32) -> Result<&OpenFile, Errno> {
-        self.open.get(self.descriptors.get(number)?.file)
+    pub(crate) fn get(&self, number: i32) -> Result<Shared<OpenFile>, Errno> {
+        Ok(self.descriptors.lock().get(number)?.file.clone())
     }
 
     /// `close(2)`.
-    pub(crate) fn close(&mut self, number: i32) -> Result<(), Errno> {
-        let descriptor = self.descriptors.remove(number)?;
-        self.open.release(self.tree, descriptor.file);
+    pub(crate) fn close(&self, number: i32) -> Result<(), Errno> {
+        let closed = self.descriptors.lock().remove(number)?;
+        drop(closed);
         Ok(())
     }
 
     /// `dup(2)` and `F_DUPFD`: the lowest free number from `lowest` on.
-    pub(crate) fn duplicate(&mut self, number: i32, lowest: usize, on_exec: OnExec) -> Result<i32, Errno> {
-        let file = self.descriptors.get(number)?.file;
-        let new = self.descriptors.reserve_lowest(lowest, self.limit)?;
-        self.open.retain(file);
-        Ok(self.install(new, file, on_exec))
+    pub(crate) fn duplicate(&self, number: i32, lowest: usize, on_exec: OnExec) -> Result<i32, Errno> {
+        let mut descriptors = self.descriptors.lock();
+        let file = descriptors.get(number)?.file.clone();
+        let new = descriptors.reserve_lowest(lowest)?;
+        descriptors.set(new, Descriptor { file, on_exec });
+        Ok(new as i32)
     }
 
     /// `dup3(2)` with two numbers that differ: `new` is closed first if it is open. Errors: `EBADF`.
-    pub(crate) fn duplicate_to(&mut self, number: i32, new: i32, on_exec: OnExec) -> Result<i32, Errno> {
-        let slot = usize::try_from(new).ok().filter(|&slot| slot < self.limit).ok_or(Errno::EBADF)?;
-        let file = self.descriptors.get(number)?.file;
-        self.descriptors.reserve(slot)?;
-        self.open.retain(file);
-        Ok(self.install(slot, file, on_exec))
+    pub(crate) fn duplicate_to(&self, number: i32, new: i32, on_exec: OnExec) -> Result<i32, Errno> {
+        let mut descriptors = self.descriptors.lock();
+        let slot = usize::try_from(new).ok().filter(|&slot| slot < descriptors.limit).ok_or(Errno::EBADF)?;
+        let file = descriptors.get(number)?.file.clone();
+        descriptors.reserve(slot)?;
+        let closed = descriptors.set(slot, Descriptor { file, on_exec });
+        drop(descriptors);
+        drop(closed);
+        Ok(new)
     }
 
     /// `pipe2(2)`: read end and write end.
-    pub(crate) fn pipe(&mut self, flags: u32) -> Result<(i32, i32), Errno> {
-        let first = self.descriptors.reserve_lowest(0, self.limit)?;
-        let second = self.descriptors.reserve_lowest(first + 1, self.limit)?;
-        let (reader, writer) = self.open.open_pipe(self.tree, flags & SETTABLE)?;
-        Ok((self.install(first, reader, on_exec(flags)), self.install(second, writer, on_exec(flags))))
+    pub(crate) fn pipe(&self, flags: u32) -> Result<(i32, i32), Errno> {
+        let (reader, writer) = pipe()?;
+        let settable = flags & SETTABLE;
+        let reader = OpenFile::open(Object::PipeReader(reader), settable | O_RDONLY)?;
+        let writer = OpenFile::open(Object::PipeWriter(writer), settable | O_WRONLY)?;
+        let on_exec = on_exec(flags);
+        let mut descriptors = self.descriptors.lock();
+        let first = descriptors.reserve_lowest(0)?;
+        let second = descriptors.reserve_lowest(first + 1)?;
+        descriptors.set(first, Descriptor { file: reader, on_exec });
+        descriptors.set(second, Descriptor { file: writer, on_exec });
+        Ok((first as i32, second as i32))
     }
 
-    /// Puts a file, whose reference comes with it, into a reserved slot.
-    fn install(&mut self, number: usize, file: FileId, on_exec: OnExec) -> i32 {
-        if let Some(old) = self.descriptors.set(number, Descriptor { file, on_exec }) {
-            self.open.release(self.tree, old.file);
-        }
-        number as i32
+    /// Puts a file under `number`, which was the lowest free one, or whatever that is now.
+    fn install_lowest(&self, number: usize, file: Shared<OpenFile>, on_exec: OnExec) -> Result<i32, Errno> {
+        let mut descriptors = self.descriptors.lock();
+        let number = descriptors.reserve_lowest(number)?;
+        descriptors.set(number, Descriptor { file, on_exec });
+        Ok(number as i32)
     }
 
     /// `read(2)`, `pread64(2)`.
     pub(crate) fn read(
-        &mut self,
+        &self,
         number: i32,
         position: Position,
         sink: &mut dyn Sink,
         generate: Generate<'_>,
     ) -> Result<usize, Errno> {
-        let file = self.descriptors.get(number)?.file;
-        let exe = Exe { path: &self.exe_path, inode: self.exe.inode() };
-        self.open.read(self.tree, file, position, sink, &|file| generate(file, exe))
+        self.get(number)?.read(self.tree, position, sink, &|file| generate(file, self.exe()))
     }
 
     /// `write(2)`, `pwrite64(2)`.
     pub(crate) fn write(
-        &mut self,
+        &self,
         number: i32,
         position: Position,
         source: &mut dyn Source,
     ) -> Result<usize, Errno> {
-        let file = self.descriptors.get(number)?.file;
-        self.open.write(self.tree, file, position, source)
+        self.get(number)?.write(self.tree, position, source)
     }
 
     /// `getdents64(2)`: bytes put.
-    pub(crate) fn read_directory(&mut self, number: i32, sink: &mut dyn Sink) -> Result<usize, Errno> {
-        let file = self.open.get_mut(self.descriptors.get(number)?.file)?;
+    pub(crate) fn read_directory(&self, number: i32, sink: &mut dyn Sink) -> Result<usize, Errno> {
+        let file = self.get(number)?;
         file.check_readable()?;
-        let Object::Node(node) = file.object else { return Err(Errno::ENOTDIR) };
+        let node = file.object.named().ok_or(Errno::ENOTDIR)?;
         if !self.tree.is_directory(node) {
             return Err(Errno::ENOTDIR);
         }
-        let (done, next) = directory::read(self.tree, node, file.offset, sink)?;
-        file.offset = next;
+        let mut cursor = file.cursor.lock();
+        let (done, next) = directory::read(self.tree, node, cursor.offset, sink)?;
+        cursor.offset = next;
         Ok(done)
     }
 
     /// `lseek(2)`: the new offset in bytes. Errors: `EBADF`, `ESPIPE`, `EINVAL`, `ENXIO`.
-    pub(crate) fn seek(&mut self, number: i32, offset: i64, whence: u32) -> Result<u64, Errno> {
-        let file = self.open.get_mut(self.descriptors.get(number)?.file)?;
-        if file.flags & O_PATH != 0 {
+    pub(crate) fn seek(&self, number: i32, offset: i64, whence: u32) -> Result<u64, Errno> {
+        let file = self.get(number)?;
+        if file.flags() & O_PATH != 0 {
             return Err(Errno::EBADF);
         }
-        let Object::Node(node) = file.object else { return Err(Errno::ESPIPE) };
-        if is_stream(self.tree, file.object) {
-            return Err(Errno::ESPIPE);
-        }
+        let node = file.object.named().filter(|_| !file.object.is_stream(self.tree)).ok_or(Errno::ESPIPE)?;
+        let mut cursor = file.cursor.lock();
         let (size, has_size) = match &self.tree.node(node).kind {
             Kind::File(content) => (content.len() as i64, true),
             Kind::Device(_) => return Ok(0),
@@ -205,21 +271,21 @@ impl Files {
         };
         let new = match whence {
             SEEK_SET => Some(offset),
-            SEEK_CUR => i64::try_from(file.offset).ok().and_then(|now| now.checked_add(offset)),
+            SEEK_CUR => i64::try_from(cursor.offset).ok().and_then(|now| now.checked_add(offset)),
             SEEK_END if has_size => size.checked_add(offset),
             SEEK_DATA | SEEK_HOLE if has_size && !(0..size).contains(&offset) => return Err(Errno::ENXIO),
             SEEK_DATA if has_size => Some(offset),
             SEEK_HOLE if has_size => Some(size),
             _ => None,
         };
-        file.offset = new.and_then(|new| u64::try_from(new).ok()).ok_or(Errno::EINVAL)?;
-        Ok(file.offset)
+        cursor.offset = new.and_then(|new| u64::try_from(new).ok()).ok_or(Errno::EINVAL)?;
+        Ok(cursor.offset)
     }
 
     /// `fstat(2)`.
     pub(crate) fn status(&self, number: i32) -> Result<Stat, Errno> {
         let file = self.get(number)?;
-        Ok(status::of_object(self.tree, &self.open, file.object, &self.exe_path))
+        Ok(status::of_object(self.tree, &file.object, &self.exe_path))
     }
 
     /// `stat(2)` and kin.
@@ -239,53 +305,46 @@ impl Files {
     }
 
     /// `chdir(2)`.
-    pub(crate) fn change_directory(&mut self, path: &[u8]) -> Result<(), Errno> {
+    pub(crate) fn change_directory(&self, path: &[u8]) -> Result<(), Errno> {
         let node = self.lookup(AT_FDCWD, path, LastLink::Follow)?.found()?;
         if !self.tree.is_directory(node) {
             return Err(Errno::ENOTDIR);
         }
-        self.directory = node;
+        *self.directory.lock() = node;
         Ok(())
     }
 
     /// `F_GETFD`.
     pub(crate) fn on_exec(&self, number: i32) -> Result<OnExec, Errno> {
-        Ok(self.descriptors.get(number)?.on_exec)
+        Ok(self.descriptors.lock().get(number)?.on_exec)
     }
 
     /// `F_SETFD`.
-    pub(crate) fn set_on_exec(&mut self, number: i32, on_exec: OnExec) -> Result<(), Errno> {
-        self.descriptors.set_on_exec(number, on_exec)
+    pub(crate) fn set_on_exec(&self, number: i32, on_exec: OnExec) -> Result<(), Errno> {
+        self.descriptors.lock().set_on_exec(number, on_exec)
     }
 
     /// `F_SETFL`: changes the flags that can be changed.
-    pub(crate) fn set_status_flags(&mut self, number: i32, flags: u32) -> Result<(), Errno> {
-        let file = self.open.get_mut(self.descriptors.get(number)?.file)?;
-        if file.flags & O_PATH != 0 {
+    pub(crate) fn set_status_flags(&self, number: i32, flags: u32) -> Result<(), Errno> {
+        let file = self.get(number)?;
+        if file.flags() & O_PATH != 0 {
             return Err(Errno::EBADF);
         }
-        file.flags = file.flags & !SETTABLE | flags & SETTABLE;
+        file.set_flags(flags, SETTABLE);
         Ok(())
     }
 
     /// Bytes that wait in the pipe behind a read end; `None` for everything else.
     pub(crate) fn waiting_bytes(&self, number: i32) -> Result<Option<usize>, Errno> {
-        match self.get(number)?.object {
-            Object::PipeReader(pipe) => Ok(self.open.pipe(pipe).map(super::pipe::Pipe::len)),
+        match &self.get(number)?.object {
+            Object::PipeReader(reader) => Ok(Some(reader.pipe().len())),
             _ => Ok(None),
         }
     }
 
     /// What a descriptor is ready for.
     pub(crate) fn readiness(&self, number: i32) -> Result<Readiness, Errno> {
-        self.open.readiness(self.descriptors.get(number)?.file)
-    }
-
-    /// Closes everything: the end of the process.
-    pub(crate) fn close_all(&mut self) {
-        for number in 0..self.descriptors.len() {
-            let _closed = self.close(number as i32); // EBADF: not open
-        }
+        Ok(self.get(number)?.readiness())
     }
 }
 

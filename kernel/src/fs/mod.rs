@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! descriptor ──► open file ──► object: file or directory, console, device, pipe end, proc file, setting
-//!   (per process)  (offset, flags, references)
+//!   (table shared by threads)  (offset, flags)
 //! ```
 //!
 //! | module | what |
@@ -20,8 +20,7 @@
 //! | [`text`] | text that grows fallibly |
 //! | [`status`] | what `stat(2)` tells |
 //!
-//! There is one process with one thread, so a call that would wait for another process's pipe end waits
-//! for nobody; [`pipe`] says what happens instead.
+//! What several threads use at once has a lock of its own; one under which user memory is touched is a mutex that sleeps.
 #![deny(unsafe_code)]
 
 pub(crate) mod descriptors;
@@ -40,6 +39,6 @@ pub(crate) mod text;
 pub(crate) mod transfer;
 pub(crate) mod tree;
 
-pub(crate) use files::Files;
+pub(crate) use files::{Files, Share};
 pub(crate) use open::Position;
 pub(crate) use tree::{Member, Tree};

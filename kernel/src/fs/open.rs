@@ -1,11 +1,10 @@
 //! Open files: what descriptors refer to, and the I/O on it.
 //!
-//! An open file is an object, an offset and flags; descriptors made by `dup` share it. Files and pipes lie in
-//! two tables and are named by index, so that every allocation here is fallible. Invariants: an entry lives
-//! as long as its `references` is above 0; each end of a pipe is at most one open file; a pipe lives as long
-//! as one of its ends.
+//! An open file is an object, an offset and flags; descriptors made by `dup`, `fork` and kin share it. It is closed with the last
+//! of them.
 
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use abi::Errno;
 use abi::fs::{O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY};
@@ -14,7 +13,9 @@ use super::device::Device;
 use super::pipe::{self, Blocking, Pipe};
 use super::transfer::{Sink, Source};
 use super::tree::{Kind, NodeId, Tree};
+use crate::arch::shared::Shared;
 use crate::process::trace;
+use crate::sched::mutex::Mutex;
 
 /// A file whose text is written when it is read: anew by each read from offset 0, but for the trace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,23 +29,61 @@ pub(crate) enum ProcFile {
 }
 
 /// What an open file is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Object {
     /// Something with a name.
     Node(NodeId),
+    /// The trace, which is on meanwhile.
+    Trace(NodeId, Tracing),
     /// The read end of a pipe.
-    PipeReader(PipeId),
+    PipeReader(pipe::Reader),
     /// The write end of a pipe.
-    PipeWriter(PipeId),
+    PipeWriter(pipe::Writer),
 }
 
-/// Index of a pipe.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct PipeId(usize);
+/// Steps are recorded while this lives.
+pub(crate) struct Tracing(());
 
-/// Index of an open file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct FileId(usize);
+impl Drop for Tracing {
+    fn drop(&mut self) {
+        trace::stop();
+    }
+}
+
+impl Object {
+    /// The object with this name.
+    pub(crate) fn node(tree: &Tree, node: NodeId) -> Object {
+        if let Kind::Proc(ProcFile::Trace) = tree.node(node).kind {
+            trace::start();
+            return Object::Trace(node, Tracing(()));
+        }
+        Object::Node(node)
+    }
+
+    /// Its place in the name space; `None` for an end of a pipe.
+    pub(crate) fn named(&self) -> Option<NodeId> {
+        match *self {
+            Object::Node(node) | Object::Trace(node, _) => Some(node),
+            Object::PipeReader(_) | Object::PipeWriter(_) => None,
+        }
+    }
+
+    /// The pipe that it is an end of.
+    pub(crate) fn pipe(&self) -> Option<&Pipe> {
+        match self {
+            Object::PipeReader(reader) => Some(reader.pipe()),
+            Object::PipeWriter(writer) => Some(writer.pipe()),
+            Object::Node(_) | Object::Trace(..) => None,
+        }
+    }
+
+    /// Whether it has no positions: pipes, the console, the trace.
+    pub(crate) fn is_stream(&self, tree: &Tree) -> bool {
+        match *self {
+            Object::Node(node) => matches!(tree.node(node).kind, Kind::Device(Device::Console)),
+            _ => true,
+        }
+    }
+}
 
 /// Where a read or write takes place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,26 +95,25 @@ pub(crate) enum Position {
 }
 
 /// An open file.
-#[derive(Debug)]
 pub(crate) struct OpenFile {
     /// What it is.
     pub(crate) object: Object,
     /// Access mode and status flags, as `F_GETFL` returns them.
-    pub(crate) flags: u32,
+    flags: AtomicU32,
+    /// Where it is. Held by calls that move it; those on streams do not.
+    pub(crate) cursor: Mutex<Cursor>,
+}
+
+/// Where an open file is.
+#[derive(Default)]
+pub(crate) struct Cursor {
     /// Next byte to read, or the next entry of a directory.
     pub(crate) offset: u64,
-    /// Descriptors that stand for it.
-    references: u32,
     /// Text of a [`ProcFile`] as it was last written.
     text: Vec<u8>,
 }
 
-impl OpenFile {
-    /// Whether it is an end of a pipe.
-    pub(crate) fn is_pipe(&self) -> bool {
-        matches!(self.object, Object::PipeReader(_) | Object::PipeWriter(_))
-    }
-
+impl Cursor {
     /// Where a transfer at `position` begins, in bytes.
     fn offset_of(&self, position: Position) -> u64 {
         match position {
@@ -90,14 +128,38 @@ impl OpenFile {
             self.offset = self.offset.saturating_add(done as u64);
         }
     }
+}
+
+impl OpenFile {
+    /// Opens `object` with these flags. Errors: `ENOMEM`.
+    pub(crate) fn open(object: Object, flags: u32) -> Result<Shared<OpenFile>, Errno> {
+        let cursor = Mutex::new(Cursor::default());
+        Ok(Shared::new(OpenFile { object, flags: AtomicU32::new(flags), cursor })?)
+    }
+
+    /// Access mode and status flags.
+    pub(crate) fn flags(&self) -> u32 {
+        self.flags.load(Ordering::Relaxed)
+    }
+
+    /// Sets those of the status flags that are in `mask`.
+    pub(crate) fn set_flags(&self, flags: u32, mask: u32) {
+        let change = |old| Some(old & !mask | flags & mask);
+        let _always = self.flags.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+    }
+
+    /// Whether it is an end of a pipe.
+    pub(crate) fn is_pipe(&self) -> bool {
+        self.object.pipe().is_some()
+    }
 
     fn blocking(&self) -> Blocking {
-        if self.flags & O_NONBLOCK != 0 { Blocking::DoNotWait } else { Blocking::Wait }
+        if self.flags() & O_NONBLOCK != 0 { Blocking::DoNotWait } else { Blocking::Wait }
     }
 
     /// `EBADF` unless it is open for reading.
     pub(crate) fn check_readable(&self) -> Result<(), Errno> {
-        if self.flags & O_PATH != 0 || self.flags & O_ACCMODE == O_WRONLY {
+        if self.flags() & O_PATH != 0 || self.flags() & O_ACCMODE == O_WRONLY {
             Err(Errno::EBADF)
         } else {
             Ok(())
@@ -106,10 +168,105 @@ impl OpenFile {
 
     /// `EBADF` unless it is open for writing.
     pub(crate) fn check_writable(&self) -> Result<(), Errno> {
-        if self.flags & O_PATH != 0 || self.flags & O_ACCMODE == O_RDONLY {
+        if self.flags() & O_PATH != 0 || self.flags() & O_ACCMODE == O_RDONLY {
             Err(Errno::EBADF)
         } else {
             Ok(())
+        }
+    }
+
+    /// What it is ready for. Only pipes ever wait.
+    pub(crate) fn readiness(&self) -> Readiness {
+        let always =
+            Readiness { readable: true, writable: true, without_readers: false, without_writers: false };
+        match &self.object {
+            Object::Node(_) | Object::Trace(..) => always,
+            Object::PipeReader(reader) => {
+                let (readable, without_writers) = (reader.pipe().len() > 0, !reader.pipe().has_writer());
+                Readiness { readable, writable: false, without_writers, ..always }
+            }
+            Object::PipeWriter(writer) => {
+                let pipe = writer.pipe();
+                let (writable, without_readers) = (pipe.len() < pipe::CAPACITY, !pipe.has_reader());
+                Readiness { readable: false, writable, without_readers, ..always }
+            }
+        }
+    }
+
+    /// `read(2)`: moves bytes from the file to `sink`; returns how many, 0 at the end.
+    ///
+    /// Errors: `EBADF`, `EISDIR`, `EFAULT`, `ESPIPE` for a position in a stream, those of pipes and of
+    /// `generate`.
+    pub(crate) fn read(
+        &self,
+        tree: &Tree,
+        position: Position,
+        sink: &mut dyn Sink,
+        generate: &dyn Fn(ProcFile) -> Result<Vec<u8>, Errno>,
+    ) -> Result<usize, Errno> {
+        self.check_readable()?;
+        if position != Position::Current && self.object.is_stream(tree) {
+            return Err(Errno::ESPIPE);
+        }
+        let node = match &self.object {
+            Object::PipeWriter(_) => return Err(Errno::EBADF),
+            Object::PipeReader(reader) => return reader.read(sink, self.blocking()),
+            Object::Node(node) | Object::Trace(node, _) => *node,
+        };
+        if let Kind::Device(device) = tree.node(node).kind {
+            return device.read(sink);
+        }
+        let mut cursor = self.cursor.lock();
+        let offset = cursor.offset_of(position);
+        let done = match &tree.node(node).kind {
+            Kind::Directory(_) => return Err(Errno::EISDIR),
+            Kind::Symlink(_) | Kind::ExeLink | Kind::Device(_) => return Err(Errno::EBADF),
+            Kind::File(content) => copy_out(content, offset, sink)?,
+            Kind::Setting(setting) => setting.read(offset, sink)?,
+            Kind::Proc(ProcFile::Trace) => {
+                if cursor.offset >= cursor.text.len() as u64 {
+                    (cursor.text, cursor.offset) = (generate(ProcFile::Trace)?, 0);
+                }
+                copy_out(&cursor.text, cursor.offset, sink)?
+            }
+            Kind::Proc(kind) => {
+                if offset == 0 || cursor.text.is_empty() {
+                    cursor.text = generate(*kind)?;
+                }
+                copy_out(&cursor.text, offset, sink)?
+            }
+        };
+        cursor.advance(position, done);
+        Ok(done)
+    }
+
+    /// `write(2)`: moves bytes from `source` to the file; returns how many.
+    ///
+    /// Errors: `EBADF`, `EFAULT`, `ESPIPE` for a position in a stream, those of pipes and settings. The files of the
+    /// initramfs are read only.
+    pub(crate) fn write(
+        &self,
+        tree: &Tree,
+        position: Position,
+        source: &mut dyn Source,
+    ) -> Result<usize, Errno> {
+        self.check_writable()?;
+        if position != Position::Current && self.object.is_stream(tree) {
+            return Err(Errno::ESPIPE);
+        }
+        match &self.object {
+            Object::PipeReader(_) | Object::Trace(..) => Err(Errno::EBADF),
+            Object::PipeWriter(writer) => writer.write(source, self.blocking()),
+            Object::Node(node) => match &tree.node(*node).kind {
+                Kind::Device(device) => device.write(source),
+                Kind::Setting(setting) => {
+                    let mut cursor = self.cursor.lock();
+                    let done = setting.write(cursor.offset_of(position), source)?;
+                    cursor.advance(position, done);
+                    Ok(done)
+                }
+                _ => Err(Errno::EBADF), // cannot be open for writing
+            },
         }
     }
 }
@@ -137,223 +294,6 @@ pub(crate) struct Exe<'a> {
     pub(crate) path: &'a [u8],
     /// Its inode number.
     pub(crate) inode: u64,
-}
-
-/// All open files and pipes. Owned by the one process.
-#[derive(Debug)]
-pub(crate) struct OpenFiles {
-    files: Vec<Option<OpenFile>>,
-    pipes: Vec<Option<Pipe>>,
-}
-
-impl OpenFiles {
-    /// None open.
-    pub(crate) const fn new() -> OpenFiles {
-        OpenFiles { files: Vec::new(), pipes: Vec::new() }
-    }
-
-    /// Opens `object` with these flags; one reference, which the caller keeps. Errors: `ENOMEM`.
-    pub(crate) fn open(&mut self, tree: &Tree, object: Object, flags: u32) -> Result<FileId, Errno> {
-        let id =
-            place(&mut self.files, OpenFile { object, flags, offset: 0, references: 1, text: Vec::new() })?;
-        if is_trace(tree, object) {
-            trace::start();
-        }
-        Ok(FileId(id))
-    }
-
-    /// A new pipe with these status flags: read end and write end. Errors: `ENOMEM`.
-    pub(crate) fn open_pipe(&mut self, tree: &Tree, flags: u32) -> Result<(FileId, FileId), Errno> {
-        self.files.try_reserve(2).map_err(|_| Errno::ENOMEM)?;
-        let pipe = PipeId(place(&mut self.pipes, Pipe::new())?);
-        let reader = self.open(tree, Object::PipeReader(pipe), flags | O_RDONLY)?;
-        let writer = self.open(tree, Object::PipeWriter(pipe), flags | O_WRONLY)?;
-        Ok((reader, writer))
-    }
-
-    /// The open file. Ids come from this table and hold a reference, so that it exists.
-    pub(crate) fn get(&self, id: FileId) -> Result<&OpenFile, Errno> {
-        self.files.get(id.0).and_then(Option::as_ref).ok_or(Errno::EBADF)
-    }
-
-    /// The open file, to change it.
-    pub(crate) fn get_mut(&mut self, id: FileId) -> Result<&mut OpenFile, Errno> {
-        self.files.get_mut(id.0).and_then(Option::as_mut).ok_or(Errno::EBADF)
-    }
-
-    /// The pipe behind an end.
-    pub(crate) fn pipe(&self, id: PipeId) -> Option<&Pipe> {
-        self.pipes.get(id.0)?.as_ref()
-    }
-
-    /// What an open file is ready for. Only pipes ever wait.
-    pub(crate) fn readiness(&self, id: FileId) -> Result<Readiness, Errno> {
-        let always =
-            Readiness { readable: true, writable: true, without_readers: false, without_writers: false };
-        Ok(match self.get(id)?.object {
-            Object::Node(_) => always,
-            Object::PipeReader(pipe) => {
-                let pipe = self.pipe(pipe).ok_or(Errno::EBADF)?;
-                let (readable, without_writers) = (pipe.len() > 0, !pipe.has_writer);
-                Readiness { readable, writable: false, without_writers, ..always }
-            }
-            Object::PipeWriter(pipe) => {
-                let pipe = self.pipe(pipe).ok_or(Errno::EBADF)?;
-                let (writable, without_readers) = (pipe.len() < pipe::CAPACITY, !pipe.has_reader);
-                Readiness { readable: false, writable, without_readers, ..always }
-            }
-        })
-    }
-
-    /// Inode number of a pipe.
-    pub(crate) fn inode(&self, id: PipeId) -> u64 {
-        id.0 as u64 + 1
-    }
-
-    /// One more reference.
-    pub(crate) fn retain(&mut self, id: FileId) {
-        if let Ok(file) = self.get_mut(id) {
-            file.references += 1;
-        }
-    }
-
-    /// One reference less; the last one closes the file.
-    pub(crate) fn release(&mut self, tree: &Tree, id: FileId) {
-        let Some(slot) = self.files.get_mut(id.0) else { return };
-        let Some(file) = slot else { return };
-        file.references -= 1;
-        if file.references > 0 {
-            return;
-        }
-        let object = file.object;
-        *slot = None;
-        match object {
-            Object::Node(_) if is_trace(tree, object) => trace::stop(),
-            Object::Node(_) => {}
-            Object::PipeReader(pipe) => self.close_end(pipe, |pipe| pipe.has_reader = false),
-            Object::PipeWriter(pipe) => self.close_end(pipe, |pipe| pipe.has_writer = false),
-        }
-    }
-
-    fn close_end(&mut self, id: PipeId, close: impl FnOnce(&mut Pipe)) {
-        let Some(slot) = self.pipes.get_mut(id.0) else { return };
-        if let Some(pipe) = slot {
-            close(pipe);
-            if !pipe.has_reader && !pipe.has_writer {
-                *slot = None;
-            }
-        }
-    }
-
-    /// `read(2)`: moves bytes from the file to `sink`; returns how many, 0 at the end.
-    ///
-    /// Errors: `EBADF`, `EISDIR`, `EFAULT`, `ESPIPE` for a position in a stream, those of pipes and of
-    /// `generate`.
-    pub(crate) fn read(
-        &mut self,
-        tree: &Tree,
-        id: FileId,
-        position: Position,
-        sink: &mut dyn Sink,
-        generate: &dyn Fn(ProcFile) -> Result<Vec<u8>, Errno>,
-    ) -> Result<usize, Errno> {
-        let file = self.get_mut(id)?;
-        file.check_readable()?;
-        if position != Position::Current && is_stream(tree, file.object) {
-            return Err(Errno::ESPIPE);
-        }
-        let node = match file.object {
-            Object::PipeWriter(_) => return Err(Errno::EBADF),
-            Object::PipeReader(pipe) => {
-                let blocking = file.blocking();
-                let pipe = self.pipes.get_mut(pipe.0).and_then(Option::as_mut).ok_or(Errno::EBADF)?;
-                return pipe.read(sink, blocking);
-            }
-            Object::Node(node) => node,
-        };
-        let offset = file.offset_of(position);
-        let done = match &tree.node(node).kind {
-            Kind::Directory(_) => return Err(Errno::EISDIR),
-            Kind::Symlink(_) | Kind::ExeLink => return Err(Errno::EBADF),
-            Kind::Device(device) => return device.read(sink),
-            Kind::File(content) => copy_out(content, offset, sink)?,
-            Kind::Setting(setting) => setting.read(offset, sink)?,
-            Kind::Proc(ProcFile::Trace) => {
-                if file.offset >= file.text.len() as u64 {
-                    (file.text, file.offset) = (generate(ProcFile::Trace)?, 0);
-                }
-                copy_out(&file.text, file.offset, sink)?
-            }
-            Kind::Proc(kind) => {
-                if offset == 0 || file.text.is_empty() {
-                    file.text = generate(*kind)?;
-                }
-                copy_out(&file.text, offset, sink)?
-            }
-        };
-        file.advance(position, done);
-        Ok(done)
-    }
-
-    /// `write(2)`: moves bytes from `source` to the file; returns how many.
-    ///
-    /// Errors: `EBADF`, `EFAULT`, `ESPIPE` for a position in a stream, those of pipes and settings. The files of the
-    /// initramfs are read only.
-    pub(crate) fn write(
-        &mut self,
-        tree: &Tree,
-        id: FileId,
-        position: Position,
-        source: &mut dyn Source,
-    ) -> Result<usize, Errno> {
-        let file = self.get_mut(id)?;
-        file.check_writable()?;
-        if position != Position::Current && is_stream(tree, file.object) {
-            return Err(Errno::ESPIPE);
-        }
-        match file.object {
-            Object::PipeReader(_) => Err(Errno::EBADF),
-            Object::PipeWriter(pipe) => {
-                let blocking = file.blocking();
-                let pipe = self.pipes.get_mut(pipe.0).and_then(Option::as_mut).ok_or(Errno::EBADF)?;
-                pipe.write(source, blocking)
-            }
-            Object::Node(node) => match &tree.node(node).kind {
-                Kind::Device(device) => device.write(source),
-                Kind::Setting(setting) => {
-                    let done = setting.write(file.offset_of(position), source)?;
-                    file.advance(position, done);
-                    Ok(done)
-                }
-                _ => Err(Errno::EBADF), // cannot be open for writing
-            },
-        }
-    }
-}
-
-/// Puts `value` in the first free slot.
-fn place<T>(table: &mut Vec<Option<T>>, value: T) -> Result<usize, Errno> {
-    if let Some(free) = table.iter().position(Option::is_none) {
-        table[free] = Some(value);
-        return Ok(free);
-    }
-    table.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-    table.push(Some(value));
-    Ok(table.len() - 1)
-}
-
-fn is_trace(tree: &Tree, object: Object) -> bool {
-    matches!(object, Object::Node(node) if matches!(tree.node(node).kind, Kind::Proc(ProcFile::Trace)))
-}
-
-/// Whether the object has no positions: pipes, the console, the trace.
-pub(crate) fn is_stream(tree: &Tree, object: Object) -> bool {
-    match object {
-        Object::PipeReader(_) | Object::PipeWriter(_) => true,
-        Object::Node(node) => {
-            matches!(tree.node(node).kind, Kind::Device(Device::Console) | Kind::Proc(ProcFile::Trace))
-        }
-    }
 }
 
 fn copy_out(content: &[u8], offset: u64, sink: &mut dyn Sink) -> Result<usize, Errno> {

@@ -3,7 +3,7 @@
 use abi::fs::{S_IFIFO, Stat};
 
 use super::device::Device;
-use super::open::{Object, OpenFiles};
+use super::open::Object;
 use super::tree::{Kind, NodeId, Tree};
 
 /// Device number of the initramfs, as `st_dev`.
@@ -49,17 +49,17 @@ pub(crate) fn of_node(tree: &Tree, id: NodeId, exe: &[u8]) -> Stat {
 }
 
 /// Status of what is open.
-pub(crate) fn of_object(tree: &Tree, files: &OpenFiles, object: Object, exe: &[u8]) -> Stat {
-    match object {
-        Object::Node(node) => of_node(tree, node, exe),
-        Object::PipeReader(pipe) | Object::PipeWriter(pipe) => Stat {
-            st_dev: PIPE_DEVICE,
-            st_ino: files.inode(pipe),
-            st_nlink: 1,
-            st_mode: S_IFIFO | 0o600,
-            st_blksize: BLOCK,
-            ..Stat::default()
-        },
+pub(crate) fn of_object(tree: &Tree, object: &Object, exe: &[u8]) -> Stat {
+    if let Some(node) = object.named() {
+        return of_node(tree, node, exe);
+    }
+    Stat {
+        st_dev: PIPE_DEVICE,
+        st_ino: object.pipe().map_or(0, |pipe| pipe.inode),
+        st_nlink: 1,
+        st_mode: S_IFIFO | 0o600,
+        st_blksize: BLOCK,
+        ..Stat::default()
     }
 }
 

@@ -5,7 +5,6 @@ mod nodes;
 mod platform;
 #[cfg(feature = "test")]
 mod refusal;
-#[cfg(feature = "test")]
 mod stack;
 #[cfg(feature = "test")]
 mod tests;
@@ -25,7 +24,6 @@ use map::MemoryMap;
 #[cfg(feature = "test")]
 pub(crate) use nodes::KernelNodes;
 pub(crate) use platform::{KERNEL, Kernel, MAX_MAP_COUNT};
-#[cfg(feature = "test")]
 pub(crate) use stack::KernelStack;
 
 /// What is known of physical memory. Used at boot, by one CPU.

@@ -16,7 +16,8 @@ use mm::{Cpu, Platform};
 use spin::Once;
 
 use super::nodes::KernelNodes;
-use crate::arch::{self, Local, direct_map, interrupts, paging, tlb};
+use crate::arch::{self, Local, direct_map, paging, tlb};
+use crate::sched::{self, Attention};
 
 /// The real machine: a value without content.
 #[derive(Clone, Copy, Debug)]
@@ -123,6 +124,12 @@ impl Platform for Kernel {
         Cpu(arch::cpu_number())
     }
 
+    /// Lets other tasks run: the one that is waited for, too.
+    fn wait(&self, _: Wait, round: u32) -> Wake {
+        sched::relax(round);
+        if sched::current().attention() == Attention::Killed { Wake::Killed } else { Wake::Again }
+    }
+
     #[inline]
     fn count(&self, event: Event) {
         arch::count(event);
@@ -137,12 +144,6 @@ impl Platform for Kernel {
     #[inline]
     fn max_map_count(&self) -> usize {
         MAX_MAP_COUNT.load(Ordering::Relaxed) as usize
-    }
-
-    #[inline]
-    fn wait(&self, _: Wait, round: u32) -> Wake {
-        interrupts::relax(round);
-        Wake::Again
     }
 
     #[inline]

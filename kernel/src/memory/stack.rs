@@ -2,12 +2,13 @@
 
 use spin::Mutex;
 
+use crate::arch::interrupts;
 use crate::arch::paging::OutOfFrames;
-use crate::arch::{interrupts, trial};
+use crate::arch::stack::{STACK_COUNT, stack_pages};
 
 /// Slots that are in use, one bit each.
 static SLOTS: Mutex<[u64; WORDS]> = Mutex::new([0; WORDS]);
-const WORDS: usize = 8;
+const WORDS: usize = STACK_COUNT as usize / 64;
 
 /// A stack for kernel code, with an unmapped guard page below. Freed when dropped; it must not be in use then.
 pub(crate) struct KernelStack {
@@ -28,7 +29,7 @@ impl KernelStack {
             Ok(word * 64 + bit)
         })?;
         let new = KernelStack { slot };
-        match super::map_kernel_pages(trial::stack_pages(slot as u64)) {
+        match super::map_kernel_pages(stack_pages(slot as u64)) {
             Ok(()) => Ok(new),
             Err(error) => {
                 new.free_slot();
@@ -40,12 +41,13 @@ impl KernelStack {
 
     /// One past its highest byte.
     pub(crate) fn top(&self) -> u64 {
-        trial::stack_pages(self.slot as u64).end
+        stack_pages(self.slot as u64).end
     }
 
     /// Its lowest byte; the page below is never mapped.
+    #[cfg(feature = "test")]
     pub(crate) fn bottom(&self) -> u64 {
-        trial::stack_pages(self.slot as u64).start
+        stack_pages(self.slot as u64).start
     }
 
     fn free_slot(&self) {
@@ -55,7 +57,7 @@ impl KernelStack {
 
 impl Drop for KernelStack {
     fn drop(&mut self) {
-        super::unmap_kernel_pages(trial::stack_pages(self.slot as u64));
+        super::unmap_kernel_pages(stack_pages(self.slot as u64));
         self.free_slot();
     }
 }

@@ -1,24 +1,29 @@
 //! From a name to an ending.
 
 use core::fmt;
+use core::time::Duration;
 
 use abi::{Errno, Signal};
 use mm::Platform;
 use mm::frame::{FrameKind, FrameStatistics};
 use mm::space::{CheckError, Config};
+use spin::Mutex;
 
 use super::elf::{BadElf, Program};
-use super::run::{resolve, run};
+use super::signals::action::Actions;
 use super::stack::Arguments;
-use super::{Ending, Process, Space, load};
-use crate::arch::fpu;
-use crate::arch::user::with_fault_handler;
-use crate::fs::Tree;
+use super::{Ending, Handle, Process, ResourceLimits, Space, Thread, clone, load, table};
+use crate::arch::shared::{Shared, try_box};
+use crate::arch::switch::UserRegisters;
+use crate::arch::user::Context;
 use crate::fs::path::LastLink;
 use crate::fs::tree::{Kind, NodeId};
+use crate::fs::{Files, Tree};
 use crate::host::message;
 use crate::input;
 use crate::memory::KERNEL;
+use crate::sched::{self, Task};
+use crate::time;
 
 /// The environment of every program.
 const ENVIRONMENT: [&[u8]; 3] = [b"PATH=/bin:/sbin:/usr/bin:/usr/sbin", b"HOME=/", b"TERM=linux"];
@@ -78,12 +83,12 @@ impl fmt::Display for Damage {
 /// program that cannot be started counts as one that exited with 127 (not there) or 126, as in shells.
 pub(crate) fn run_init(tree: &'static Tree, arguments: &[&[u8]], config: Config) -> Ending {
     let path = arguments.first().copied().unwrap_or_default();
-    let result = run_program(tree, path, arguments, config, |process| {
+    let announce = || {
         // The host tool holds the input back until it reads this.
         input::open();
         message!("user");
-        run(process)
-    });
+    };
+    let result = run_program(tree, path, arguments, config, None, announce);
     let (ending, damage) = result.unwrap_or_else(|error| {
         log::error!("{} {error}", path.escape_ascii());
         let status = if error == LaunchError::Path(Errno::ENOENT) { NOT_FOUND } else { CANNOT_EXECUTE };
@@ -95,47 +100,82 @@ pub(crate) fn run_init(tree: &'static Tree, arguments: &[&[u8]], config: Config)
     log::info!("{} {ending}", path.escape_ascii());
     match ending {
         Ending::Exited(status) => message!("exit {status}"),
-        Ending::Killed(signal) => message!("signal {}", signal.number()),
+        Ending::Killed(number) => message!("signal {number}"),
         Ending::TimedOut => message!("signal {}", Signal::SIGKILL.number()),
         Ending::PowerOff | Ending::Restart | Ending::Halt => message!("exit 0"),
     }
     ending
 }
 
-/// Sets a program up, lets `body` run it, and takes everything down again. The result is that of `body`, and
-/// in checked builds what was wrong with memory.
+/// Runs a program as the first process, at most for `time`, and waits until all processes are gone. The result is how it ended,
+/// and in checked builds what was wrong with memory. `announce` is called right before it runs.
 pub(super) fn run_program(
     tree: &'static Tree,
     path: &[u8],
     arguments: &[&[u8]],
     config: Config,
-    body: impl FnOnce(&mut Process<'_>) -> Ending,
+    time: Option<Duration>,
+    announce: impl FnOnce(),
 ) -> Result<(Ending, Option<Damage>), LaunchError> {
+    table::begin();
+    set_config(config);
     let before = KERNEL.frames().statistics();
     let (exe, file) = find(tree, path).map_err(LaunchError::Path)?;
     let program = Program::parse(file).map_err(LaunchError::Elf)?;
     let arguments = Arguments { path, arguments, environment: &ENVIRONMENT };
-    let space = Space::new(&KERNEL, config).map_err(|error| LaunchError::Load(error.into()))?;
-    let ending = in_space(&space, || {
-        let context = load::load(&space, &program, &arguments)?;
-        let mut process = Process::new(&space, tree, exe, context)?;
-        fpu::State::new().map_err(|_| Errno::ENOMEM)?.restore();
-        let ending = body(&mut process);
-        process.files.close_all();
-        Ok(ending)
-    });
-    let inconsistent = if cfg!(debug_assertions) { space.check().err() } else { None };
-    drop(space);
+    let task = first_task(tree, exe, &program, &arguments).map_err(LaunchError::Load)?;
+    let deadline = time.map(|time| time::since_boot() + time);
+    announce();
+    sched::start(&task);
+    drop(task);
+    let (ending, inconsistent) = table::wait_for_all(deadline);
     let damage = inconsistent.map(Damage::Inconsistent).or_else(|| leak_since(&before));
-    Ok((ending.map_err(LaunchError::Load)?, damage))
+    Ok((ending, damage))
 }
 
-/// Calls `body` while the CPU uses `space`.
-pub(super) fn in_space<R>(space: &Space, body: impl FnOnce() -> R) -> R {
-    KERNEL.load(space.root(), space.tlb());
-    let result = with_fault_handler(&|fault| resolve(space, fault), body);
-    KERNEL.leave(space.tlb());
-    result
+/// The task of the first process, which has not run yet.
+fn first_task(
+    tree: &'static Tree,
+    exe: NodeId,
+    program: &Program<'_>,
+    arguments: &Arguments<'_>,
+) -> Result<Shared<Task>, Errno> {
+    let space = Shared::new(Space::new(&KERNEL, config())?)?;
+    let context = load::load_into(&space, program, arguments)?;
+    let thread = first_thread(tree, exe, space.clone(), context)?;
+    let (process, handle) = (thread.process.clone(), thread.handle.clone());
+    let body = try_box(move || clone::live(thread, None))?;
+    let task = Task::new(Some(UserRegisters::new()?), Some(space), body)?;
+    table::add_process(&process, 0, &handle)?;
+    handle.set_task(task.clone());
+    Ok(task)
+}
+
+/// The thread of the first process. Errors: `ENOMEM`.
+pub(super) fn first_thread(
+    tree: &'static Tree,
+    exe: NodeId,
+    space: Shared<Space>,
+    context: Context,
+) -> Result<Thread, Errno> {
+    let limits = ResourceLimits::default();
+    let pid = table::new_id();
+    let process = Process::new(pid, limits, Actions::new(), 0)?;
+    let handle = Handle::new(pid, 0)?;
+    let files = Files::new(tree, exe, limits.descriptors())?;
+    Ok(Thread::new(process, handle, space, files, context))
+}
+
+/// What address spaces start with.
+static CONFIG: Mutex<Option<Config>> = Mutex::new(None);
+
+pub(super) fn set_config(config: Config) {
+    *CONFIG.lock() = Some(config);
+}
+
+/// What a new address space starts with.
+pub(super) fn config() -> Config {
+    CONFIG.lock().unwrap_or_default()
 }
 
 /// Frames of processes that are more, or fewer, than before. Looked for in checked builds.

@@ -19,7 +19,7 @@ impl Default for ResourceLimits {
         for (resource, current, maximum) in [
             (RLIMIT_STACK, 8 << 20, RLIM_INFINITY),
             (RLIMIT_CORE, 0, RLIM_INFINITY),
-            (RLIMIT_NPROC, 1, 1),
+            (RLIMIT_NPROC, 4096, 4096),
             (RLIMIT_NOFILE, 1024, 4096),
             (RLIMIT_MEMLOCK, 8 << 20, 8 << 20),
             (RLIMIT_MSGQUEUE, 819_200, 819_200),

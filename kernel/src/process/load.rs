@@ -1,6 +1,6 @@
 //! Putting a program into an empty address space.
 //!
-//! The address space is the one that is loaded, and a fault handler is set: contents get there by the user
+//! The address space is that of the current task meanwhile: contents get there by the user
 //! copy routines, so that pages come into being as they do for the program itself.
 
 use abi::Errno;
@@ -18,8 +18,9 @@ use super::stack::{Arguments, Layout};
 use raw_cpuid::CpuId;
 use raw_cpuid::native_cpuid::cpuid_count;
 
+use crate::arch::shared::Shared;
 use crate::arch::user::{Context, copy_to_user};
-use crate::random;
+use crate::{random, sched};
 
 /// One past the highest byte of the stack.
 const STACK_TOP: u64 = USER_END;
@@ -30,13 +31,21 @@ const CLOCK_TICKS: u64 = 100;
 /// Stack that a signal frame needs, in bytes; the least that Linux says.
 const SIGNAL_FRAME: u64 = 2048;
 
-/// Loads `program`, sets up heap and stack; the registers to start with. Errors: `E2BIG`, `ENOMEM`, those of
-/// mmap.
-pub(super) fn load(
-    space: &Space,
+/// As [`load`], for an address space that is not loaded.
+pub(super) fn load_into(
+    space: &Shared<Space>,
     program: &Program<'_>,
     arguments: &Arguments<'_>,
 ) -> Result<Context, Errno> {
+    let before = sched::enter_space(Some(space.clone()));
+    let result = load(space, program, arguments);
+    sched::enter_space(before);
+    result
+}
+
+/// Loads `program`, sets up heap and stack; the registers to start with. Errors: `E2BIG`, `ENOMEM`, those of
+/// mmap.
+fn load(space: &Space, program: &Program<'_>, arguments: &Arguments<'_>) -> Result<Context, Errno> {
     for segment in &program.segments {
         load_segment(space, segment)?;
     }

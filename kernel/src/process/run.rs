@@ -1,41 +1,58 @@
 //! The loop around ring 3, and what becomes of the reasons to leave it.
 
 use abi::Signal;
-use mm::space::FaultOutcome;
+use abi::signal::{
+    BUS_ADRALN, BUS_ADRERR, FPE_FLTDIV, FPE_FLTINV, FPE_FLTOVF, FPE_FLTRES, FPE_FLTUND, FPE_INTDIV,
+    ILL_ILLOPN, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, TRAP_TRACE,
+};
+use mm::space::{FaultOutcome, Segv};
 use mm::vma::Access;
 
 use super::report::FaultReport;
-use super::{Ending, Process, Space};
+use super::signals::info::{Detail, SigInfo};
+use super::thread::Trap;
+use super::{Ending, Thread};
+use crate::arch::fpu;
 use crate::arch::user::{Event, PageFault, Resolution, UserAccess, enter};
+use crate::process::signals::Next;
+use crate::sched;
 use crate::syscall::{self, Arguments};
 
-/// Runs the process, whose address space is loaded, until it ends.
-pub(super) fn run(process: &mut Process<'_>) -> Ending {
+/// Runs the thread, whose task this is, until it ends.
+pub(super) fn run(thread: &mut Thread) {
     loop {
-        match enter(&mut process.context) {
-            Event::Syscall => system_call(process),
-            Event::PageFault(fault) => page_fault(process, fault),
-            Event::Exception { vector, error } => exception(process, vector, error),
-            Event::Interrupt(_) => process.check_deadline(),
+        match enter(&mut thread.context) {
+            Event::Syscall => system_call(thread),
+            Event::PageFault(fault) => page_fault(thread, fault),
+            Event::Exception { vector, error } => exception(thread, vector, error),
+            Event::Interrupt(_) => sched::end_of_slice(),
         }
-        if let Some(ending) = process.ending() {
-            return ending;
+        if thread.exiting.is_some() || thread.before_return() == Next::End {
+            return;
         }
     }
 }
 
 #[inline]
-fn system_call(process: &mut Process<'_>) {
-    let number = process.context.rax;
-    let arguments = Arguments(process.context.arguments());
-    process.context.rax = syscall::dispatch(process, number, &arguments);
+fn system_call(thread: &mut Thread) {
+    let number = thread.context.rax;
+    let arguments = Arguments(thread.context.arguments());
+    thread.call = number;
+    // A call that is made again may go on waiting; any other call begins anew.
+    let result = syscall::dispatch(thread, number, &arguments);
+    if thread.restart == super::Restart::No {
+        thread.resumed_deadline = None;
+    }
+    thread.context.rax = result;
 }
 
-/// Handles a fault of the user copy routines; on failure the system call returns `EFAULT`.
-pub(super) fn resolve(space: &Space, fault: PageFault) -> Resolution {
-    match space.fault(fault.address, access(fault)) {
-        FaultOutcome::Resolved => Resolution::Resolved,
-        FaultOutcome::Signal(_) | FaultOutcome::BeyondEnd | FaultOutcome::OutOfMemory => Resolution::Failed,
+/// Handles a fault of the user copy routines in the current task; on failure the system call returns `EFAULT`.
+pub(crate) fn resolve_fault(fault: PageFault) -> Resolution {
+    let Some(space) = sched::space_for_fault() else { return Resolution::Failed };
+    if space.fault(fault.address, access(fault)) == FaultOutcome::Resolved {
+        Resolution::Resolved
+    } else {
+        Resolution::Failed
     }
 }
 
@@ -47,53 +64,89 @@ fn access(fault: PageFault) -> Access {
     }
 }
 
-fn page_fault(process: &mut Process<'_>, fault: PageFault) {
-    match process.space.fault(fault.address, access(fault)) {
+fn page_fault(thread: &mut Thread, fault: PageFault) {
+    match thread.space.fault(fault.address, access(fault)) {
         FaultOutcome::Resolved => {}
         FaultOutcome::Signal(reason) => {
-            let (rip, space, exe) = (process.context.rip(), process.space, process.files.exe());
-            log::warn!("SIGSEGV: {}", FaultReport { fault, reason, rip, space, exe });
-            process.kill(Signal::SIGSEGV);
+            let code = match reason {
+                Segv::NotMapped => SEGV_MAPERR,
+                Segv::NotPermitted => SEGV_ACCERR,
+            };
+            thread.trap = Trap { vector: 14, error: error_code(fault), address: fault.address };
+            if thread.is_fatal(Signal::SIGSEGV) {
+                let (rip, space, exe) = (thread.context.rip(), &*thread.space, thread.files.exe());
+                log::warn!("SIGSEGV: {}", FaultReport { fault, reason, rip, space, exe });
+            }
+            thread.force(SigInfo::fault(Signal::SIGSEGV, code, fault.address));
         }
         FaultOutcome::BeyondEnd => {
-            let rip = process.context.rip();
-            log::warn!(
-                "SIGBUS: {:#x}, touched at rip {rip:#x}, is beyond the end of its object",
-                fault.address
-            );
-            process.kill(Signal::SIGBUS);
+            thread.trap = Trap { vector: 14, error: error_code(fault), address: fault.address };
+            if thread.is_fatal(Signal::SIGBUS) {
+                let (address, rip) = (fault.address, thread.context.rip());
+                log::warn!("SIGBUS: {address:#x}, touched at rip {rip:#x}, is beyond the end of its object");
+            }
+            thread.force(SigInfo::fault(Signal::SIGBUS, BUS_ADRERR, fault.address));
         }
         FaultOutcome::OutOfMemory => {
-            let rip = process.context.rip();
+            let rip = thread.context.rip();
             log::warn!("SIGKILL: no memory for {:#x}, touched at rip {rip:#x}", fault.address);
-            process.kill(Signal::SIGKILL);
+            thread.end(Ending::Killed(Signal::SIGKILL.number()));
         }
     }
 }
 
-/// The signals that Linux makes of exceptions (Intel SDM volume 3, table 6-1, for the vectors).
-fn exception(process: &mut Process<'_>, vector: u8, error: u64) {
-    let (signal, name) = match vector {
-        0 => (Signal::SIGFPE, "division by zero or overflow"),
-        1 => (Signal::SIGTRAP, "debug exception"),
-        3 => (Signal::SIGTRAP, "breakpoint"),
-        6 => (Signal::SIGILL, "invalid opcode"),
-        11 | 12 => (Signal::SIGBUS, "bad segment or stack address"),
-        13 => (Signal::SIGSEGV, "general protection: a privileged instruction or a non-canonical address"),
-        16 | 19 => (Signal::SIGFPE, "floating-point error"),
-        17 => (Signal::SIGBUS, "misaligned access"),
-        _ => (Signal::SIGSEGV, "exception"),
+/// The error code of a page fault (Intel SDM volume 3, 4.7). One about the kernel half tells nothing of what is there, as on
+/// Linux.
+fn error_code(fault: PageFault) -> u64 {
+    const PRESENT: u64 = 1;
+    const WRITE: u64 = 2;
+    const USER: u64 = 4;
+    const FETCH: u64 = 16;
+    let present = if fault.present || fault.address >= mm::USER_END { PRESENT } else { 0 };
+    let access = match fault.access {
+        UserAccess::Read => 0,
+        UserAccess::Write => WRITE,
+        UserAccess::Execute => FETCH,
     };
-    log::warn!("{signal}: {name} at rip {:#x} (vector {vector}, error {error:#x})", process.context.rip());
-    process.kill(signal);
+    present | access | USER
 }
 
-impl Process<'_> {
-    /// Ends the process by a signal that it cannot ignore, block or handle.
-    fn kill(&mut self, signal: Signal) {
-        if self.signals.has_handler(signal) {
-            log::warn!("{signal} has a handler, which cannot be run yet");
-        }
-        self.end(Ending::Killed(signal));
+/// The signals that Linux makes of exceptions (Intel SDM volume 3, table 6-1, for the vectors).
+fn exception(thread: &mut Thread, vector: u8, error: u64) {
+    let rip = thread.context.rip();
+    let (signal, code, detail, name) = match vector {
+        0 => (Signal::SIGFPE, FPE_INTDIV, Detail::Fault(rip), "division by zero or overflow"),
+        1 => (Signal::SIGTRAP, TRAP_TRACE, Detail::Fault(rip), "debug exception"),
+        3 => (Signal::SIGTRAP, SI_KERNEL, Detail::None, "breakpoint"),
+        6 => (Signal::SIGILL, ILL_ILLOPN, Detail::Fault(rip), "invalid opcode"),
+        11 | 12 => (Signal::SIGBUS, SI_KERNEL, Detail::None, "bad segment or stack address"),
+        13 => (
+            Signal::SIGSEGV,
+            SI_KERNEL,
+            Detail::None,
+            "general protection: a privileged instruction or a non-canonical address",
+        ),
+        16 => (Signal::SIGFPE, float_code(fpu::x87_exceptions()), Detail::Fault(rip), "floating-point error"),
+        19 => (Signal::SIGFPE, float_code(fpu::sse_exceptions()), Detail::Fault(rip), "floating-point error"),
+        17 => (Signal::SIGBUS, BUS_ADRALN, Detail::None, "misaligned access"),
+        _ => (Signal::SIGSEGV, SI_KERNEL, Detail::None, "exception"),
+    };
+    thread.trap = Trap { vector: vector.into(), error, ..thread.trap };
+    if thread.is_fatal(signal) {
+        log::warn!("{signal}: {name} at rip {rip:#x} (vector {vector}, error {error:#x})");
+    }
+    thread.force(SigInfo { number: signal.number(), code, detail });
+}
+
+/// `si_code` for floating-point exceptions that came unmasked: invalid, denormal, division, overflow, underflow, inexact from
+/// bit 0 on.
+fn float_code(exceptions: u32) -> i32 {
+    match exceptions {
+        bits if bits & 1 != 0 => FPE_FLTINV,
+        bits if bits & 4 != 0 => FPE_FLTDIV,
+        bits if bits & 8 != 0 => FPE_FLTOVF,
+        bits if bits & 0x12 != 0 => FPE_FLTUND,
+        bits if bits & 0x20 != 0 => FPE_FLTRES,
+        _ => 0,
     }
 }

@@ -8,13 +8,14 @@ use alloc::vec::Vec;
 use abi::{Errno, Signal};
 use mm::space::Config;
 
-use super::launch::{Damage, LaunchError, in_space, run_program};
-use super::run::run;
-use super::{Ending, Process, Space};
+use super::launch::{Damage, LaunchError, first_thread, run_program};
+use super::{Ending, Space, Thread, table};
+use crate::arch::shared::Shared;
 use crate::arch::user::Context;
 use crate::fs::Tree;
 use crate::fs::tree::NodeId;
 use crate::memory::KERNEL;
+use crate::sched;
 
 /// How long a test program may run.
 const TEST_TIME: Duration = Duration::from_secs(60);
@@ -47,13 +48,10 @@ impl fmt::Display for TestFailure {
 pub(crate) fn run_test_program(tree: &'static Tree, name: &str, config: Config) -> Result<(), TestFailure> {
     let mut path = Vec::from(b"/tests/");
     path.extend_from_slice(name.as_bytes());
-    let result = run_program(tree, &path, &[&path], config, |process| {
-        process.deadline = Some(process.started + TEST_TIME);
-        run(process)
-    });
+    let result = run_program(tree, &path, &[&path], config, Some(TEST_TIME), || {});
     let (ending, damage) = result.map_err(TestFailure::Launch)?;
     let as_expected = match (ending, expected_signal(name)) {
-        (Ending::Killed(signal), Some(expected)) => signal == expected,
+        (Ending::Killed(number), Some(expected)) => number == expected.number(),
         (Ending::Exited(0), None) => true,
         _ => false,
     };
@@ -69,13 +67,24 @@ fn expected_signal(name: &str) -> Option<Signal> {
     Signal::ALL.iter().copied().find(|signal| signal.name().eq_ignore_ascii_case(wanted))
 }
 
-/// Runs `body` with a process that has an empty address space, which is loaded, and the files of `tree`, of
-/// which `exe` is the program. Errors: `ENOMEM`.
-pub(crate) fn with_process<R>(
+/// Runs `body` with the thread of a process that has an empty address space, which is loaded, and the files of `tree`, of
+/// which `exe` is the program. Its task is the current one. Errors: `ENOMEM`.
+pub(crate) fn with_thread<R>(
     tree: &'static Tree,
     exe: NodeId,
-    body: impl FnOnce(&mut Process<'_>) -> R,
+    body: impl FnOnce(&mut Thread) -> R,
 ) -> Result<R, Errno> {
-    let space = Space::new(&KERNEL, Config::default())?;
-    in_space(&space, || Ok(body(&mut Process::new(&space, tree, exe, Context::new(0, 0))?)))
+    table::begin();
+    let space = Shared::new(Space::new(&KERNEL, Config::default())?)?;
+    let mut thread = first_thread(tree, exe, space.clone(), Context::new(0, 0))?;
+    table::add_process(&thread.process, 0, &thread.handle)?;
+    let task = sched::current();
+    task.revive();
+    thread.handle.set_task(task.clone());
+    sched::enter_space(Some(space));
+    let result = body(&mut thread);
+    drop(sched::enter_space(None));
+    table::remove_process(&thread.process);
+    task.revive();
+    Ok(result)
 }

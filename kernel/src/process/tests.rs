@@ -10,8 +10,12 @@ use abi::{Errno, Signal};
 use mm::{Page, USER_END};
 
 use super::elf::{BadElf, Program, SegmentProblem, StackExecution};
+use super::signals::action::{Action, Actions, Disposition};
+use super::signals::bit;
+use super::signals::info::SigInfo;
+use super::signals::pending::Pending;
 use super::stack::{Arguments, Layout};
-use super::{Action, ResourceLimits, Signals, trace};
+use super::{ResourceLimits, trace};
 use crate::test::kernel_test;
 
 /// Offsets of fields in the file header and in a program header (System V ABI, chapters 4 and 5).
@@ -242,30 +246,42 @@ kernel_test! {
         assert_eq!(plan(&vec![empty; 1 << 14], 4096), Err(Errno::E2BIG), "pointers count");
     }
 
-    fn signals_wait_while_they_are_blocked() {
-        let mut signals = Signals::new();
-        signals.set_mask(u64::MAX);
-        signals.post(Signal::SIGTERM);
-        signals.post(Signal::SIGABRT);
-        assert_eq!(signals.take_deliverable(), None);
-        signals.set_mask(0);
-        assert_eq!(signals.take_deliverable(), Some(Signal::SIGABRT));
-        assert_eq!(signals.take_deliverable(), Some(Signal::SIGTERM));
-        assert_eq!(signals.take_deliverable(), None);
-        signals.set_mask(u64::MAX);
-        signals.post(Signal::SIGKILL);
-        assert_eq!(signals.take_deliverable(), Some(Signal::SIGKILL));
+    fn signals_wait_until_they_are_wanted() {
+        let mut pending = Pending::new();
+        let all = u64::MAX;
+        for signal in [Signal::SIGTERM, Signal::SIGABRT, Signal::SIGSEGV, Signal::SIGTERM] {
+            pending.add(SigInfo::user(signal.number(), 7));
+        }
+        let mut take = |set| pending.take(set).map(|info| info.number);
+        assert_eq!(take(bit(Signal::SIGKILL.number())), None);
+        assert_eq!(take(all), Some(Signal::SIGSEGV.number()), "what an instruction caused comes first");
+        assert_eq!(take(all), Some(Signal::SIGABRT.number()), "then the lowest number");
+        assert_eq!(take(all), Some(Signal::SIGTERM.number()));
+        assert_eq!(take(all), None, "a standard signal waits once");
     }
 
-    fn the_action_decides_whether_a_signal_is_fatal() {
-        let mut signals = Signals::new();
+    fn real_time_signals_queue() {
+        let mut pending = Pending::new();
+        for pid in [3, 1, 2] {
+            pending.add(SigInfo::user(34, pid));
+        }
+        for pid in [3, 1, 2] {
+            assert_eq!(pending.take(bit(34)), Some(SigInfo::user(34, pid)));
+        }
+        assert_eq!(pending.set(), 0);
+    }
+
+    fn the_action_decides_what_becomes_of_a_signal() {
+        let mut actions = Actions::new();
         let action = |handler| Action { handler, ..Action::default() };
-        assert!(signals.is_fatal(Signal::SIGPIPE) && !signals.is_fatal(Signal::SIGCHLD));
-        assert_eq!(signals.set_action(13, action(SIG_IGN)), Ok(()));
-        assert!(!signals.is_fatal(Signal::SIGPIPE) && !signals.has_handler(Signal::SIGPIPE));
-        assert_eq!(signals.set_action(13, action(0x40_0000)), Ok(()));
-        assert!(!signals.is_fatal(Signal::SIGPIPE) && signals.has_handler(Signal::SIGPIPE));
-        assert_eq!(signals.set_action(9, action(SIG_DFL)), Err(Errno::EINVAL));
+        assert_eq!([13, 17].map(|n| actions.disposition(n)), [Disposition::Fatal, Disposition::Ignored]);
+        assert_eq!(actions.set(13, action(SIG_IGN)), Ok(()));
+        assert_eq!(actions.disposition(13), Disposition::Ignored);
+        assert_eq!(actions.set(10, action(0x40_0000)), Ok(()));
+        assert_eq!(actions.disposition(10), Disposition::Handled);
+        assert_eq!(actions.set(9, action(SIG_DFL)), Err(Errno::EINVAL));
+        actions.exec();
+        assert_eq!([10, 13].map(|n| actions.disposition(n)), [Disposition::Fatal, Disposition::Ignored]);
     }
 
     fn limits_are_checked_when_they_are_set() {

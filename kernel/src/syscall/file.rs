@@ -17,25 +17,25 @@ use crate::fs::descriptors::OnExec;
 use crate::fs::path::LastLink;
 use crate::fs::pipe;
 use crate::fs::status::INITRAMFS_DEVICE;
-use crate::process::{PID, Process};
+use crate::process::{Thread, table};
 
 /// `open(2)`.
-pub(super) fn open(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    open_at(process, AT_FDCWD, arguments, 0, arguments.u32(1))
+pub(super) fn open(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    open_at(thread, AT_FDCWD, arguments, 0, arguments.u32(1))
 }
 
 /// `creat(2)`.
-pub(super) fn creat(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    open_at(process, AT_FDCWD, arguments, 0, O_CREAT | O_WRONLY | O_TRUNC)
+pub(super) fn creat(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    open_at(thread, AT_FDCWD, arguments, 0, O_CREAT | O_WRONLY | O_TRUNC)
 }
 
 /// `openat(2)`.
-pub(super) fn openat(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    open_at(process, arguments.i32(0), arguments, 1, arguments.u32(2))
+pub(super) fn openat(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    open_at(thread, arguments.i32(0), arguments, 1, arguments.u32(2))
 }
 
 fn open_at(
-    process: &mut Process,
+    thread: &mut Thread,
     base: i32,
     arguments: &Arguments,
     path: usize,
@@ -45,50 +45,50 @@ fn open_at(
     if path.as_bytes().is_empty() {
         return Err(Errno::ENOENT);
     }
-    Ok(process.files.open_at(base, path.as_bytes(), flags)? as u64)
+    Ok(thread.files.open_at(base, path.as_bytes(), flags)? as u64)
 }
 
 /// `close(2)`.
-pub(super) fn close(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    process.files.close(arguments.i32(0))?;
+pub(super) fn close(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    thread.files.close(arguments.i32(0))?;
     Ok(0)
 }
 
 /// `stat(2)`.
-pub(super) fn stat(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    let status = process.files.status_at(AT_FDCWD, arguments.path(0)?.as_bytes(), LastLink::Follow)?;
+pub(super) fn stat(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    let status = thread.files.status_at(AT_FDCWD, arguments.path(0)?.as_bytes(), LastLink::Follow)?;
     put_status(arguments.pointer(1), &status)
 }
 
 /// `lstat(2)`.
-pub(super) fn lstat(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    let status = process.files.status_at(AT_FDCWD, arguments.path(0)?.as_bytes(), LastLink::Keep)?;
+pub(super) fn lstat(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    let status = thread.files.status_at(AT_FDCWD, arguments.path(0)?.as_bytes(), LastLink::Keep)?;
     put_status(arguments.pointer(1), &status)
 }
 
 /// `fstat(2)`.
-pub(super) fn fstat(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    put_status(arguments.pointer(1), &process.files.status(arguments.i32(0))?)
+pub(super) fn fstat(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    put_status(arguments.pointer(1), &thread.files.status(arguments.i32(0))?)
 }
 
 /// `newfstatat(2)`.
-pub(super) fn newfstatat(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+pub(super) fn newfstatat(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     let flags = arguments.u32(3);
     if flags & !(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH) != 0 {
         return Err(Errno::EINVAL);
     }
-    put_status(arguments.pointer(2), &status_at(process, arguments, flags)?)
+    put_status(arguments.pointer(2), &status_at(thread, arguments, flags)?)
 }
 
 /// Status of what a descriptor and a path (arguments 0 and 1) name.
-fn status_at(process: &Process, arguments: &Arguments, flags: u32) -> Result<Stat, Errno> {
+fn status_at(thread: &Thread, arguments: &Arguments, flags: u32) -> Result<Stat, Errno> {
     let (base, path) = (arguments.i32(0), arguments.path(1)?);
     let last = if flags & AT_SYMLINK_NOFOLLOW != 0 { LastLink::Keep } else { LastLink::Follow };
     match path.as_bytes() {
         b"" if flags & AT_EMPTY_PATH == 0 => Err(Errno::ENOENT),
-        b"" if base == AT_FDCWD => process.files.status_at(base, b".", last),
-        b"" => process.files.status(base),
-        path => process.files.status_at(base, path, last),
+        b"" if base == AT_FDCWD => thread.files.status_at(base, b".", last),
+        b"" => thread.files.status(base),
+        path => thread.files.status_at(base, path, last),
     }
 }
 
@@ -98,35 +98,35 @@ fn put_status(to: UserPtr<Stat>, status: &Stat) -> Result<u64, Errno> {
 }
 
 /// `access(2)`.
-pub(super) fn access(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+pub(super) fn access(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     let Arguments([path, mode, ..]) = *arguments;
-    check_access(process, &Arguments([AT_FDCWD as u64, path, mode, 0, 0, 0]), 0)
+    check_access(thread, &Arguments([AT_FDCWD as u64, path, mode, 0, 0, 0]), 0)
 }
 
 /// `faccessat(2)`.
-pub(super) fn faccessat(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    check_access(process, arguments, 0)
+pub(super) fn faccessat(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    check_access(thread, arguments, 0)
 }
 
 /// `faccessat2(2)`.
-pub(super) fn faccessat2(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+pub(super) fn faccessat2(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     let flags = arguments.u32(3);
     if flags & !(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
         return Err(Errno::EINVAL);
     }
-    check_access(process, arguments, flags)
+    check_access(thread, arguments, flags)
 }
 
 /// The process is root: reading is always permitted, writing where the file system does, executing if
 /// anybody may.
-fn check_access(process: &Process, arguments: &Arguments, flags: u32) -> Result<u64, Errno> {
+fn check_access(thread: &Thread, arguments: &Arguments, flags: u32) -> Result<u64, Errno> {
     const EXECUTE: u32 = 1;
     const WRITE: u32 = 2;
     let mode = arguments.u32(2);
     if mode & !7 != 0 {
         return Err(Errno::EINVAL);
     }
-    let status = status_at(process, arguments, flags)?;
+    let status = status_at(thread, arguments, flags)?;
     let kind = status.st_mode & S_IFMT;
     if mode & EXECUTE != 0 && kind != S_IFDIR && status.st_mode & 0o111 == 0 {
         return Err(Errno::EACCES);
@@ -143,31 +143,31 @@ fn check_access(process: &Process, arguments: &Arguments, flags: u32) -> Result<
 }
 
 /// `readlink(2)`.
-pub(super) fn readlink(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+pub(super) fn readlink(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     let Arguments([path, buffer, size, ..]) = *arguments;
-    read_link(process, &Arguments([AT_FDCWD as u64, path, buffer, size, 0, 0]))
+    read_link(thread, &Arguments([AT_FDCWD as u64, path, buffer, size, 0, 0]))
 }
 
 /// `readlinkat(2)`.
-pub(super) fn readlinkat(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    read_link(process, arguments)
+pub(super) fn readlinkat(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    read_link(thread, arguments)
 }
 
-fn read_link(process: &Process, arguments: &Arguments) -> Result<u64, Errno> {
+fn read_link(thread: &Thread, arguments: &Arguments) -> Result<u64, Errno> {
     let size = arguments.i32(3);
     if size <= 0 {
         return Err(Errno::EINVAL);
     }
     let path = arguments.path(1)?;
-    let target = process.files.link_target(arguments.i32(0), path.as_bytes())?;
+    let target = thread.files.link_target(arguments.i32(0), path.as_bytes())?;
     let length = target.len().min(size as usize);
     UserSlice::new(arguments.u64(2), length as u64)?.write(&target[..length])?;
     Ok(length as u64)
 }
 
 /// `getcwd(2)`: the length with the NUL.
-pub(super) fn getcwd(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    let mut path = process.files.tree.path_of(process.files.directory)?;
+pub(super) fn getcwd(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    let mut path = thread.files.tree.path_of(thread.files.directory())?;
     path.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
     path.push(0);
     if (path.len() as u64) > arguments.u64(1) {
@@ -178,53 +178,53 @@ pub(super) fn getcwd(process: &mut Process, arguments: &Arguments) -> Result<u64
 }
 
 /// `chdir(2)`.
-pub(super) fn chdir(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    process.files.change_directory(arguments.path(0)?.as_bytes())?;
+pub(super) fn chdir(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    thread.files.change_directory(arguments.path(0)?.as_bytes())?;
     Ok(0)
 }
 
 /// `dup(2)`.
-pub(super) fn dup(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    Ok(process.files.duplicate(arguments.i32(0), 0, OnExec::Keep)? as u64)
+pub(super) fn dup(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    Ok(thread.files.duplicate(arguments.i32(0), 0, OnExec::Keep)? as u64)
 }
 
 /// `dup2(2)`.
-pub(super) fn dup2(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+pub(super) fn dup2(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     let (old, new) = (arguments.i32(0), arguments.i32(1));
     if old == new {
-        process.files.get(old)?;
+        thread.files.get(old)?;
         return Ok(new as u64);
     }
-    Ok(process.files.duplicate_to(old, new, OnExec::Keep)? as u64)
+    Ok(thread.files.duplicate_to(old, new, OnExec::Keep)? as u64)
 }
 
 /// `dup3(2)`.
-pub(super) fn dup3(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+pub(super) fn dup3(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     let (old, new, flags) = (arguments.i32(0), arguments.i32(1), arguments.u32(2));
     if flags & !O_CLOEXEC != 0 || old == new {
         return Err(Errno::EINVAL);
     }
     let on_exec = if flags & O_CLOEXEC != 0 { OnExec::Close } else { OnExec::Keep };
-    Ok(process.files.duplicate_to(old, new, on_exec)? as u64)
+    Ok(thread.files.duplicate_to(old, new, on_exec)? as u64)
 }
 
 /// `fcntl(2)`: descriptor and status flags, duplicates, the size of pipes.
-pub(super) fn fcntl(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+pub(super) fn fcntl(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     let (number, value) = (arguments.i32(0), arguments.u64(2));
-    let file = process.files.get(number)?;
+    let file = thread.files.get(number)?;
     match arguments.u32(1) {
-        F_DUPFD => duplicate_from(process, number, value, OnExec::Keep),
-        F_DUPFD_CLOEXEC => duplicate_from(process, number, value, OnExec::Close),
-        F_GETFD if process.files.on_exec(number)? == OnExec::Close => Ok(u64::from(FD_CLOEXEC)),
+        F_DUPFD => duplicate_from(thread, number, value, OnExec::Keep),
+        F_DUPFD_CLOEXEC => duplicate_from(thread, number, value, OnExec::Close),
+        F_GETFD if thread.files.on_exec(number)? == OnExec::Close => Ok(u64::from(FD_CLOEXEC)),
         F_GETFD => Ok(0),
         F_SETFD => {
             let close = value & u64::from(FD_CLOEXEC) != 0;
-            process.files.set_on_exec(number, if close { OnExec::Close } else { OnExec::Keep })?;
+            thread.files.set_on_exec(number, if close { OnExec::Close } else { OnExec::Keep })?;
             Ok(0)
         }
-        F_GETFL => Ok(u64::from(file.flags)),
+        F_GETFL => Ok(u64::from(file.flags())),
         F_SETFL => {
-            process.files.set_status_flags(number, value as u32)?;
+            thread.files.set_status_flags(number, value as u32)?;
             Ok(0)
         }
         F_GETPIPE_SZ if file.is_pipe() => Ok(pipe::CAPACITY as u64),
@@ -233,12 +233,12 @@ pub(super) fn fcntl(process: &mut Process, arguments: &Arguments) -> Result<u64,
     }
 }
 
-fn duplicate_from(process: &mut Process, number: i32, lowest: u64, on_exec: OnExec) -> Result<u64, Errno> {
+fn duplicate_from(thread: &mut Thread, number: i32, lowest: u64, on_exec: OnExec) -> Result<u64, Errno> {
     let lowest = lowest as u32 as usize;
-    if lowest >= process.files.limit {
+    if lowest >= thread.files.limit() {
         return Err(Errno::EINVAL);
     }
-    Ok(process.files.duplicate(number, lowest, on_exec)? as u64)
+    Ok(thread.files.duplicate(number, lowest, on_exec)? as u64)
 }
 
 /// The console's modes: canonical input with echo, output as it is.
@@ -255,34 +255,37 @@ const CONSOLE_SIZE: Winsize = Winsize { ws_row: 25, ws_col: 80, ws_xpixel: 0, ws
 
 /// `ioctl(2)`: what start-up code asks a terminal, and non-blocking mode. The console's modes cannot be
 /// changed: setting them is accepted and has no effect.
-pub(super) fn ioctl(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+pub(super) fn ioctl(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     let number = arguments.i32(0);
-    let flags = process.files.get(number)?.flags;
+    let flags = thread.files.get(number)?.flags();
     match arguments.u64(1) & 0xffff_ffff {
         FIONBIO => {
             let wanted = arguments.pointer::<i32>(2).read()? != 0;
             let flags = if wanted { flags | O_NONBLOCK } else { flags & !O_NONBLOCK };
-            process.files.set_status_flags(number, flags)?;
+            thread.files.set_status_flags(number, flags)?;
         }
         FIONREAD => {
-            let waiting = process.files.waiting_bytes(number)?.ok_or(Errno::ENOTTY)?;
+            let waiting = thread.files.waiting_bytes(number)?.ok_or(Errno::ENOTTY)?;
             arguments.pointer::<i32>(2).write(&(waiting as i32))?;
         }
-        request => console_ioctl(process, number, request, arguments)?,
+        request => console_ioctl(thread, number, request, arguments)?,
     }
     Ok(0)
 }
 
-fn console_ioctl(process: &Process, number: i32, request: u64, arguments: &Arguments) -> Result<(), Errno> {
+fn console_ioctl(thread: &Thread, number: i32, request: u64, arguments: &Arguments) -> Result<(), Errno> {
     const CONSOLE_DEVICE: u64 = 5 << 8 | 1;
-    let status = process.files.status(number)?;
+    let status = thread.files.status(number)?;
     if status.st_mode & S_IFMT != S_IFCHR || status.st_rdev != CONSOLE_DEVICE {
         return Err(Errno::ENOTTY);
     }
     match request {
         TCGETS => arguments.pointer(2).write(&CONSOLE),
         TIOCGWINSZ => arguments.pointer(2).write(&CONSOLE_SIZE),
-        TIOCGPGRP => arguments.pointer(2).write(&PID),
+        TIOCGPGRP => {
+            let (group, _) = table::group_and_session(thread.pid()).ok_or(Errno::ENOTTY)?;
+            arguments.pointer(2).write(&group)
+        }
         TCSETS | TCSETSW | TCSETSF => arguments.pointer::<Termios>(2).read().map(|_| ()),
         TIOCSCTTY | TIOCSPGRP => Ok(()),
         _ => Err(Errno::ENOTTY),

@@ -1,13 +1,13 @@
-//! About the machine: uname, sysinfo, sched_getaffinity.
+//! About the machine: uname, sysinfo.
 
 use abi::Errno;
 use abi::uts::Utsname;
 use mm::{PAGE_SIZE, Platform};
 
 use super::Arguments;
-use super::user::{UserSlice, user_struct};
+use super::user::user_struct;
 use crate::memory::KERNEL;
-use crate::process::Process;
+use crate::process::{Thread, table};
 use crate::time;
 
 /// What `uname` says. The release is one that C libraries of today accept.
@@ -21,7 +21,7 @@ const NAME: Utsname = Utsname {
 };
 
 /// `uname(2)`.
-pub(super) fn uname(_: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+pub(super) fn uname(_: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     arguments.pointer(0).write(&NAME)?;
     Ok(0)
 }
@@ -64,30 +64,16 @@ user_struct!(Sysinfo {
 });
 
 /// `sysinfo(2)`.
-pub(super) fn sysinfo(_: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+pub(super) fn sysinfo(_: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     let frames = KERNEL.frames().statistics();
     let info = Sysinfo {
         uptime: time::since_boot().as_secs() as i64,
         totalram: frames.total * PAGE_SIZE,
         freeram: frames.free * PAGE_SIZE,
-        procs: 1,
+        procs: table::thread_count().min(u16::MAX.into()) as u16,
         mem_unit: 1,
         ..Sysinfo::default()
     };
     arguments.pointer(0).write(&info)?;
     Ok(0)
-}
-
-/// `sched_getaffinity(2)`: the process runs on CPU 0.
-pub(super) fn sched_getaffinity(_: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    const MASK: [u8; 8] = [1, 0, 0, 0, 0, 0, 0, 0];
-    if !matches!(arguments.i32(0), 0 | crate::process::PID) {
-        return Err(Errno::ESRCH);
-    }
-    let size = u64::from(arguments.u32(1));
-    if size < MASK.len() as u64 || !size.is_multiple_of(8) {
-        return Err(Errno::EINVAL);
-    }
-    UserSlice::new(arguments.u64(2), MASK.len() as u64)?.write(&MASK)?;
-    Ok(MASK.len() as u64)
 }

@@ -1,18 +1,22 @@
 //! System calls: the numbers, argument rules and errnos of x86-64 Linux.
 //!
-//! A system call is a short function `fn(&mut Process, &Arguments) -> Result<u64, Errno>` in the file of its
+//! A system call is a short function `fn(&mut Thread, &Arguments) -> Result<u64, Errno>` in the file of its
 //! group, and one line in [`table`]. Flags become enums and addresses become [`user`] types in those
 //! functions; what is below never sees a raw argument. A call that fails has changed nothing.
 #![deny(unsafe_code)]
 
+mod alarm;
 mod arguments;
+mod clone;
 mod file;
 mod file_io;
 mod futex;
 mod info;
+mod kill;
 mod memory;
 mod poll;
 mod process;
+mod schedule;
 mod signal;
 mod table;
 #[cfg(feature = "test")]
@@ -20,6 +24,7 @@ mod tests;
 mod time;
 pub(crate) mod user;
 mod vectors;
+mod wait;
 
 pub(crate) use arguments::Arguments;
 pub(crate) use table::dispatch;

@@ -1,13 +1,17 @@
-//! `poll(2)`. Nothing becomes ready by waiting: there is no other process and no signal that could make it
-//! so.
+//! `poll(2)`. Only pipes ever wait; whoever changes one wakes all who poll.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use abi::Errno;
 
 use super::Arguments;
+use super::time::duration;
 use super::user::{UserPtr, user_struct};
-use crate::process::Process;
+use crate::fs::Files;
+use crate::fs::pipe::POLLERS;
+use crate::process::{Restart, Thread};
+use crate::sched::{Sleep, Stopped};
 use crate::time;
 
 /// There is something to read, or the end of it; `POLLIN` and `POLLRDNORM`.
@@ -32,38 +36,78 @@ struct PollFd {
 user_struct!(PollFd { number, wanted, found });
 
 /// `poll(2)`: the number of descriptors that are ready. Errors: `EINVAL` for more than there can be,
-/// `EFAULT`, `EDEADLK` for a wait that nothing could end.
-pub(super) fn poll(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    let (count, timeout) = (u64::from(arguments.u32(1)), arguments.i32(2));
-    if count > process.files.limit as u64 {
-        return Err(Errno::EINVAL);
-    }
-    let mut ready = 0;
-    for index in 0..count {
-        let address =
-            arguments.u64(0).checked_add(index * size_of::<PollFd>() as u64).ok_or(Errno::EFAULT)?;
-        let pointer = UserPtr::<PollFd>::new(address);
-        let mut entry = pointer.read()?;
-        entry.found = found(process, entry);
-        ready += u64::from(entry.found != 0);
-        pointer.write(&entry)?;
-    }
-    if ready > 0 {
-        return Ok(ready);
-    }
-    let Ok(timeout) = u64::try_from(timeout) else {
-        log::warn!("poll would wait for ever: nothing can become ready; EDEADLK");
-        return Err(Errno::EDEADLK);
-    };
-    process.sleep_until(time::since_boot() + Duration::from_millis(timeout));
-    Ok(0)
+/// `EFAULT`, `EINTR`, `ENOMEM`.
+pub(super) fn poll(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    let timeout = u64::try_from(arguments.i32(2)).ok().map(Duration::from_millis);
+    wait(thread, arguments, timeout)
 }
 
-fn found(process: &Process, entry: PollFd) -> i16 {
+/// `ppoll(2)`: as `poll`, with a finer timeout, and another signal mask meanwhile.
+pub(super) fn ppoll(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    let timeout = arguments.optional(2).map(|pointer| duration(pointer.read()?)).transpose()?;
+    if let Some(pointer) = arguments.optional::<u64>(3) {
+        if arguments.u64(4) != 8 {
+            return Err(Errno::EINVAL);
+        }
+        let mask = pointer.read()?;
+        thread.saved_mask = Some(thread.mask());
+        thread.set_mask(mask);
+    }
+    let result = wait(thread, arguments, timeout);
+    // Interrupted, the mask comes back with the signal.
+    if result != Err(Errno::EINTR)
+        && let Some(mask) = thread.saved_mask.take()
+    {
+        thread.set_mask(mask);
+    }
+    result
+}
+
+fn wait(thread: &mut Thread, arguments: &Arguments, timeout: Option<Duration>) -> Result<u64, Errno> {
+    let entries = read(thread, arguments)?;
+    let files = &thread.files;
+    let is_ready = || entries.iter().any(|entry| found(files, *entry) != 0);
+    let deadline = timeout.map(|timeout| time::since_boot().saturating_add(timeout));
+    let deadline = deadline.map(|deadline| thread.resumed_deadline.unwrap_or(deadline));
+    let waited = POLLERS.wait(Sleep::Interruptible, deadline, is_ready);
+    let mut ready = 0;
+    for (index, entry) in entries.iter().enumerate() {
+        let entry = PollFd { found: found(&thread.files, *entry), ..*entry };
+        ready += u64::from(entry.found != 0);
+        pointer(arguments, index as u64)?.write(&entry)?;
+    }
+    match waited {
+        Err(Stopped::Interrupted) if ready == 0 => {
+            thread.resumed_deadline = deadline;
+            Err(thread.interrupted(Restart::WithoutHandler))
+        }
+        _ => Ok(ready),
+    }
+}
+
+fn read(thread: &Thread, arguments: &Arguments) -> Result<Vec<PollFd>, Errno> {
+    let count = u64::from(arguments.u32(1));
+    if count > thread.files.limit() as u64 {
+        return Err(Errno::EINVAL);
+    }
+    let mut entries = Vec::new();
+    entries.try_reserve_exact(count as usize).map_err(|_| Errno::ENOMEM)?;
+    for index in 0..count {
+        entries.push(pointer(arguments, index)?.read()?);
+    }
+    Ok(entries)
+}
+
+fn pointer(arguments: &Arguments, index: u64) -> Result<UserPtr<PollFd>, Errno> {
+    let address = arguments.u64(0).checked_add(index * size_of::<PollFd>() as u64).ok_or(Errno::EFAULT)?;
+    Ok(UserPtr::new(address))
+}
+
+fn found(files: &Files, entry: PollFd) -> i16 {
     if entry.number < 0 {
         return 0;
     }
-    let Ok(readiness) = process.files.readiness(entry.number) else { return POLLNVAL };
+    let Ok(readiness) = files.readiness(entry.number) else { return POLLNVAL };
     let mut found = 0;
     for (is_set, bits) in [
         (readiness.readable, READABLE),

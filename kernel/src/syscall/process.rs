@@ -11,52 +11,119 @@ use abi::rlimit::Rlimit;
 
 use super::Arguments;
 use crate::arch::user::strncpy_from_user;
-use crate::process::{Ending, NAME_SIZE, PID, Process};
+use crate::process::{Ending, NAME_SIZE, Thread, table};
 
-/// `exit(2)` and `exit_group(2)`, which are the same while there is one thread.
-pub(super) fn exit(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    process.end(Ending::Exited(arguments.u32(0) as u8));
+/// `exit(2)`: ends the thread.
+pub(super) fn exit(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    thread.exit(arguments.u32(0) as u8);
     Ok(0)
 }
 
-/// `getpid(2)`, `gettid(2)`, `getpgrp(2)`.
-pub(super) fn own_id(_: &mut Process, _: &Arguments) -> Result<u64, Errno> {
-    Ok(PID as u64)
-}
-
-/// `set_tid_address(2)`: the address would be cleared for others who wait for the thread's end; there are
-/// none.
-pub(super) fn set_tid_address(_: &mut Process, _: &Arguments) -> Result<u64, Errno> {
-    Ok(PID as u64)
-}
-
-/// `getppid(2)`, and the user and group ids: the process has no parent and is root.
-pub(super) fn zero(_: &mut Process, _: &Arguments) -> Result<u64, Errno> {
+/// `exit_group(2)`: ends the process.
+pub(super) fn exit_group(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    thread.end(Ending::Exited(arguments.u32(0) as u8));
     Ok(0)
 }
 
-/// `getpgid(2)`, `getsid(2)`.
-pub(super) fn id_of(_: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    if is_own(arguments.i32(0)) { Ok(PID as u64) } else { Err(Errno::ESRCH) }
+/// `getpid(2)`.
+pub(super) fn getpid(thread: &mut Thread, _: &Arguments) -> Result<u64, Errno> {
+    Ok(thread.pid() as u64)
 }
 
-fn is_own(pid: i32) -> bool {
-    pid == 0 || pid == PID
+/// `gettid(2)`.
+pub(super) fn gettid(thread: &mut Thread, _: &Arguments) -> Result<u64, Errno> {
+    Ok(thread.tid() as u64)
 }
 
-/// `set_robust_list(2)`: accepted; nobody else could take over a lock.
-pub(super) fn set_robust_list(_: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    const HEAD_SIZE: u64 = 24;
-    if arguments.u64(1) == HEAD_SIZE { Ok(0) } else { Err(Errno::EINVAL) }
+/// `getppid(2)`.
+pub(super) fn getppid(thread: &mut Thread, _: &Arguments) -> Result<u64, Errno> {
+    Ok(table::parent(thread.pid()) as u64)
+}
+
+/// `getpgrp(2)`.
+pub(super) fn getpgrp(thread: &mut Thread, _: &Arguments) -> Result<u64, Errno> {
+    Ok(relations(thread, 0)?.0 as u64)
+}
+
+/// `getpgid(2)`.
+pub(super) fn getpgid(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    Ok(relations(thread, arguments.i32(0))?.0 as u64)
+}
+
+/// `getsid(2)`.
+pub(super) fn getsid(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    Ok(relations(thread, arguments.i32(0))?.1 as u64)
+}
+
+/// Group and session of a process, 0 for the own one.
+fn relations(thread: &Thread, pid: i32) -> Result<(i32, i32), Errno> {
+    let pid = if pid == 0 { thread.pid() } else { pid };
+    table::group_and_session(pid).ok_or(Errno::ESRCH)
+}
+
+/// `setpgid(2)`.
+pub(super) fn setpgid(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    let (pid, group) = (arguments.i32(0), arguments.i32(1));
+    let pid = if pid == 0 { thread.pid() } else { pid };
+    let group = if group == 0 { pid } else { group };
+    if group < 0 {
+        return Err(Errno::EINVAL);
+    }
+    table::set_group(thread.pid(), pid, group)?;
+    Ok(0)
+}
+
+/// `setsid(2)`: the number of the session.
+pub(super) fn setsid(thread: &mut Thread, _: &Arguments) -> Result<u64, Errno> {
+    table::begin_session(thread.pid())?;
+    Ok(thread.pid() as u64)
+}
+
+/// `set_tid_address(2)`: where the thread's end is told.
+pub(super) fn set_tid_address(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    thread.clear_tid = arguments.u64(0);
+    Ok(thread.tid() as u64)
+}
+
+/// The user and group ids: every process is root.
+pub(super) fn zero(_: &mut Thread, _: &Arguments) -> Result<u64, Errno> {
+    Ok(0)
+}
+
+fn is_own(thread: &Thread, pid: i32) -> bool {
+    pid == 0 || pid == thread.pid()
+}
+
+/// Size of the head of a list of robust futexes.
+const ROBUST_HEAD: u64 = 24;
+
+/// `set_robust_list(2)`.
+pub(super) fn set_robust_list(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    if arguments.u64(1) != ROBUST_HEAD {
+        return Err(Errno::EINVAL);
+    }
+    *thread.handle.robust_list.lock() = arguments.u64(0);
+    Ok(0)
+}
+
+/// `get_robust_list(2)`.
+pub(super) fn get_robust_list(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    let list = match arguments.i32(0) {
+        0 => *thread.handle.robust_list.lock(),
+        tid => table::with_thread(tid, |_, other| *other.robust_list.lock()).ok_or(Errno::ESRCH)?,
+    };
+    arguments.pointer(2).write(&ROBUST_HEAD)?;
+    arguments.pointer(1).write(&list)?;
+    Ok(0)
 }
 
 /// `rseq(2)`: the C libraries try it at every start and do without, so that this is no news for the log.
-pub(super) fn rseq(_: &mut Process, _: &Arguments) -> Result<u64, Errno> {
+pub(super) fn rseq(_: &mut Thread, _: &Arguments) -> Result<u64, Errno> {
     Err(Errno::ENOSYS)
 }
 
 /// `prctl(2)`: the name of the thread.
-pub(super) fn prctl(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+pub(super) fn prctl(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     const SET_NAME: u32 = 15;
     const GET_NAME: u32 = 16;
     match arguments.u32(0) {
@@ -65,23 +132,18 @@ pub(super) fn prctl(process: &mut Process, arguments: &Arguments) -> Result<u64,
             // Cut to 15 bytes, as on Linux.
             strncpy_from_user(&mut name, arguments.u64(1))?;
             name[NAME_SIZE - 1] = 0;
-            process.name = name;
+            thread.name = name;
         }
-        GET_NAME => arguments.pointer(1).write(&process.name)?,
+        GET_NAME => arguments.pointer(1).write(&thread.name)?,
         _ => return Err(Errno::EINVAL),
     }
     Ok(0)
 }
 
-/// `sched_yield(2)`.
-pub(super) fn sched_yield(_: &mut Process, _: &Arguments) -> Result<u64, Errno> {
-    Ok(0)
-}
-
 /// `arch_prctl(2)`: the FS and GS bases.
-pub(super) fn arch_prctl(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+pub(super) fn arch_prctl(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     let (code, address) = (u64::from(arguments.u32(0)), arguments.u64(1));
-    let context = &mut process.context;
+    let context = &mut thread.context;
     match code {
         ARCH_SET_FS => context.set_fs_base(address).map_err(|_| Errno::EPERM)?,
         ARCH_SET_GS => context.set_gs_base(address).map_err(|_| Errno::EPERM)?,
@@ -94,15 +156,15 @@ pub(super) fn arch_prctl(process: &mut Process, arguments: &Arguments) -> Result
 }
 
 /// `prlimit64(2)` of the process itself.
-pub(super) fn prlimit64(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    if !is_own(arguments.i32(0)) {
+pub(super) fn prlimit64(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    if !is_own(thread, arguments.i32(0)) {
         return Err(Errno::ESRCH);
     }
     let resource = arguments.u32(1);
-    let old = process.limits.get(resource)?;
+    let old = thread.process.limits.lock().get(resource)?;
     let new = arguments.optional::<Rlimit>(2).map(|pointer| pointer.read()).transpose()?;
     if let Some(new) = new {
-        process.set_limit(resource, new)?;
+        thread.set_limit(resource, new)?;
     }
     if let Some(pointer) = arguments.optional(3) {
         pointer.write(&old)?;
@@ -111,21 +173,21 @@ pub(super) fn prlimit64(process: &mut Process, arguments: &Arguments) -> Result<
 }
 
 /// `getrlimit(2)`.
-pub(super) fn getrlimit(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    let limit = process.limits.get(arguments.u32(0))?;
+pub(super) fn getrlimit(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    let limit = thread.process.limits.lock().get(arguments.u32(0))?;
     arguments.pointer(1).write(&limit)?;
     Ok(0)
 }
 
 /// `setrlimit(2)`.
-pub(super) fn setrlimit(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+pub(super) fn setrlimit(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     let new = arguments.pointer::<Rlimit>(1).read()?;
-    process.set_limit(arguments.u32(0), new)?;
+    thread.set_limit(arguments.u32(0), new)?;
     Ok(0)
 }
 
 /// `reboot(2)`: ends the machine.
-pub(super) fn reboot(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+pub(super) fn reboot(_: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     let second = arguments.u32(1);
     let known = [LINUX_REBOOT_MAGIC2, LINUX_REBOOT_MAGIC2A, LINUX_REBOOT_MAGIC2B, LINUX_REBOOT_MAGIC2C];
     if arguments.u32(0) != LINUX_REBOOT_MAGIC1 || !known.contains(&second) {
@@ -133,9 +195,9 @@ pub(super) fn reboot(process: &mut Process, arguments: &Arguments) -> Result<u64
     }
     match arguments.u32(2) {
         LINUX_REBOOT_CMD_CAD_ON | LINUX_REBOOT_CMD_CAD_OFF => {} // there is no keyboard
-        LINUX_REBOOT_CMD_RESTART | LINUX_REBOOT_CMD_RESTART2 => process.end(Ending::Restart),
-        LINUX_REBOOT_CMD_HALT => process.end(Ending::Halt),
-        LINUX_REBOOT_CMD_POWER_OFF => process.end(Ending::PowerOff),
+        LINUX_REBOOT_CMD_RESTART | LINUX_REBOOT_CMD_RESTART2 => table::end_machine(Ending::Restart),
+        LINUX_REBOOT_CMD_HALT => table::end_machine(Ending::Halt),
+        LINUX_REBOOT_CMD_POWER_OFF => table::end_machine(Ending::PowerOff),
         _ => return Err(Errno::EINVAL),
     }
     Ok(0)

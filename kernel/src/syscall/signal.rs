@@ -1,12 +1,19 @@
-//! Signals: actions and masks are remembered, default actions are taken. Handlers are not run yet: a signal
-//! that has one cannot be sent (`ENOSYS`), and a fault kills whether or not its signal has one.
+//! Signals: actions, masks, stacks for handlers, returning from handlers, waiting.
 
+use abi::Errno;
 use abi::signal::{NSIG, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK};
-use abi::{Errno, Signal};
+use abi::time::Timespec;
 
 use super::Arguments;
-use super::user::user_struct;
-use crate::process::{Action, PID, Process};
+use super::time::duration;
+use super::user::{UserSlice, user_struct};
+use crate::process::signals::action::{Action, Disposition};
+use crate::process::signals::frame::{self, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK};
+use crate::process::signals::{Number, UNBLOCKABLE, bit};
+use crate::process::{AlternateStack, Restart, Thread, table};
+use crate::sched::Stopped;
+use crate::sched::wait::wait_alone;
+use crate::time;
 
 /// Size in bytes of a signal set.
 const SET_SIZE: u64 = 8;
@@ -14,15 +21,13 @@ const SET_SIZE: u64 = 8;
 user_struct!(Action { handler, flags, restorer, mask });
 
 /// `rt_sigaction(2)`.
-pub(super) fn rt_sigaction(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
+pub(super) fn rt_sigaction(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     let number = signal_number(arguments.i32(0))?;
-    if arguments.u64(3) != SET_SIZE {
-        return Err(Errno::EINVAL);
-    }
+    check_size(arguments.u64(3))?;
     let new = arguments.optional::<Action>(1).map(|pointer| pointer.read()).transpose()?;
-    let old = process.signals.action(number);
+    let old = thread.process.signals.lock().actions.get(number);
     if let Some(new) = new {
-        process.signals.set_action(number, new)?;
+        set_action(thread, number, new)?;
     }
     if let Some(pointer) = arguments.optional(2) {
         pointer.write(&old)?;
@@ -30,21 +35,36 @@ pub(super) fn rt_sigaction(process: &mut Process, arguments: &Arguments) -> Resu
     Ok(0)
 }
 
+/// Sets an action. Signals that wait and are ignored now are forgotten.
+fn set_action(thread: &Thread, number: Number, action: Action) -> Result<(), Errno> {
+    let set = |entry: &mut table::Entry| {
+        let mut signals = entry.process.signals.lock();
+        signals.actions.set(number, action)?;
+        if signals.actions.disposition(number) == Disposition::Ignored {
+            signals.pending.forget(bit(number));
+            entry.threads.iter().for_each(|thread| thread.signals.lock().pending.forget(bit(number)));
+        }
+        Ok(())
+    };
+    table::with_entry(thread.pid(), set).unwrap_or(Ok(()))
+}
+
+fn check_size(size: u64) -> Result<(), Errno> {
+    if size == SET_SIZE { Ok(()) } else { Err(Errno::EINVAL) }
+}
+
 /// `rt_sigprocmask(2)`.
-pub(super) fn rt_sigprocmask(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    if arguments.u64(3) != SET_SIZE {
-        return Err(Errno::EINVAL);
-    }
-    let old = process.signals.mask();
+pub(super) fn rt_sigprocmask(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    check_size(arguments.u64(3))?;
+    let old = thread.mask();
     if let Some(pointer) = arguments.optional::<u64>(1) {
         let set = pointer.read()?;
-        process.signals.set_mask(match arguments.u32(0) {
+        thread.set_mask(match arguments.u32(0) {
             SIG_BLOCK => old | set,
             SIG_UNBLOCK => old & !set,
             SIG_SETMASK => set,
             _ => return Err(Errno::EINVAL),
         });
-        process.deliver_signals();
     }
     if let Some(pointer) = arguments.optional(2) {
         pointer.write(&old)?;
@@ -52,80 +72,105 @@ pub(super) fn rt_sigprocmask(process: &mut Process, arguments: &Arguments) -> Re
     Ok(0)
 }
 
+/// `rt_sigpending(2)`.
+pub(super) fn rt_sigpending(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    let size = arguments.u64(1);
+    if size > SET_SIZE {
+        return Err(Errno::EINVAL);
+    }
+    let set = thread.pending() & thread.mask();
+    UserSlice::new(arguments.u64(0), size)?.write(&set.to_le_bytes()[..size as usize])?;
+    Ok(0)
+}
+
+/// `rt_sigsuspend(2)`: `EINTR` after a handler has run.
+pub(super) fn rt_sigsuspend(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    check_size(arguments.u64(1))?;
+    let mask = arguments.pointer::<u64>(0).read()?;
+    thread.saved_mask = Some(thread.mask());
+    thread.set_mask(mask);
+    wait_for_signal(thread)
+}
+
+/// `pause(2)`: `EINTR` after a handler has run.
+pub(super) fn pause(thread: &mut Thread, _: &Arguments) -> Result<u64, Errno> {
+    wait_for_signal(thread)
+}
+
+fn wait_for_signal(thread: &mut Thread) -> Result<u64, Errno> {
+    // It ends in one way only.
+    let _interrupted = wait_alone(None, || false);
+    Err(thread.interrupted(Restart::WithoutHandler))
+}
+
+/// `rt_sigtimedwait(2)`: the signal. Errors: `EAGAIN` when the time is over, `EINTR`, `EINVAL`, `EFAULT`.
+pub(super) fn rt_sigtimedwait(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    check_size(arguments.u64(3))?;
+    let wanted = arguments.pointer::<u64>(0).read()? & !UNBLOCKABLE;
+    let timeout = arguments.optional::<Timespec>(2).map(|pointer| duration(pointer.read()?)).transpose()?;
+    let deadline = timeout.map(|timeout| time::since_boot().saturating_add(timeout));
+    thread.handle.signals.lock().awaited = wanted;
+    let waited = wait_alone(deadline, || thread.pending() & wanted != 0);
+    thread.handle.signals.lock().awaited = 0;
+    match (thread.take_signal(Some(wanted)), waited) {
+        (Some(info), _) => {
+            if let Some(pointer) = arguments.optional(1) {
+                pointer.write(&info.encode())?;
+            }
+            Ok(info.number.into())
+        }
+        (None, Err(Stopped::Interrupted)) => Err(Errno::EINTR),
+        (None, _) => Err(Errno::EAGAIN),
+    }
+}
+
 /// `struct sigaltstack`.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-struct AlternateStack {
+struct SigAltStack {
     address: u64,
     flags: u32,
     padding: u32,
     size: u64,
 }
 
-user_struct!(AlternateStack { address, flags, padding, size });
+user_struct!(SigAltStack { address, flags, padding, size });
 
-/// `sigaltstack(2)`: checked and remembered.
-pub(super) fn sigaltstack(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    const DISABLE: u32 = 2;
-    const AUTODISARM: u32 = 1 << 31;
+/// `sigaltstack(2)`. Errors: `EFAULT`, `EINVAL`, `ENOMEM` for one that is too small, `EPERM` while the thread is on it.
+pub(super) fn sigaltstack(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     const LEAST: u64 = 2048;
-    let new = arguments.optional::<AlternateStack>(0).map(|pointer| pointer.read()).transpose()?;
-    let (address, size) = process.signals.stack;
-    let flags = if size == 0 { DISABLE } else { 0 };
+    let new = arguments.optional::<SigAltStack>(0).map(|pointer| pointer.read()).transpose()?;
+    let pointer = thread.context.rsp;
+    let old = thread.alternate_stack;
     if let Some(new) = new {
-        if new.flags & !(DISABLE | AUTODISARM) != 0 {
-            return Err(Errno::EINVAL);
+        if old.contains(pointer) {
+            return Err(Errno::EPERM);
         }
-        if new.flags & DISABLE == 0 && new.size < LEAST {
-            return Err(Errno::ENOMEM);
-        }
-        process.signals.stack = if new.flags & DISABLE != 0 { (0, 0) } else { (new.address, new.size) };
+        let flags = new.flags & SS_AUTODISARM;
+        thread.alternate_stack = match new.flags & !SS_AUTODISARM {
+            SS_DISABLE => AlternateStack { address: 0, flags, size: 0 },
+            0 | SS_ONSTACK if new.size < LEAST => return Err(Errno::ENOMEM),
+            0 | SS_ONSTACK => AlternateStack { address: new.address, flags, size: new.size },
+            _ => return Err(Errno::EINVAL),
+        };
     }
-    if let Some(pointer) = arguments.optional(1) {
-        pointer.write(&AlternateStack { address, flags, padding: 0, size })?;
+    if let Some(to) = arguments.optional(1) {
+        let flags = old.flags_at(pointer);
+        to.write(&SigAltStack { address: old.address, flags, padding: 0, size: old.size })?;
     }
     Ok(0)
 }
 
-/// `kill(2)` of the process itself or of its group. `-1`, all others, is nobody.
-pub(super) fn kill(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    match arguments.i32(0) {
-        0 | PID => send(process, arguments.i32(1)),
-        _ => Err(Errno::ESRCH),
+/// `rt_sigreturn(2)`: not a call, but the end of a handler. A frame that cannot be read is SIGSEGV.
+pub(super) fn rt_sigreturn(thread: &mut Thread, _: &Arguments) -> Result<u64, Errno> {
+    thread.restart = Restart::No;
+    if frame::pop(thread).is_err() {
+        thread.force(crate::process::signals::info::SigInfo::kernel(abi::Signal::SIGSEGV));
     }
+    Ok(thread.context.rax)
 }
 
-/// `tkill(2)`.
-pub(super) fn tkill(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    match arguments.i32(0) {
-        PID => send(process, arguments.i32(1)),
-        ..=0 => Err(Errno::EINVAL),
-        _ => Err(Errno::ESRCH),
-    }
-}
-
-/// `tgkill(2)`.
-pub(super) fn tgkill(process: &mut Process, arguments: &Arguments) -> Result<u64, Errno> {
-    match (arguments.i32(0), arguments.i32(1)) {
-        (PID, PID) => send(process, arguments.i32(2)),
-        (..=0, _) | (_, ..=0) => Err(Errno::EINVAL),
-        _ => Err(Errno::ESRCH),
-    }
-}
-
-fn send(process: &mut Process, signal: i32) -> Result<u64, Errno> {
-    if signal == 0 {
-        return Ok(0);
-    }
-    let signal = Signal::from_number(signal_number(signal)?).ok_or(Errno::ENOSYS)?; // real-time signals
-    if process.signals.has_handler(signal) {
-        log::warn!("{signal} has a handler, which cannot be run yet: it is not sent");
-        return Err(Errno::ENOSYS);
-    }
-    process.raise(signal);
-    Ok(0)
-}
-
-fn signal_number(number: i32) -> Result<u8, Errno> {
+/// The number of a signal; `EINVAL`.
+pub(super) fn signal_number(number: i32) -> Result<Number, Errno> {
     u8::try_from(number).ok().filter(|&number| (1..=NSIG).contains(&number)).ok_or(Errno::EINVAL)
 }

@@ -4,11 +4,14 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::{Errno, nr};
 
-use super::{Arguments, file, file_io, futex, info, memory, poll, process, signal, time};
-use crate::process::Process;
+use super::{
+    Arguments, alarm, clone, file, file_io, futex, info, kill, memory, poll, process, schedule, signal, time,
+    wait,
+};
+use crate::process::Thread;
 
 /// A system call.
-type Handler = fn(&mut Process, &Arguments) -> Result<u64, Errno>;
+type Handler = fn(&mut Thread, &Arguments) -> Result<u64, Errno>;
 
 /// Every system call there is.
 const CALLS: &[(u64, Handler)] = &[
@@ -27,6 +30,7 @@ const CALLS: &[(u64, Handler)] = &[
     (nr::BRK, memory::brk),
     (nr::RT_SIGACTION, signal::rt_sigaction),
     (nr::RT_SIGPROCMASK, signal::rt_sigprocmask),
+    (nr::RT_SIGRETURN, signal::rt_sigreturn),
     (nr::IOCTL, file::ioctl),
     (nr::PREAD64, file_io::pread64),
     (nr::PWRITE64, file_io::pwrite64),
@@ -35,13 +39,22 @@ const CALLS: &[(u64, Handler)] = &[
     (nr::ACCESS, file::access),
     (nr::PIPE, file_io::pipe),
     (nr::MREMAP, memory::mremap),
-    (nr::SCHED_YIELD, process::sched_yield),
+    (nr::SCHED_YIELD, schedule::sched_yield),
     (nr::DUP, file::dup),
     (nr::DUP2, file::dup2),
     (nr::NANOSLEEP, time::nanosleep),
-    (nr::GETPID, process::own_id),
+    (nr::PAUSE, signal::pause),
+    (nr::GETITIMER, alarm::getitimer),
+    (nr::ALARM, alarm::alarm),
+    (nr::SETITIMER, alarm::setitimer),
+    (nr::GETPID, process::getpid),
+    (nr::CLONE, clone::clone),
+    (nr::FORK, clone::fork),
+    (nr::VFORK, clone::vfork),
+    (nr::EXECVE, clone::execve),
     (nr::EXIT, process::exit),
-    (nr::KILL, signal::kill),
+    (nr::WAIT4, wait::wait4),
+    (nr::KILL, kill::kill),
     (nr::UNAME, info::uname),
     (nr::FCNTL, file::fcntl),
     (nr::GETCWD, file::getcwd),
@@ -55,37 +68,51 @@ const CALLS: &[(u64, Handler)] = &[
     (nr::GETGID, process::zero),
     (nr::GETEUID, process::zero),
     (nr::GETEGID, process::zero),
-    (nr::GETPPID, process::zero),
-    (nr::GETPGRP, process::own_id),
-    (nr::GETPGID, process::id_of),
-    (nr::GETSID, process::id_of),
+    (nr::SETPGID, process::setpgid),
+    (nr::GETPPID, process::getppid),
+    (nr::GETPGRP, process::getpgrp),
+    (nr::SETSID, process::setsid),
+    (nr::GETPGID, process::getpgid),
+    (nr::GETSID, process::getsid),
     (nr::PRCTL, process::prctl),
     (nr::ARCH_PRCTL, process::arch_prctl),
     (nr::SETRLIMIT, process::setrlimit),
     (nr::REBOOT, process::reboot),
-    (nr::GETTID, process::own_id),
+    (nr::GETTID, process::gettid),
+    (nr::RT_SIGPENDING, signal::rt_sigpending),
+    (nr::RT_SIGTIMEDWAIT, signal::rt_sigtimedwait),
+    (nr::RT_SIGQUEUEINFO, kill::rt_sigqueueinfo),
+    (nr::RT_SIGSUSPEND, signal::rt_sigsuspend),
     (nr::SIGALTSTACK, signal::sigaltstack),
-    (nr::TKILL, signal::tkill),
+    (nr::TKILL, kill::tkill),
     (nr::TIME, time::time),
     (nr::FUTEX, futex::futex),
-    (nr::SCHED_GETAFFINITY, info::sched_getaffinity),
+    (nr::SCHED_SETAFFINITY, schedule::sched_setaffinity),
+    (nr::SCHED_GETAFFINITY, schedule::sched_getaffinity),
     (nr::GETDENTS64, file_io::getdents64),
     (nr::SET_TID_ADDRESS, process::set_tid_address),
     (nr::CLOCK_GETTIME, time::clock_gettime),
     (nr::CLOCK_GETRES, time::clock_getres),
     (nr::CLOCK_NANOSLEEP, time::clock_nanosleep),
-    (nr::EXIT_GROUP, process::exit),
-    (nr::TGKILL, signal::tgkill),
+    (nr::EXIT_GROUP, process::exit_group),
+    (nr::TGKILL, kill::tgkill),
+    (nr::WAITID, wait::waitid),
     (nr::OPENAT, file::openat),
     (nr::NEWFSTATAT, file::newfstatat),
     (nr::READLINKAT, file::readlinkat),
     (nr::FACCESSAT, file::faccessat),
+    (nr::PPOLL, poll::ppoll),
     (nr::SET_ROBUST_LIST, process::set_robust_list),
+    (nr::GET_ROBUST_LIST, process::get_robust_list),
     (nr::DUP3, file::dup3),
     (nr::PIPE2, file_io::pipe2),
+    (nr::RT_TGSIGQUEUEINFO, kill::rt_tgsigqueueinfo),
     (nr::PRLIMIT64, process::prlimit64),
     (nr::GETRANDOM, file_io::getrandom),
+    (nr::GETCPU, schedule::getcpu),
+    (nr::EXECVEAT, clone::execveat),
     (nr::RSEQ, process::rseq),
+    (nr::CLONE3, clone::clone3),
     (nr::FACCESSAT2, file::faccessat2),
     (nr::MSEAL, memory::mseal),
 ];
@@ -108,10 +135,10 @@ const fn table() -> [Option<Handler>; COUNT] {
 }
 
 /// Makes system call `number`; what goes into `rax`.
-pub(crate) fn dispatch(process: &mut Process, number: u64, arguments: &Arguments) -> u64 {
+pub(crate) fn dispatch(thread: &mut Thread, number: u64, arguments: &Arguments) -> u64 {
     // The number is an `int` on Linux: the upper half of `rax` does not count.
     let result = match TABLE.get(number as u32 as usize) {
-        Some(Some(handler)) => handler(process, arguments),
+        Some(Some(handler)) => handler(thread, arguments),
         _ => {
             log_unknown(number as u32);
             Err(Errno::ENOSYS)

@@ -14,6 +14,8 @@ use crate::fs::transfer::{Sink, Source};
 
 /// Most bytes that one read or write moves (`MAX_RW_COUNT`); longer requests are cut to it.
 pub(crate) const TRANSFER_MAX: u64 = 0x7fff_f000;
+/// Longest argument of a program in bytes, with its NUL (`MAX_ARG_STRLEN`).
+const ARGUMENT_MAX: usize = 128 * 1024;
 /// Largest [`UserValue`] in bytes.
 const VALUE_MAX: usize = 512;
 
@@ -44,6 +46,11 @@ impl UserSlice {
     /// Writes all of `bytes`; `EFAULT` if not all arrive, of which some may have.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Errno> {
         if self.put(bytes) == bytes.len() { Ok(()) } else { Err(Errno::EFAULT) }
+    }
+
+    /// Fills `bytes`; `EFAULT` if not all are there.
+    pub(crate) fn read(&mut self, bytes: &mut [u8]) -> Result<(), Errno> {
+        if self.take(bytes) == bytes.len() { Ok(()) } else { Err(Errno::EFAULT) }
     }
 }
 
@@ -237,19 +244,42 @@ impl<T: UserValue> UserPtr<T> {
     }
 }
 
-/// A path from user memory, without its NUL: at most `PATH_MAX - 1` bytes.
+/// A string from user memory, without its NUL.
 #[derive(Debug)]
 pub(crate) struct UserString(Vec<u8>);
 
 impl UserString {
-    /// Reads the string at `address`. Errors: `EFAULT`, `ENAMETOOLONG`, `ENOMEM`.
+    /// Reads the path at `address`. Errors: `EFAULT`, `ENAMETOOLONG`, `ENOMEM`.
     pub(crate) fn read(address: u64) -> Result<UserString, Errno> {
+        UserString::read_up_to(address, PATH_MAX)?.ok_or(Errno::ENAMETOOLONG)
+    }
+
+    /// Reads a string for a program, at `address`. Errors: `EFAULT`, `E2BIG`, `ENOMEM`.
+    pub(crate) fn read_long(address: u64) -> Result<UserString, Errno> {
+        // Most are short.
+        for size in [256, PATH_MAX, ARGUMENT_MAX] {
+            if let Some(string) = UserString::read_up_to(address, size)? {
+                return Ok(string);
+            }
+        }
+        Err(Errno::E2BIG)
+    }
+
+    /// Reads the string at `address`; `None` if it has not ended after `size` bytes.
+    fn read_up_to(address: u64, size: usize) -> Result<Option<UserString>, Errno> {
         let mut text = Vec::new();
-        text.try_reserve_exact(PATH_MAX).map_err(|_| Errno::ENOMEM)?;
-        text.resize(PATH_MAX, 0);
-        let length = strncpy_from_user(&mut text, address)?.ok_or(Errno::ENAMETOOLONG)?.len();
+        text.try_reserve_exact(size).map_err(|_| Errno::ENOMEM)?;
+        text.resize(size, 0);
+        let Some(string) = strncpy_from_user(&mut text, address)? else { return Ok(None) };
+        let length = string.len();
         text.truncate(length);
-        Ok(UserString(text))
+        text.shrink_to_fit();
+        Ok(Some(UserString(text)))
+    }
+
+    /// Its bytes, as a value.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
     }
 
     /// Its bytes.

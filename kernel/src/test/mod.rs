@@ -20,7 +20,7 @@ use crate::fs::Tree;
 use crate::host::message;
 use crate::memory::KernelStack;
 use crate::process::run_test_program;
-use crate::{cmdline, ramdisk, replay, time};
+use crate::{cmdline, ramdisk, replay, sched, time};
 
 pub(crate) use crate::arch::registry::kernel_test;
 
@@ -229,8 +229,12 @@ fn run_job(job: Job, ticks: u64) -> Result<(), String> {
     let stack = KernelStack::new().map_err(|_| String::from("no memory for a stack"))?;
     *JOB.lock() = job;
     set_time_limit(ticks);
+    let runner = sched::current();
     let run = trial::run_on(stack.top(), do_job);
     DEADLINE.store(0, Ordering::Relaxed);
+    if run.is_err() {
+        sched::recover(&runner);
+    }
     match run {
         Ok(()) => match core::mem::replace(&mut *JOB.lock(), Job::None) {
             Job::Done(result) => result,

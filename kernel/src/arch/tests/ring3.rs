@@ -356,13 +356,12 @@ kernel_test! {
         fpu::State::new().expect("memory").restore();
         assert_eq!(run(&mut context), Event::Syscall);
         let mut used = fpu::State::new().expect("memory");
-        used.save();
-        let copy = used.try_clone().expect("memory");
+        used.save_whole();
         fpu::State::new().expect("memory").restore();
         context.set_rip(BASE + 7); // behind the move into the register and the system call
         assert_eq!(run(&mut context), Event::Syscall);
         assert_eq!(context.rax, 0);
-        copy.restore();
+        used.restore();
         context.set_rip(BASE + 7);
         assert_eq!(run(&mut context), Event::Syscall);
         assert_eq!(context.rax, 333);

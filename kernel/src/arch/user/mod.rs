@@ -291,10 +291,6 @@ impl Clone for Context {
 }
 
 /// What signals and `fork` need of a context.
-#[cfg_attr(
-    not(feature = "test"),
-    expect(dead_code, reason = "tested, but there are no signals and no fork yet")
-)]
 impl Context {
     /// Continues elsewhere. An address outside the user half makes the next [`enter`] report a general
     /// protection exception, as the CPU would.
@@ -325,7 +321,8 @@ impl Context {
     }
 
     /// Takes from the CPU what the program left there (FS and GS base, which programs can change by themselves).
-    /// To be called before another context is entered on this CPU.
+    /// To be called before another context is entered on this CPU, unless the switch of tasks keeps them.
+    #[cfg(feature = "test")]
     pub(crate) fn save(&mut self) {
         if self.in_cpu() {
             self.fs_base = FsBase::read().as_u64();

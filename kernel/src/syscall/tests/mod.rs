@@ -17,7 +17,7 @@ use super::{Arguments, dispatch};
 use crate::arch::user::{copy_from_user, copy_to_user};
 use crate::fs::tree::NodeId;
 use crate::fs::{Member, Tree};
-use crate::process::{Process, with_process};
+use crate::process::{Thread, with_thread};
 
 /// Two pages that can be read and written, with nothing around them.
 const MEMORY: u64 = 0x10_0000;
@@ -27,24 +27,24 @@ const MEMORY_END: u64 = MEMORY + 0x2000;
 const BAD: [u64; 6] =
     [0, MEMORY_END, 0x7fff_ffff_f000, 0x8000_0000_0000, 0xffff_8000_0000_0000, u64::MAX - 3];
 
-fn test_process(body: impl FnOnce(&mut Process<'_>)) {
+fn test_process(body: impl FnOnce(&mut Thread)) {
     let file = |path, content| Member { path, mode: 0o100_755, modified: 0, content };
     let members = [file(&b"bin/program"[..], &b"content"[..]), file(b"other", b"0123456789")];
     let tree = Box::leak(Box::new(Tree::build(members.into_iter()).expect("a tree")));
     let exe = tree.entry(tree.entry(NodeId::ROOT, b"bin").expect("bin"), b"program").expect("program");
-    let run = with_process(tree, exe, |process| {
+    let run = with_thread(tree, exe, |thread| {
         let flags = Map::PRIVATE | Map::ANONYMOUS | Map::FIXED;
         let arguments = [MEMORY, 0x2000, Prot::READ_WRITE.bits(), flags.bits(), u64::MAX, 0];
-        assert_eq!(call(process, nr::MMAP, &arguments), Ok(MEMORY));
-        body(process);
+        assert_eq!(call(thread, nr::MMAP, &arguments), Ok(MEMORY));
+        body(thread);
     });
     run.expect("memory for a process");
 }
 
-fn call(process: &mut Process<'_>, number: u64, arguments: &[u64]) -> Result<u64, Errno> {
+fn call(thread: &mut Thread, number: u64, arguments: &[u64]) -> Result<u64, Errno> {
     let mut all = [0; 6];
     all[..arguments.len()].copy_from_slice(arguments);
-    Errno::from_return_value(dispatch(process, number, &Arguments(all)))
+    Errno::from_return_value(dispatch(thread, number, &Arguments(all)))
 }
 
 fn poke(address: u64, bytes: &[u8]) {
@@ -62,8 +62,8 @@ fn peek_word(address: u64) -> u64 {
 }
 
 /// Opens a file whose path is put at the start of the memory.
-fn open(process: &mut Process<'_>, path: &str) -> u64 {
+fn open(thread: &mut Thread, path: &str) -> u64 {
     poke(MEMORY, path.as_bytes());
     poke(MEMORY + path.len() as u64, b"\0");
-    call(process, nr::OPEN, &[MEMORY, O_RDONLY.into()]).expect(path)
+    call(thread, nr::OPEN, &[MEMORY, O_RDONLY.into()]).expect(path)
 }

@@ -1,0 +1,147 @@
+//! A process: what its threads share, and what others know of each thread.
+
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use core::time::Duration;
+
+use abi::{Errno, Signal};
+use spin::{Mutex, Once};
+
+use super::limits::ResourceLimits;
+use super::signals::action::Actions;
+use super::signals::pending::Pending;
+use super::signals::{Set, post};
+use crate::arch::shared::Shared;
+use crate::sched::{Alarm, Attention, Task, WaitQueue};
+use crate::time;
+
+/// What the threads of a process share. Its relations to others are in the [`table`](super::table).
+pub(crate) struct Process {
+    /// Its number.
+    pub(crate) pid: i32,
+    /// The signal that its parent gets at its end, 0 for none.
+    pub(crate) exit_signal: AtomicI32,
+    /// Its limits. Those that concern memory and files are also there.
+    pub(crate) limits: Mutex<ResourceLimits>,
+    /// Signal actions, and signals for any of its threads.
+    pub(crate) signals: Mutex<ProcessSignals>,
+    /// `alarm(2)` and the real-time timer of `setitimer(2)`; the period of the latter.
+    pub(crate) alarm: Alarm,
+    pub(crate) alarm_period: Mutex<Duration>,
+    /// Woken when a child ended.
+    pub(crate) children: WaitQueue,
+    /// Woken when one of its threads ended.
+    pub(crate) threads: WaitQueue,
+    /// The memory it was made with by `vfork` is its parent's no more.
+    pub(crate) released: AtomicBool,
+    /// Woken then.
+    pub(crate) release: WaitQueue,
+}
+
+/// The signals of a process. Taken inside the table, outside of [`ThreadSignals`].
+pub(crate) struct ProcessSignals {
+    /// What it does about them.
+    pub(crate) actions: Actions,
+    /// Signals for any thread.
+    pub(crate) pending: Pending,
+}
+
+/// What others know of a thread.
+pub(crate) struct Handle {
+    /// Its number; changes only when it takes over the whole process.
+    tid: AtomicI32,
+    task: Once<Shared<Task>>,
+    /// Its own signals. Innermost of the signal locks.
+    pub(crate) signals: Mutex<ThreadSignals>,
+    /// Where it holds robust futexes: the address of its list, 0 for none.
+    pub(crate) robust_list: Mutex<u64>,
+}
+
+/// The signals of a thread.
+#[derive(Debug)]
+pub(crate) struct ThreadSignals {
+    /// Blocked signals; never SIGKILL or SIGSTOP.
+    pub(crate) mask: Set,
+    /// Signals it waits for in `rt_sigtimedwait`: these wake it although they are blocked.
+    pub(crate) awaited: Set,
+    /// Signals for this thread.
+    pub(crate) pending: Pending,
+}
+
+impl Process {
+    /// A process with default actions. Errors: `ENOMEM`.
+    pub(crate) fn new(
+        pid: i32,
+        limits: ResourceLimits,
+        actions: Actions,
+        exit_signal: i32,
+    ) -> Result<Shared<Process>, Errno> {
+        Ok(Shared::new(Process {
+            pid,
+            exit_signal: AtomicI32::new(exit_signal),
+            limits: Mutex::new(limits),
+            signals: Mutex::new(ProcessSignals { actions, pending: Pending::new() }),
+            alarm: Alarm::new(alarm, pid)?,
+            alarm_period: Mutex::new(Duration::ZERO),
+            children: WaitQueue::new(),
+            threads: WaitQueue::new(),
+            released: AtomicBool::new(false),
+            release: WaitQueue::new(),
+        })?)
+    }
+
+    /// The memory that its parent may wait for is not used any more.
+    pub(crate) fn let_parent_go(&self) {
+        self.released.store(true, Ordering::SeqCst);
+        self.release.wake_all();
+    }
+}
+
+/// The alarm of process `pid` went off.
+fn alarm(pid: i32) {
+    let Some(process) = super::table::process(pid) else { return };
+    let period = *process.alarm_period.lock();
+    if !period.is_zero() {
+        process.alarm.set(Some(time::since_boot() + period));
+    }
+    post::to_process(&process, super::signals::info::SigInfo::kernel(Signal::SIGALRM));
+}
+
+impl Handle {
+    /// A thread with number `tid`, whose task does not exist yet. Errors: `ENOMEM`.
+    pub(crate) fn new(tid: i32, mask: Set) -> Result<Shared<Handle>, Errno> {
+        Ok(Shared::new(Handle {
+            tid: AtomicI32::new(tid),
+            task: Once::new(),
+            signals: Mutex::new(ThreadSignals { mask, awaited: 0, pending: Pending::new() }),
+            robust_list: Mutex::new(0),
+        })?)
+    }
+
+    /// Its number.
+    pub(crate) fn tid(&self) -> i32 {
+        self.tid.load(Ordering::Relaxed)
+    }
+
+    /// It takes over the number of its process.
+    pub(crate) fn set_tid(&self, tid: i32) {
+        self.tid.store(tid, Ordering::Relaxed);
+    }
+
+    /// Its task has been made.
+    pub(crate) fn set_task(&self, task: Shared<Task>) {
+        self.task.call_once(|| task);
+    }
+
+    /// Its task; `None` before that is made.
+    pub(crate) fn task(&self) -> Option<&Shared<Task>> {
+        self.task.get()
+    }
+
+    /// Asks the thread to look at its signals, and wakes it for that.
+    pub(crate) fn alert(&self, attention: Attention) {
+        if let Some(task) = self.task() {
+            task.set_attention(attention);
+            task.interrupt();
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Tasks: what is scheduled.
+
+use alloc::boxed::Box;
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use abi::Errno;
+use spin::Mutex;
+
+use super::{cpu, timer};
+use crate::arch::shared::{NoMemory, Shared};
+use crate::arch::switch::{KernelContext, UserRegisters};
+use crate::memory::KernelStack;
+use crate::process::Space;
+
+/// How deep a task sleeps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sleep {
+    /// Any signal wakes it.
+    Interruptible,
+    /// A signal that ends it wakes it.
+    Killable,
+    /// Only what it waits for wakes it.
+    Uninterruptible,
+}
+
+/// Whether a task should look at its signals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Attention {
+    /// Nothing waits.
+    None,
+    /// A signal is to be handled before the next return to ring 3.
+    Signal,
+    /// It is to end.
+    Killed,
+}
+
+/// Guarded by [`Task::state`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum State {
+    /// On a CPU or in a run queue.
+    Runnable,
+    /// On a CPU, and about to leave it unless it is woken before.
+    Blocking(Sleep),
+    /// Neither on a CPU nor in a run queue.
+    Blocked(Sleep),
+    /// Has run for the last time.
+    Dead,
+}
+
+/// What a task does first and last. It may not be called twice.
+pub(crate) type Body = Box<dyn FnOnce() + Send>;
+
+/// A task. The CPU that runs it is the only one to touch `user`, `space` and `stack`, but for the claim of the stack, which
+/// waits for the CPU before.
+pub(crate) struct Task {
+    /// Taken in no order with other locks: nothing is taken inside but a run queue.
+    pub(super) state: Mutex<State>,
+    /// Where it goes on.
+    pub(super) context: KernelContext,
+    /// `None` for tasks that began on a stack of their CPU.
+    pub(super) stack: Mutex<Option<KernelStack>>,
+    /// What it starts with.
+    pub(super) body: Mutex<Option<Body>>,
+    /// What of its program is in the CPU while it runs, here while it does not.
+    pub(super) user: Mutex<Option<UserRegisters>>,
+    /// The address space that is loaded while it runs.
+    pub(super) space: Mutex<Option<Shared<Space>>>,
+    /// An [`Attention`].
+    attention: AtomicU8,
+    /// CPUs that it may run on, bit n for CPU n.
+    pub(super) affinity: AtomicU64,
+    /// The CPU that it ran on last.
+    pub(super) cpu: AtomicU32,
+    /// How long it has run, in nanoseconds, up to the last switch.
+    pub(super) runtime: AtomicU64,
+    /// Whether faults of the user copy routines fail. Used by the task itself.
+    pub(super) faults_fail: AtomicBool,
+    /// Where it waits for a futex: 1 + the number of the bucket; 0 once it was woken. Changed under the lock of that bucket.
+    pub(crate) futex: AtomicUsize,
+    /// Room for its entry in the queues and among the timers; also counts tasks.
+    _room: Option<timer::Room>,
+}
+
+impl Task {
+    /// A task that will run `body`, and has `user` and `space` while it does.
+    ///
+    /// # Errors
+    /// `ENOMEM`; `EAGAIN` without a free kernel stack.
+    pub(crate) fn new(
+        user: Option<UserRegisters>,
+        space: Option<Shared<Space>>,
+        body: Body,
+    ) -> Result<Shared<Task>, Errno> {
+        let room = timer::Room::new()?;
+        cpu::reserve(room.tasks())?;
+        let stack = KernelStack::new().map_err(|_| Errno::EAGAIN)?;
+        let context = KernelContext::starting(stack.top(), cpu::begin);
+        Ok(Shared::new(Task {
+            state: Mutex::new(State::Runnable),
+            context,
+            stack: Mutex::new(Some(stack)),
+            body: Mutex::new(Some(body)),
+            user: Mutex::new(user),
+            space: Mutex::new(space),
+            attention: AtomicU8::new(Attention::None as u8),
+            affinity: AtomicU64::new(u64::MAX),
+            cpu: AtomicU32::new(crate::arch::cpu_number()),
+            runtime: AtomicU64::new(0),
+            faults_fail: AtomicBool::new(false),
+            futex: AtomicUsize::new(0),
+            _room: Some(room),
+        })?)
+    }
+
+    /// The task that is what this CPU does already, on the stack it is on.
+    pub(super) fn adopted() -> Result<Shared<Task>, NoMemory> {
+        Shared::new(Task {
+            state: Mutex::new(State::Runnable),
+            context: KernelContext::running(),
+            stack: Mutex::new(None),
+            body: Mutex::new(None),
+            user: Mutex::new(None),
+            space: Mutex::new(None),
+            attention: AtomicU8::new(Attention::None as u8),
+            affinity: AtomicU64::new(u64::MAX),
+            cpu: AtomicU32::new(crate::arch::cpu_number()),
+            runtime: AtomicU64::new(0),
+            faults_fail: AtomicBool::new(false),
+            futex: AtomicUsize::new(0),
+            _room: timer::Room::new().ok(),
+        })
+    }
+
+    /// Whether it should look at its signals.
+    pub(crate) fn attention(&self) -> Attention {
+        match self.attention.load(Ordering::Acquire) {
+            2 => Attention::Killed,
+            1 => Attention::Signal,
+            _ => Attention::None,
+        }
+    }
+
+    /// Asks it to look at its signals, or takes that back; a task that sleeps wakes up for it if it may. One that is
+    /// to end stays so.
+    pub(crate) fn set_attention(&self, attention: Attention) {
+        let change = |old| (old != Attention::Killed as u8).then_some(attention as u8);
+        let _killed = self.attention.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
+    }
+
+    /// Takes back that it is to end.
+    #[cfg(feature = "test")]
+    pub(crate) fn revive(&self) {
+        self.attention.store(Attention::None as u8, Ordering::Release);
+    }
+
+    /// Announces that the current task will sleep, unless it is woken from now on.
+    pub(super) fn prepare(&self, sleep: Sleep) {
+        *self.state.lock() = State::Blocking(sleep);
+    }
+
+    /// The current task does not sleep after all.
+    pub(super) fn cancel(&self) {
+        *self.state.lock() = State::Runnable;
+    }
+
+    /// Whether what it waits for may be interrupted now.
+    pub(super) fn is_interrupted(&self, sleep: Sleep) -> bool {
+        match sleep {
+            Sleep::Interruptible => self.attention() != Attention::None,
+            Sleep::Killable => self.attention() == Attention::Killed,
+            Sleep::Uninterruptible => false,
+        }
+    }
+
+    /// The CPUs that it may run on, bit n for CPU n.
+    pub(crate) fn affinity(&self) -> u64 {
+        self.affinity.load(Ordering::Relaxed)
+    }
+
+    /// Sets the CPUs that it may run on; it moves when it is queued the next time.
+    pub(crate) fn set_affinity(&self, cpus: u64) {
+        self.affinity.store(cpus, Ordering::Relaxed);
+    }
+
+    /// The CPU that it runs on, or ran on last.
+    pub(crate) fn cpu(&self) -> u32 {
+        self.cpu.load(Ordering::Relaxed)
+    }
+
+    /// How long it ran before its last switch, in nanoseconds.
+    pub(crate) fn runtime(&self) -> u64 {
+        self.runtime.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared<Task> {
+    /// Ends its sleep, whatever it sleeps for.
+    pub(crate) fn wake(&self) {
+        self.wake_from(|_| true);
+    }
+
+    /// Ends its sleep if a signal may, of which it has been told.
+    pub(crate) fn interrupt(&self) {
+        self.wake_from(|sleep| self.is_interrupted(sleep));
+    }
+
+    fn wake_from(&self, may: impl Fn(Sleep) -> bool) {
+        let mut state = self.state.lock();
+        match *state {
+            State::Blocking(sleep) if may(sleep) => *state = State::Runnable,
+            State::Blocked(sleep) if may(sleep) => {
+                *state = State::Runnable;
+                cpu::enqueue(self.clone());
+            }
+            _ => {}
+        }
+    }
+}
