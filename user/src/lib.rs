@@ -17,10 +17,13 @@ pub mod limit;
 pub mod maps;
 pub mod pages;
 pub mod probe;
+pub mod processes;
 pub mod random;
 pub mod rt;
+pub mod signals;
 pub mod skip;
 pub mod sys;
+pub mod threads;
 pub mod vmstat;
 
 /// What nearly every program uses.

@@ -54,3 +54,9 @@ pub fn call(address: u64) -> u32 {
     }
     result
 }
+
+/// The word at `address` (4-byte aligned, mapped, and used as an atomic only).
+pub fn atomic_word(address: u64) -> &'static core::sync::atomic::AtomicU32 {
+    // SAFETY: the callers hand in words of their own mappings that no Rust object contains (module documentation of `rt`).
+    unsafe { core::sync::atomic::AtomicU32::from_ptr(address as *mut u32) }
+}

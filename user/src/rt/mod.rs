@@ -11,3 +11,4 @@ pub mod memory;
 mod panic;
 pub mod start;
 pub mod syscall;
+pub mod thread;
