@@ -59,6 +59,7 @@ pub(crate) fn run(checkout: &Checkout, timeout: Duration, tally: &mut Tally) -> 
 
     judge("the demo runs and exits with 0", tally, || run.demo());
     judge("a hole made by a C program kills it when read", tally, || run.hole(checkout));
+    judge("eight threads of a C program map, touch, unmap and verify", tally, || run.threads(checkout));
     match busybox_obstacle() {
         Some(reason) => tally.skipped("busybox", &reason),
         None => {
@@ -67,6 +68,10 @@ pub(crate) fn run(checkout: &Checkout, timeout: Duration, tally: &mut Tally) -> 
             let numbers: String = (1..=1000).map(|number| format!("{number}\n")).collect();
             judge("busybox seq writes every number", tally, || {
                 run.busybox(&["seq", "1", "1000"], b"", 0, numbers.as_bytes())
+            });
+            let script = "for i in 1 2 3; do echo $i | cat; done; exit 7";
+            judge("busybox sh runs pipelines and exits with 7", tally, || {
+                run.busybox(&["sh", "-c", script], b"", 7, b"1\n2\n3\n")
             });
             let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(4096).collect();
             judge("busybox head passes on every byte", tally, || {
@@ -121,12 +126,27 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn hole(&self, checkout: &Checkout) -> Result<()> {
-        let program = self.directory.join("hole");
-        let source = checkout.root().join("boot/tests/fixtures/hole.c");
-        let gcc = Command::new("gcc").args(["-O2", "-static", "-o"]).args([&program, &source]).output()?;
+    /// A C program, statically linked.
+    fn compile(&self, checkout: &Checkout, name: &str) -> Result<OsString> {
+        let program = self.directory.join(name);
+        let source = checkout.root().join("boot/tests/fixtures").join(name).with_extension("c");
+        let mut gcc = Command::new("gcc");
+        gcc.args(["-O2", "-static", "-pthread", "-o"]).args([&program, &source]);
+        let gcc = gcc.output()?;
         ensure!(gcc.status.success(), "gcc: {}", String::from_utf8_lossy(&gcc.stderr));
-        let outcome = self.run(&["--program".into(), program.into()], b"")?;
+        Ok(program.into())
+    }
+
+    fn threads(&self, checkout: &Checkout) -> Result<()> {
+        let program = self.compile(checkout, "threads")?;
+        let outcome = self.run(&["--program".into(), program], b"")?;
+        outcome.exits_with(0)?;
+        outcome.prints(b"8000 rounds\n")
+    }
+
+    fn hole(&self, checkout: &Checkout) -> Result<()> {
+        let program = self.compile(checkout, "hole")?;
+        let outcome = self.run(&["--program".into(), program], b"")?;
         outcome.exits_with(128 + 11)?;
         outcome.prints(b"abde and now the hole\n")
     }
