@@ -6,7 +6,7 @@ SUGARBUSH := $(or $(CARGO_TARGET_DIR),target)/release/sugarbush
 run: tool ; @$(SUGARBUSH) run $(ARGS)
 test: tool ; @$(SUGARBUSH) test --all $(ARGS)
 lint: tool ; @boot/setup.sh lint && $(SUGARBUSH) lint
-bench: tool ; @boot/setup.sh bench && $(SUGARBUSH) bench $(ARGS)
+bench: tool ; @boot/setup.sh bench && $(SUGARBUSH) bench $(if $(LINUX),--linux $(LINUX)) $(ARGS)
 image: tool ; @boot/setup.sh image && $(SUGARBUSH) image --out target/sugarbush.img $(ARGS)
 debug: tool ; @$(SUGARBUSH) run --gdb $(ARGS)
 museum: tool ; @$(SUGARBUSH) museum $(ARGS)

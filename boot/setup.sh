@@ -1,8 +1,18 @@
 #!/bin/sh
-# Installs what `make` needs on Debian, and only what is missing. Usage: boot/setup.sh [bench|image|lint]
+# Installs what `make` needs on Debian, and only what is missing. Usage: boot/setup.sh [bench|image|lint|linux DIRECTORY]
 # Which compiler builds the bare-metal code is decided in boot/src/toolchain.rs, not here.
 set -eu
 cd "$(dirname "$0")/.."
+
+if [ "${1:-}" = linux ]; then # Debian's kernel for virtual machines, unpacked into a directory; nothing is installed.
+    cd "$2"
+    package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p')
+    [ -n "$package" ] || { echo "setup: no linux-image-cloud-amd64 here; name a vmlinuz" >&2; exit 1; }
+    apt-get download -qq "$package" >&2
+    dpkg-deb --fsys-tarfile "$package"_*.deb | tar -x ./boot
+    rm -f "$package"_*.deb
+    exit 0
+fi
 
 missing=""
 need() { # need COMMAND-OR-FILE PACKAGE...

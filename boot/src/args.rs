@@ -34,7 +34,9 @@ pub(crate) enum Action {
     /// Check formatting and run clippy on everything
     Lint,
     /// Run the benchmarks
-    Bench,
+    ///
+    /// Shows what each memory call costs beside Linux, in guest instructions, and then the benchmarks of the host crates.
+    Bench(BenchArgs),
     /// Put every historical bug back, one by one, and show what catches it
     Museum(MuseumArgs),
     /// Run random programs on the simulated machine, with all oracles on, until the time is over
@@ -126,6 +128,30 @@ pub(crate) struct TestArgs {
     /// Run everything: the host tests, all configurations of the machine, the tests of this tool
     #[arg(long, conflicts_with_all = ["kernel", "append", "smp", "memory", "munmap"])]
     pub(crate) all: bool,
+}
+
+/// Options of `bench`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BenchArgs {
+    /// Run this part only
+    #[arg(value_enum)]
+    pub(crate) part: Option<BenchPart>,
+    /// Measure Linux as well, by booting this kernel image, or `debian` for Debian's, which is fetched [default: the
+    /// figures in user/mmbench]
+    #[arg(long, value_name = "VMLINUZ")]
+    pub(crate) linux: Option<PathBuf>,
+    /// Where the chart goes
+    #[arg(long, value_name = "FILE", default_value = "target/mmbench.svg")]
+    pub(crate) chart: PathBuf,
+}
+
+/// A part of the benchmarks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchPart {
+    /// Memory calls in ring 3, beside Linux
+    Calls,
+    /// The host crates: the tree
+    Host,
 }
 
 /// Options of `image`.

@@ -6,6 +6,7 @@
 //!         image ┤
 //!        replay ┘─► session ─► qemu                                 the machine
 //!                      └─────► protocol                             what the kernel says
+//!         bench ─► capture ─► session                              the machine, with the program's output kept
 //!         museum, soak, replay ─► simulation                        the same memory manager on the host
 //! ```
 //! docs/ARCHITECTURE.md defines what passes between kernel and host.
@@ -14,8 +15,10 @@
 mod args;
 mod bench;
 mod build;
+mod capture;
 mod checkout;
 mod errors;
+mod fate;
 mod guest;
 mod image;
 mod initramfs;
@@ -64,7 +67,7 @@ fn act(cli: &Cli) -> Result<u8> {
         Action::Test(args) => test::test(args),
         Action::Image(args) => image::image(args).map(|()| 0),
         Action::Lint => lint::lint(),
-        Action::Bench => bench::bench(),
+        Action::Bench(args) => bench::bench(args),
         Action::Museum(args) => simulation::museum(args),
         Action::Soak(args) => simulation::soak(args),
         Action::Replay(args) => replay::replay(args),

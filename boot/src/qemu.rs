@@ -76,8 +76,7 @@ impl Machine<'_> {
     /// # Errors
     /// When QEMU is not installed or cannot be started.
     pub(crate) fn start(&self) -> Result<Running> {
-        let qemu = in_path(QEMU)
-            .ok_or_else(|| usage(format!("{QEMU} is not installed; apt-get install qemu-system-x86")))?;
+        let qemu = installed()?;
         let mut command = dying_with_us(&qemu);
         self.arguments(&mut command);
 
@@ -163,6 +162,14 @@ impl Drop for Running {
         self.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The emulator.
+///
+/// # Errors
+/// When it is not installed.
+pub(crate) fn installed() -> Result<PathBuf> {
+    in_path(QEMU).ok_or_else(|| usage(format!("{QEMU} is not installed; apt-get install qemu-system-x86")))
 }
 
 /// A command that the operating system kills when this process dies, where `setpriv` can arrange that.

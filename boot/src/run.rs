@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use crate::args::RunArgs;
 use crate::build::Kernel;
 use crate::errors::usage;
+use crate::fate::Fate;
 use crate::guest::{self, LogLevel};
 use crate::protocol::Message;
 use crate::qemu::{Clock, Debugger, GDB_PORT, Machine, Medium};
@@ -20,15 +21,6 @@ pub(crate) const STATUS_TIMEOUT: u8 = 124;
 pub(crate) const STATUS_KERNEL: u8 = 125;
 
 const SIGPIPE: u8 = 13;
-
-/// How the first process ended, as far as the kernel has said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Unknown,
-    Exited(u8),
-    Killed(u8),
-    Panicked,
-}
 
 /// Runs a program and returns the exit status for this tool.
 ///
@@ -70,7 +62,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<u8> {
     };
     let mut fate = Fate::Unknown;
     let report = session.run(&machine, |message| {
-        fate = after(fate, message);
+        fate = fate.after(message);
         if let Message::Garbage(line) = message {
             eprintln!("sugarbush: the kernel's message {line:?} is not understood");
         }
@@ -82,17 +74,6 @@ pub(crate) fn run(args: &RunArgs) -> Result<u8> {
     }
     explain(fate, &report);
     Ok(status(fate, report.ending))
-}
-
-/// What is known of the first process after one more message. The first word on it holds, but a panic is
-/// worse than anything.
-fn after(fate: Fate, message: &Message) -> Fate {
-    match (fate, message) {
-        (_, Message::Panic) => Fate::Panicked,
-        (Fate::Unknown, Message::Exit(status)) => Fate::Exited(*status),
-        (Fate::Unknown, Message::Signal(number)) => Fate::Killed(*number),
-        _ => fate,
-    }
 }
 
 /// The exit status of this tool.
@@ -125,7 +106,7 @@ mod tests {
     use super::*;
 
     fn status_after(messages: &[Message]) -> u8 {
-        status(messages.iter().fold(Fate::Unknown, after), Ending::Ended)
+        status(messages.iter().fold(Fate::Unknown, |fate, message| fate.after(message)), Ending::Ended)
     }
 
     #[test]
