@@ -2,11 +2,12 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 SUGARBUSH := $(or $(CARGO_TARGET_DIR),target)/release/sugarbush
 
-.PHONY: run test lint bench image debug museum soak clean build setup tool
+.PHONY: run test lint bench diff image debug museum soak clean build setup tool
 run: tool ; @$(SUGARBUSH) run $(ARGS)
 test: tool ; @$(SUGARBUSH) test --all $(ARGS)
 lint: tool ; @boot/setup.sh lint && $(SUGARBUSH) lint
 bench: tool ; @boot/setup.sh bench && $(SUGARBUSH) bench $(if $(LINUX),--linux $(LINUX)) $(ARGS)
+diff: tool ; @$(SUGARBUSH) diff $(if $(N),--random $(N)) $(ARGS)
 image: tool ; @boot/setup.sh image && $(SUGARBUSH) image --out target/sugarbush.img $(ARGS)
 debug: tool ; @$(SUGARBUSH) run --gdb $(ARGS)
 museum: tool ; @$(SUGARBUSH) museum $(ARGS)

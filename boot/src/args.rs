@@ -37,6 +37,10 @@ pub(crate) enum Action {
     ///
     /// Shows what each memory call costs beside Linux, in guest instructions, and then the benchmarks of the host crates.
     Bench(BenchArgs),
+    /// Run the same program on this host's Linux and on our kernel, and compare
+    ///
+    /// Compares output and exit status. Exit status: 0 if they are the same, 1 if not.
+    Diff(DiffArgs),
     /// Put every historical bug back, one by one, and show what catches it
     Museum(MuseumArgs),
     /// Run random programs on the simulated machine, with all oracles on, until the time is over
@@ -165,6 +169,40 @@ pub(crate) struct ImageArgs {
     /// Put this kernel on the image instead of building one
     #[arg(long, value_name = "FILE")]
     pub(crate) kernel: Option<PathBuf>,
+}
+
+/// Options of `diff`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DiffArgs {
+    /// The program: any static x86-64 Linux ELF file
+    #[arg(required_unless_present = "random")]
+    pub(crate) program: Option<PathBuf>,
+    /// Instead of a program, run this many random programs of memory calls
+    #[arg(long, value_name = "N", conflicts_with_all = ["program", "initramfs"], value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) random: Option<u64>,
+    /// Calls of a random program
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=4000))]
+    pub(crate) calls: usize,
+    /// The number of the first random program [default: a random one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..1 << 48))]
+    pub(crate) seed: Option<u64>,
+    /// System calls that random programs make, by name [default: all that the generator knows]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "random")]
+    pub(crate) only: Vec<String>,
+    /// Directory whose files the program finds: it starts in it on the host, and in / on our kernel
+    #[arg(long, value_name = "DIR")]
+    pub(crate) initramfs: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+    /// Order of the steps of munmap
+    #[arg(long, value_name = "ORDER", value_enum, default_value_t = Order::Reordered)]
+    pub(crate) munmap: Order,
+    /// A program that has not ended after this many seconds is a failure
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout: u64,
+    /// Arguments for the program
+    #[arg(last = true, value_name = "ARG")]
+    pub(crate) args: Vec<OsString>,
 }
 
 /// Options of `museum`.

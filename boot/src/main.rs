@@ -6,7 +6,7 @@
 //!         image ┤
 //!        replay ┘─► session ─► qemu                                 the machine
 //!                      └─────► protocol                             what the kernel says
-//!         bench ─► capture ─► session                              the machine, with the program's output kept
+//!         bench, diff ─► capture ─► session                        the machine, with the program's output kept
 //!         museum, soak, replay ─► simulation                        the same memory manager on the host
 //! ```
 //! docs/ARCHITECTURE.md defines what passes between kernel and host.
@@ -17,6 +17,7 @@ mod bench;
 mod build;
 mod capture;
 mod checkout;
+mod diff;
 mod errors;
 mod fate;
 mod guest;
@@ -68,6 +69,7 @@ fn act(cli: &Cli) -> Result<u8> {
         Action::Image(args) => image::image(args).map(|()| 0),
         Action::Lint => lint::lint(),
         Action::Bench(args) => bench::bench(args),
+        Action::Diff(args) => diff::diff(args),
         Action::Museum(args) => simulation::museum(args),
         Action::Soak(args) => simulation::soak(args),
         Action::Replay(args) => replay::replay(args),

@@ -20,6 +20,24 @@ pub fn write_byte(address: u64, value: u8) {
     };
 }
 
+/// Reads the byte at `address` by an instruction of two bytes, over which a handler of the fault can step. 0 then.
+pub fn try_read_byte(address: u64) -> u8 {
+    let value;
+    // SAFETY: as `read_byte`.
+    unsafe {
+        asm!("mov al, byte ptr [rdi]", in("rdi") address, inout("al") 0u8 => value, options(nostack, preserves_flags))
+    };
+    value
+}
+
+/// Writes the byte at `address` by an instruction of two bytes, over which a handler of the fault can step.
+pub fn try_write_byte(address: u64, value: u8) {
+    // SAFETY: as `write_byte`.
+    unsafe {
+        asm!("mov byte ptr [rdi], al", in("rdi") address, in("al") value, options(nostack, preserves_flags))
+    };
+}
+
 /// Reads the 64-bit word at `address`, aligned or not.
 pub fn read_word(address: u64) -> u64 {
     let value;

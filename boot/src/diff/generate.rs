@@ -1,0 +1,238 @@
+//! Random programs of memory calls. The same number gives the same program.
+//!
+//! Most calls are meant to succeed, on ranges of a few pages near each other, so that VMAs split, merge, move and share page
+//! tables; some have an argument that is wrong.
+
+use abi::mman::*;
+use abi::nr;
+use fastrand::Rng;
+
+use super::calls::{ARENA, Line, PAGE, PAGES, Program};
+
+/// Pages around the arena's middle in which most of a program's calls are.
+const NEAR: u64 = 48;
+/// One call in so many has a wrong argument.
+const WRONG: u32 = 16;
+
+const PROTS: [Prot; 5] =
+    [Prot::READ_WRITE, Prot::READ_WRITE, Prot::READ, Prot::NONE, Prot::READ.union(Prot::EXEC)];
+
+/// Advice whose effect a program can foresee. MADV_FREE and MADV_PAGEOUT are not among it: what they do depends on how much
+/// memory the machine has to spare.
+const ADVICE: [u64; 24] = [
+    MADV_DONTNEED,
+    MADV_DONTNEED,
+    MADV_DONTNEED,
+    MADV_DONTNEED,
+    MADV_NORMAL,
+    MADV_RANDOM,
+    MADV_SEQUENTIAL,
+    MADV_WILLNEED,
+    MADV_REMOVE,
+    MADV_DONTFORK,
+    MADV_DOFORK,
+    MADV_NOHUGEPAGE,
+    MADV_DONTDUMP,
+    MADV_DODUMP,
+    MADV_WIPEONFORK,
+    MADV_KEEPONFORK,
+    MADV_COLD,
+    MADV_POPULATE_READ,
+    MADV_POPULATE_WRITE,
+    MADV_DONTNEED_LOCKED,
+    MADV_GUARD_INSTALL,
+    MADV_GUARD_INSTALL,
+    MADV_GUARD_REMOVE,
+    77,
+];
+
+/// Program `number` of `length` lines, with the calls of these names only (all, if there are none).
+pub(super) fn program(number: u64, length: usize, only: &[String]) -> Program {
+    let mut maker = Maker(Rng::with_seed(number));
+    let wanted =
+        |line: &Line| only.is_empty() || line.call().is_none_or(|name| only.iter().any(|only| only == name));
+    let lines = std::iter::repeat_with(|| maker.line()).filter(wanted);
+    let mut lines: Vec<Line> = lines.take(length.saturating_sub(2)).collect();
+    lines.extend([Line::Maps, Line::Fork(1)].into_iter().take(length));
+    Program { number, lines }
+}
+
+struct Maker(Rng);
+
+impl Maker {
+    fn one_in(&mut self, count: u32) -> bool {
+        self.0.u32(..count) == 0
+    }
+
+    /// The address of a page: mostly near the middle.
+    fn page(&mut self) -> u64 {
+        let page = match self.0.u32(..20) {
+            0 => self.0.u64(..PAGES),
+            1 => PAGES / 2 + self.0.u64(..4) - 2,
+            _ => PAGES / 2 - NEAR / 2 + self.0.u64(..NEAR),
+        };
+        ARENA + page * PAGE
+    }
+
+    /// A number of pages, in bytes: mostly few.
+    fn length(&mut self) -> u64 {
+        let pages = match self.0.u32(..16) {
+            0 => 1 + self.0.u64(..NEAR),
+            1 => 16,
+            _ => 1 + self.0.u64(..6),
+        };
+        pages * PAGE
+    }
+
+    /// An address and a length: a range of pages, or something that is none.
+    fn range(&mut self) -> (u64, u64) {
+        let (address, length) = (self.page(), self.length());
+        if !self.one_in(WRONG) {
+            return (address, length);
+        }
+        match self.0.u32(..6) {
+            0 => (address + 1 + self.0.u64(..PAGE - 1), length),
+            1 => (address, length - self.0.u64(1..PAGE)),
+            2 => (address, 0),
+            3 => (address, u64::MAX - self.0.u64(..3) * PAGE),
+            4 => (address, 1 << 47),
+            _ => (u64::MAX << 12, length),
+        }
+    }
+
+    fn prot(&mut self) -> u64 {
+        if self.one_in(64) { 0x10 } else { self.0.choice(PROTS).unwrap_or_default().bits() }
+    }
+
+    fn line(&mut self) -> Line {
+        match self.0.u32(..1000) {
+            0..200 => self.mmap(),
+            200..310 => self.on_range(nr::MUNMAP, [0; 4]),
+            310..430 => {
+                let prot = self.prot();
+                self.on_range(nr::MPROTECT, [prot, 0, 0, 0])
+            }
+            430..520 => self.mremap(),
+            520..620 => {
+                let advice = self.0.choice(ADVICE).unwrap_or_default();
+                self.on_range(nr::MADVISE, [advice, 0, 0, 0])
+            }
+            620..650 => self.on_range(nr::MLOCK, [0; 4]),
+            650..665 => {
+                let flags = self.0.u64(..3);
+                self.on_range(nr::MLOCK2, [flags, 0, 0, 0])
+            }
+            665..695 => self.on_range(nr::MUNLOCK, [0; 4]),
+            695..710 => {
+                let flags = self.0.u64(..8);
+                self.on_range(nr::MSYNC, [flags, 0, 0, 0])
+            }
+            710..711 => self.on_range(nr::MSEAL, [0; 4]),
+            711..715 => Line::Call(nr::MUNLOCKALL, [0; 6]),
+            715..745 => {
+                let (address, length) = self.range();
+                Line::Residency(address, length)
+            }
+            745..755 => Line::Fork(self.0.u8(..)),
+            755..775 => Line::Maps,
+            775..880 => Line::Read(self.byte()),
+            _ => Line::Write(self.byte(), self.0.u8(1..)),
+        }
+    }
+
+    fn byte(&mut self) -> u64 {
+        self.page() + self.0.u64(..PAGE)
+    }
+
+    /// A call on a range, with the arguments behind it.
+    fn on_range(&mut self, number: u64, rest: [u64; 4]) -> Line {
+        let (address, length) = self.range();
+        let [c, d, e, f] = rest;
+        Line::Call(number, [address, length, c, d, e, f])
+    }
+
+    fn mmap(&mut self) -> Line {
+        let (address, length) = self.range();
+        let mut flags = Map::ANONYMOUS | if self.one_in(4) { Map::SHARED } else { Map::PRIVATE };
+        let mut place = address;
+        match self.0.u32(..12) {
+            0 => place = 0,
+            1 => {}
+            2 => flags |= Map::FIXED_NOREPLACE,
+            _ => flags |= Map::FIXED,
+        }
+        for (extra, rarity) in [
+            (Map::NORESERVE, 12),
+            (Map::POPULATE, 12),
+            (Map::LOCKED, 24),
+            (Map::STACK, 24),
+            (Map::DENYWRITE, 48),
+        ] {
+            if self.one_in(rarity) {
+                flags |= extra;
+            }
+        }
+        let mut flags = flags.bits();
+        if self.one_in(WRONG * 4) {
+            flags &= !MAP_TYPE;
+            flags |= self.0.u64(..8);
+        }
+        let offset = if self.one_in(WRONG * 4) { self.0.u64(..2 * PAGE) } else { 0 };
+        Line::Call(nr::MMAP, [place, length, self.prot(), flags, u64::MAX, offset])
+    }
+
+    fn mremap(&mut self) -> Line {
+        let (old, old_length) = self.range();
+        let new_length = if self.0.bool() { old_length } else { self.length() };
+        let mut flags = match self.0.u32(..8) {
+            0 => 0,
+            1 | 2 => MREMAP_MAYMOVE,
+            3 => MREMAP_FIXED,
+            4 => MREMAP_MAYMOVE | MREMAP_DONTUNMAP,
+            _ => MREMAP_MAYMOVE | MREMAP_FIXED,
+        };
+        if self.one_in(12) {
+            flags |= MREMAP_DONTUNMAP;
+        }
+        if self.one_in(WRONG * 4) {
+            flags |= 8;
+        }
+        let old_length = if self.one_in(48) { 0 } else { old_length };
+        let new = if self.one_in(WRONG * 2) { self.byte() } else { self.page() };
+        Line::Call(nr::MREMAP, [old, old_length, new_length, flags, new, 0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_gives_the_same_program_always() {
+        assert_eq!(program(5, 300, &[]), program(5, 300, &[]));
+        assert_ne!(program(5, 300, &[]).lines, program(6, 300, &[]).lines);
+    }
+
+    #[test]
+    fn a_program_has_its_length_and_makes_every_kind_of_call() {
+        let made = program(1, 3000, &[]);
+        assert_eq!(made.lines.len(), 3000);
+        for number in
+            [nr::MMAP, nr::MUNMAP, nr::MPROTECT, nr::MREMAP, nr::MADVISE, nr::MLOCK, nr::MLOCK2, nr::MSYNC]
+        {
+            assert!(
+                made.lines.iter().any(|line| matches!(line, Line::Call(made, _) if *made == number)),
+                "{number}"
+            );
+        }
+        assert!(made.lines.iter().any(|line| matches!(line, Line::Residency(..))));
+        assert_eq!(program(1, 1, &[]).lines.len(), 1);
+    }
+
+    #[test]
+    fn only_the_calls_that_are_named_are_made() {
+        let made = program(1, 500, &["mremap".to_owned()]);
+        assert_eq!(made.lines.len(), 500);
+        assert!(made.lines.iter().all(|line| line.call().is_none_or(|name| name == "mremap")));
+    }
+}

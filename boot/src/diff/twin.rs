@@ -1,0 +1,222 @@
+//! One program on both systems: how it ended and what it wrote.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::io::{Read as _, Seek as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use similar::{ChangeTag, TextDiff};
+use wait_timeout::ChildExt as _;
+
+use crate::args::DiffArgs;
+use crate::args::Order;
+use crate::build::Kernel;
+use crate::capture::{self, Shape};
+use crate::errors::usage;
+use crate::fate::Fate;
+use crate::guest::{self, LogLevel};
+use crate::initramfs::{self, Initramfs};
+use crate::program;
+use crate::qemu::Clock;
+use crate::session::Ending;
+
+/// Lines of the same on each side of a difference that are shown.
+const CONTEXT: usize = 3;
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Exited(u8),
+    Killed(u8),
+    TimedOut,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Exited(status) => write!(f, "exit status {status}"),
+            End::Killed(signal) => write!(f, "killed by signal {signal}"),
+            End::TimedOut => f.write_str("did not end in time"),
+        }
+    }
+}
+
+/// What one system made of a program.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) output: Vec<u8>,
+    pub(super) end: End,
+}
+
+/// A program to run: a static ELF file, its arguments, and the files that it finds.
+pub(super) struct Subject<'s> {
+    pub(super) program: &'s Path,
+    pub(super) args: &'s [OsString],
+    /// The working directory on the host; `/` on ours.
+    pub(super) directory: Option<&'s Path>,
+    pub(super) timeout: Duration,
+}
+
+impl Subject<'_> {
+    /// Its name as the program sees it.
+    fn name(&self) -> Result<String> {
+        let name = self.program.file_name().and_then(|name| name.to_str());
+        name.map(|name| format!("/bin/{name}"))
+            .ok_or_else(|| usage(format!("{}: the name is not UTF-8", self.program.display())))
+    }
+
+    /// Runs it on the host, with no standard input and no environment.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(super) fn on_linux(&self) -> Result<Run> {
+        let mut output = tempfile::tempfile()?;
+        let program = fs::canonicalize(self.program)?;
+        let mut command = Command::new(program);
+        command
+            .arg0(self.name()?)
+            .args(self.args)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output.try_clone()?);
+        if let Some(directory) = self.directory {
+            command.current_dir(directory);
+        }
+        let mut child =
+            command.spawn().with_context(|| format!("cannot start {}", self.program.display()))?;
+        let end = match child.wait_timeout(self.timeout)? {
+            Some(status) => {
+                let number = |number: i32| u8::try_from(number).unwrap_or_default();
+                match status.signal() {
+                    Some(signal) => End::Killed(number(signal)),
+                    None => End::Exited(number(status.code().unwrap_or_default())),
+                }
+            }
+            None => {
+                child.kill()?;
+                child.wait()?;
+                End::TimedOut
+            }
+        };
+        let mut bytes = Vec::new();
+        output.rewind()?;
+        output.read_to_end(&mut bytes)?;
+        Ok(Run { output: bytes, end })
+    }
+
+    /// Runs it on our kernel.
+    ///
+    /// # Errors
+    /// When the machine cannot be started, or the kernel panics.
+    pub(super) fn on_ours(&self, kernel: &Path, shape: Shape, munmap: Order) -> Result<Run> {
+        let mut ramdisk = Initramfs::default();
+        if let Some(directory) = self.directory {
+            ramdisk.directory(directory)?;
+        }
+        let name = self.name()?;
+        ramdisk.file(name.trim_start_matches('/'), 0o755, fs::read(self.program)?);
+        ramdisk.first_process(&name, self.args);
+        ramdisk.command_line(&initramfs::command_line(&guest::words(munmap, LogLevel::Warn, "run"), None));
+        let captured = capture::run(kernel, ramdisk, shape, self.timeout)?;
+        let end = match (captured.ending, captured.fate) {
+            (Ending::TimedOut, _) => End::TimedOut,
+            (Ending::Ended, Fate::Exited(status)) => End::Exited(status),
+            (Ending::Ended, Fate::Killed(signal)) => End::Killed(signal),
+            (ending, fate) => {
+                eprint!("{}", String::from_utf8_lossy(&captured.log));
+                bail!("our kernel did not come to the program's end: {ending:?}, {fate:?}");
+            }
+        };
+        Ok(Run { output: captured.output, end })
+    }
+}
+
+/// Runs the program on both and shows where they differ.
+///
+/// # Errors
+/// A mistake in the arguments, or one of the two cannot be run.
+pub(super) fn diff(path: &Path, args: &DiffArgs) -> Result<u8> {
+    program::read(path)?;
+    let kernel = guest::kernel(args.machine.kernel.as_deref(), Kernel::Release)?;
+    let subject = Subject {
+        program: path,
+        args: &args.args,
+        directory: args.initramfs.as_deref(),
+        timeout: Duration::from_secs(args.timeout),
+    };
+    let linux = subject.on_linux()?;
+    let shape = Shape { smp: args.machine.smp, memory: args.machine.memory, clock: Clock::Host };
+    let ours = subject.on_ours(&kernel, shape, args.munmap)?;
+    let Some(difference) = difference(&linux, &ours) else {
+        println!("the same on Linux and here: {}, {} bytes of output", ours.end, ours.output.len());
+        return Ok(0);
+    };
+    print!("{difference}");
+    Ok(1)
+}
+
+/// How two runs differ, for people; none if they do not.
+fn difference(linux: &Run, ours: &Run) -> Option<String> {
+    if linux == ours {
+        return None;
+    }
+    let (left, right) = (String::from_utf8_lossy(&linux.output), String::from_utf8_lossy(&ours.output));
+    let mut text = String::from("- Linux\n+ here\n");
+    let lines = TextDiff::from_lines(left.as_ref(), right.as_ref());
+    for group in lines.grouped_ops(CONTEXT) {
+        for change in group.iter().flat_map(|part| lines.iter_changes(part)) {
+            let sign = match change.tag() {
+                ChangeTag::Delete => '-',
+                ChangeTag::Insert => '+',
+                ChangeTag::Equal => ' ',
+            };
+            text.push_str(&format!("{sign} {}", change.to_string_lossy()));
+            if change.missing_newline() {
+                text.push('\n');
+            }
+        }
+    }
+    if linux.end != ours.end {
+        text.push_str(&format!("- {}\n+ {}\n", linux.end, ours.end));
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(output: &str, end: End) -> Run {
+        Run { output: output.as_bytes().to_vec(), end }
+    }
+
+    #[test]
+    fn equal_runs_have_no_difference() {
+        assert_eq!(difference(&run("a\n", End::Exited(0)), &run("a\n", End::Exited(0))), None);
+    }
+
+    #[test]
+    fn lines_and_ends_that_differ_are_shown() {
+        let (linux, ours) = (run("a\nb\nc\n", End::Exited(0)), run("a\nx\nc\n", End::Killed(11)));
+        let text = difference(&linux, &ours).expect("they differ");
+        assert!(text.contains("- b\n+ x\n  c\n"), "{text}");
+        assert!(text.contains("- exit status 0\n+ killed by signal 11\n"), "{text}");
+    }
+
+    #[test]
+    fn a_program_runs_on_the_host_with_its_end_and_both_outputs() {
+        let (shell, args) =
+            (Path::new("/bin/sh"), ["-c", "echo $0; echo error >&2; exit 7"].map(OsString::from));
+        let subject =
+            Subject { program: shell, args: &args, directory: None, timeout: Duration::from_secs(600) };
+        let run = subject.on_linux().expect("there is a shell");
+        assert_eq!(run.end, End::Exited(7));
+        assert_eq!(String::from_utf8_lossy(&run.output), "/bin/sh\nerror\n");
+    }
+}
