@@ -48,7 +48,8 @@ const ADVICE: [u64; 24] = [
 
 /// Program `number` of `length` lines, with the calls of these names only (all, if there are none).
 pub(super) fn program(number: u64, length: usize, only: &[String]) -> Program {
-    let mut maker = Maker(Rng::with_seed(number));
+    let mut rng = Rng::with_seed(number);
+    let mut maker = Maker { locks: rng.bool(), rng };
     let wanted =
         |line: &Line| only.is_empty() || line.call().is_none_or(|name| only.iter().any(|only| only == name));
     let lines = std::iter::repeat_with(|| maker.line()).filter(wanted);
@@ -57,29 +58,34 @@ pub(super) fn program(number: u64, length: usize, only: &[String]) -> Program {
     Program { number, lines }
 }
 
-struct Maker(Rng);
+struct Maker {
+    rng: Rng,
+    /// Whether the program locks memory. If not, it moves memory with `MREMAP_DONTUNMAP`. Not both: Linux 6.18 then counts
+    /// pages as locked for ever, and we do not.
+    locks: bool,
+}
 
 impl Maker {
     fn one_in(&mut self, count: u32) -> bool {
-        self.0.u32(..count) == 0
+        self.rng.u32(..count) == 0
     }
 
     /// The address of a page: mostly near the middle.
     fn page(&mut self) -> u64 {
-        let page = match self.0.u32(..20) {
-            0 => self.0.u64(..PAGES),
-            1 => PAGES / 2 + self.0.u64(..4) - 2,
-            _ => PAGES / 2 - NEAR / 2 + self.0.u64(..NEAR),
+        let page = match self.rng.u32(..20) {
+            0 => self.rng.u64(..PAGES),
+            1 => PAGES / 2 + self.rng.u64(..4) - 2,
+            _ => PAGES / 2 - NEAR / 2 + self.rng.u64(..NEAR),
         };
         ARENA + page * PAGE
     }
 
     /// A number of pages, in bytes: mostly few.
     fn length(&mut self) -> u64 {
-        let pages = match self.0.u32(..16) {
-            0 => 1 + self.0.u64(..NEAR),
+        let pages = match self.rng.u32(..16) {
+            0 => 1 + self.rng.u64(..NEAR),
             1 => 16,
-            _ => 1 + self.0.u64(..6),
+            _ => 1 + self.rng.u64(..6),
         };
         pages * PAGE
     }
@@ -90,22 +96,22 @@ impl Maker {
         if !self.one_in(WRONG) {
             return (address, length);
         }
-        match self.0.u32(..6) {
-            0 => (address + 1 + self.0.u64(..PAGE - 1), length),
-            1 => (address, length - self.0.u64(1..PAGE)),
+        match self.rng.u32(..6) {
+            0 => (address + 1 + self.rng.u64(..PAGE - 1), length),
+            1 => (address, length - self.rng.u64(1..PAGE)),
             2 => (address, 0),
-            3 => (address, u64::MAX - self.0.u64(..3) * PAGE),
+            3 => (address, u64::MAX - self.rng.u64(..3) * PAGE),
             4 => (address, 1 << 47),
             _ => (u64::MAX << 12, length),
         }
     }
 
     fn prot(&mut self) -> u64 {
-        if self.one_in(64) { 0x10 } else { self.0.choice(PROTS).unwrap_or_default().bits() }
+        if self.one_in(64) { 0x10 } else { self.rng.choice(PROTS).unwrap_or_default().bits() }
     }
 
     fn line(&mut self) -> Line {
-        match self.0.u32(..1000) {
+        match self.rng.u32(..1000) {
             0..200 => self.mmap(),
             200..310 => self.on_range(nr::MUNMAP, [0; 4]),
             310..430 => {
@@ -114,17 +120,17 @@ impl Maker {
             }
             430..520 => self.mremap(),
             520..620 => {
-                let advice = self.0.choice(ADVICE).unwrap_or_default();
+                let advice = self.rng.choice(ADVICE).unwrap_or_default();
                 self.on_range(nr::MADVISE, [advice, 0, 0, 0])
             }
-            620..650 => self.on_range(nr::MLOCK, [0; 4]),
-            650..665 => {
-                let flags = self.0.u64(..3);
+            620..650 if self.locks => self.on_range(nr::MLOCK, [0; 4]),
+            650..665 if self.locks => {
+                let flags = self.rng.u64(..3);
                 self.on_range(nr::MLOCK2, [flags, 0, 0, 0])
             }
             665..695 => self.on_range(nr::MUNLOCK, [0; 4]),
             695..710 => {
-                let flags = self.0.u64(..8);
+                let flags = self.rng.u64(..8);
                 self.on_range(nr::MSYNC, [flags, 0, 0, 0])
             }
             710..711 => self.on_range(nr::MSEAL, [0; 4]),
@@ -133,15 +139,15 @@ impl Maker {
                 let (address, length) = self.range();
                 Line::Residency(address, length)
             }
-            745..755 => Line::Fork(self.0.u8(..)),
+            745..755 => Line::Fork(self.rng.u8(..)),
             755..775 => Line::Maps,
             775..880 => Line::Read(self.byte()),
-            _ => Line::Write(self.byte(), self.0.u8(1..)),
+            _ => Line::Write(self.byte(), self.rng.u8(1..)),
         }
     }
 
     fn byte(&mut self) -> u64 {
-        self.page() + self.0.u64(..PAGE)
+        self.page() + self.rng.u64(..PAGE)
     }
 
     /// A call on a range, with the arguments behind it.
@@ -155,7 +161,7 @@ impl Maker {
         let (address, length) = self.range();
         let mut flags = Map::ANONYMOUS | if self.one_in(4) { Map::SHARED } else { Map::PRIVATE };
         let mut place = address;
-        match self.0.u32(..12) {
+        match self.rng.u32(..12) {
             0 => place = 0,
             1 => {}
             2 => flags |= Map::FIXED_NOREPLACE,
@@ -163,9 +169,9 @@ impl Maker {
         }
         for (extra, rarity) in [
             (Map::NORESERVE, 12),
-            (Map::POPULATE, 12),
-            (Map::LOCKED, 24),
             (Map::STACK, 24),
+            (Map::POPULATE, 12),
+            (Map::LOCKED, if self.locks { 24 } else { u32::MAX }),
             (Map::DENYWRITE, 48),
         ] {
             if self.one_in(rarity) {
@@ -175,23 +181,23 @@ impl Maker {
         let mut flags = flags.bits();
         if self.one_in(WRONG * 4) {
             flags &= !MAP_TYPE;
-            flags |= self.0.u64(..8);
+            flags |= self.rng.u64(..8);
         }
-        let offset = if self.one_in(WRONG * 4) { self.0.u64(..2 * PAGE) } else { 0 };
+        let offset = if self.one_in(WRONG * 4) { self.rng.u64(..2 * PAGE) } else { 0 };
         Line::Call(nr::MMAP, [place, length, self.prot(), flags, u64::MAX, offset])
     }
 
     fn mremap(&mut self) -> Line {
         let (old, old_length) = self.range();
-        let new_length = if self.0.bool() { old_length } else { self.length() };
-        let mut flags = match self.0.u32(..8) {
+        let new_length = if self.rng.bool() { old_length } else { self.length() };
+        let mut flags = match self.rng.u32(..8) {
             0 => 0,
             1 | 2 => MREMAP_MAYMOVE,
             3 => MREMAP_FIXED,
-            4 => MREMAP_MAYMOVE | MREMAP_DONTUNMAP,
+            4 if !self.locks => MREMAP_MAYMOVE | MREMAP_DONTUNMAP,
             _ => MREMAP_MAYMOVE | MREMAP_FIXED,
         };
-        if self.one_in(12) {
+        if !self.locks && self.one_in(12) {
             flags |= MREMAP_DONTUNMAP;
         }
         if self.one_in(WRONG * 4) {
