@@ -39,6 +39,14 @@ pub fn needs_mseal() {
     }
 }
 
+/// Skips the program where the kernel has no guards, or none but in private memory: Linux before 6.15.
+pub fn needs_guards() {
+    let shared = mmap(0, PAGE, Prot::READ_WRITE, Map::SHARED).expect("mmap");
+    if crate::sys::madvise(shared, PAGE, abi::mman::MADV_GUARD_INSTALL) == Err(Errno::EINVAL) {
+        crate::skip::skip(format_args!("this Linux has no guards"));
+    }
+}
+
 /// Writes a different byte to the start of each of `pages` pages: see [`check_stamps`].
 pub fn stamp(address: u64, pages: u64) {
     for page in 0..pages {

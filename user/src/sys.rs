@@ -46,6 +46,11 @@ pub fn mseal(address: u64, length: u64) -> Result<u64, Errno> {
     syscall3(nr::MSEAL, address, length, 0)
 }
 
+/// `madvise`; the advice is one of `MADV_`.
+pub fn madvise(address: u64, length: u64, advice: u64) -> Result<u64, Errno> {
+    syscall3(nr::MADVISE, address, length, advice)
+}
+
 /// `brk`: the end of the heap after the call, whether it moved or not. Never an error.
 pub fn brk(address: u64) -> u64 {
     raw(nr::BRK, [address, 0, 0, 0, 0, 0])

@@ -15,12 +15,16 @@ pub enum MmError {
     Fault,
     /// The page lies beyond the end of what is mapped there. Only faults meet it.
     BeyondEnd,
+    /// There is a guard on the page. Only faults meet it.
+    Guarded,
     /// The mapping does not permit this access.
     Access,
     /// Not allowed: sealed (E5, E12), below `mmap_min_addr`, or over a lock limit.
     NotPermitted,
     /// Over the limit of locked memory (`RLIMIT_MEMLOCK`).
     Again,
+    /// What is mapped there cannot do it.
+    NotSupported,
     /// A fatal signal came while waiting for a lock (E1, E15).
     Interrupted,
 }
@@ -32,10 +36,11 @@ impl From<MmError> for Errno {
             MmError::Invalid => Errno::EINVAL,
             MmError::Exists => Errno::EEXIST,
             MmError::Fault => Errno::EFAULT,
-            MmError::BeyondEnd => Errno::EFAULT,
+            MmError::BeyondEnd | MmError::Guarded => Errno::EFAULT,
             MmError::Access => Errno::EACCES,
             MmError::NotPermitted => Errno::EPERM,
             MmError::Again => Errno::EAGAIN,
+            MmError::NotSupported => Errno::EOPNOTSUPP,
             MmError::Interrupted => Errno::EINTR,
         }
     }

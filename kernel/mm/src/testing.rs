@@ -151,7 +151,9 @@ impl Machine {
                     state.cached.push(Cached { space, page, frame, what: What::Leaf(protection) });
                     return Some((frame, protection));
                 }
-                PteView::Leaf { protection: Protection::None, .. } | PteView::Absent => return None,
+                PteView::Leaf { protection: Protection::None, .. } | PteView::Absent | PteView::Guard => {
+                    return None;
+                }
                 view => panic!("{view:?} in a table of level {level}"),
             }
         }

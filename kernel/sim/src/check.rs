@@ -9,7 +9,7 @@ use mm::space::AddressSpace;
 use mm::vma::{Backing as MmBacking, VmaFlags, VmaInfo};
 
 use crate::machine::{CPUS, Machine, Mapped, Seen};
-use crate::model::{AnonGroup, Area, Attributes, Backing, Growth, Model, Sharing, Sums, Touch};
+use crate::model::{Advice, AnonGroup, Area, Attributes, Backing, Growth, Model, Sharing, Sums, Touch};
 use crate::op::PAGE;
 use crate::world::{Answer, World};
 
@@ -186,10 +186,25 @@ pub(crate) fn area_of(vma: &VmaInfo) -> Area {
             noreserve: has(VmaFlags::NORESERVE),
             account: has(VmaFlags::ACCOUNT),
             sealed: has(VmaFlags::SEALED),
+            advice: advice_of(vma.flags),
         },
         pgoff: vma.pgoff,
         group: vma.anon.map(|id| AnonGroup { number: id.0, inherited: id.is_inherited() }),
     }
+}
+
+fn advice_of(flags: VmaFlags) -> Advice {
+    let pairs = [
+        (VmaFlags::RANDOM, Advice::RANDOM),
+        (VmaFlags::SEQUENTIAL, Advice::SEQUENTIAL),
+        (VmaFlags::DONTFORK, Advice::DONTFORK),
+        (VmaFlags::WIPEONFORK, Advice::WIPEONFORK),
+        (VmaFlags::DONTDUMP, Advice::DONTDUMP),
+        (VmaFlags::HUGEPAGE, Advice::HUGEPAGE),
+        (VmaFlags::NOHUGEPAGE, Advice::NOHUGEPAGE),
+        (VmaFlags::MERGEABLE, Advice::MERGEABLE),
+    ];
+    pairs.into_iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, advice)| advice).collect()
 }
 
 fn list(areas: &[Area]) -> String {
@@ -205,5 +220,6 @@ pub(crate) fn seen_of(space: &AddressSpace<'_, Machine>, model: &Model) -> Seen 
             objects.push(object.root());
         }
     });
-    Seen { root: space.root(), mapped: model.areas().map(mapped).collect(), objects }
+    let guards = model.guards().collect();
+    Seen { root: space.root(), mapped: model.areas().map(mapped).collect(), guards, objects }
 }

@@ -1,5 +1,7 @@
 //! Operations in which one fallible step is refused, and what may be left of them.
 
+use std::collections::BTreeSet;
+
 use abi::Errno;
 use abi::mman::MREMAP_FIXED;
 
@@ -64,6 +66,7 @@ impl World<'_> {
             // What would have failed anyway may say so, where the refused step was none that it minds.
             Answer::Failed(errno) => {
                 matches!(errno, Errno::ENOMEM | Errno::EINTR)
+                    || (errno == Errno::EAGAIN && matches!(op, Op::Madvise { .. }))
                     || answer == predict(&mut self.system.clone(), process, op, 0)
             }
             Answer::OutOfMemory => matches!(op, Op::Touch { .. }),
@@ -109,13 +112,15 @@ impl World<'_> {
     /// Whether what was written in `system` to pages of the process that can be read is in memory.
     fn has_words_of(&self, process: usize, system: &System) -> bool {
         let root = self.space_of(process).root();
-        system.written(process).into_iter().all(|address| {
-            let area = system.process(process).area_at(address / PAGE);
-            let private = area.is_some_and(|area| area.attributes.sharing == Sharing::Private);
-            // An object keeps pages that no entry leads to.
-            let word = self.machine.word_at(root, address).or(private.then_some(0));
-            word.is_none_or(|word| system.peek(process, address) == Some(word))
-        })
+        let guards = system.process(process).guards();
+        guards.eq(self.machine.guards(root))
+            && system.written(process).into_iter().all(|address| {
+                let area = system.process(process).area_at(address / PAGE);
+                let private = area.is_some_and(|area| area.attributes.sharing == Sharing::Private);
+                // An object keeps pages that no entry leads to.
+                let word = self.machine.word_at(root, address).or(private.then_some(0));
+                word.is_none_or(|word| system.peek(process, address) == Some(word))
+            })
     }
 
     /// The states that `op` may leave when a step of it was refused and it answered `answer`.
@@ -139,6 +144,13 @@ impl World<'_> {
             }
             Op::Mseal { address, length, flags } => {
                 let part = |model: &mut Model, length| model.mseal(address, length, flags).is_ok();
+                outcomes.extend(parts_done(&before, process, address, length, part));
+            }
+            Op::Madvise { address, length, advice } => {
+                // Holes do not stop it.
+                let part = |model: &mut Model, length| {
+                    matches!(model.madvise(address, length, advice), Ok(()) | Err(Errno::ENOMEM))
+                };
                 outcomes.extend(parts_done(&before, process, address, length, part));
             }
             Op::Mremap(call) => outcomes.extend(stages(&before, process, call)),
@@ -168,8 +180,8 @@ impl World<'_> {
     }
 }
 
-/// `before` with the operation done up to the end of each area that ends inside `[address, address + length)`, where that
-/// works: for operations that go from area to area.
+/// `before` with the operation done up to the end of each area that ends inside `[address, address + length)`, and up to each
+/// border of a page table, where that works: for operations that go from area to area, or from table to table.
 fn parts_done(
     before: &System,
     process: usize,
@@ -178,7 +190,10 @@ fn parts_done(
     act: impl Fn(&mut Model, u64) -> bool,
 ) -> Vec<System> {
     let end = address.saturating_add(length);
-    let cuts = before.process(process).areas().map(|area| area.end * PAGE);
+    let areas = || before.process(process).areas();
+    let borders = areas().flat_map(|area| (area.start.next_multiple_of(512)..area.end).step_by(512));
+    let cuts: BTreeSet<u64> = areas().map(|area| area.end).chain(borders).map(|page| page * PAGE).collect();
+    let cuts = cuts.into_iter();
     cuts.filter(|cut| address < *cut && *cut < end)
         .filter_map(|cut| {
             let mut partly = before.clone();

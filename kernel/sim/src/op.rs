@@ -41,6 +41,15 @@ pub enum Op {
         /// 0, if it is to work.
         flags: u64,
     },
+    /// `madvise`.
+    Madvise {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        length: u64,
+        /// `MADV_`, and others.
+        advice: u64,
+    },
     /// What a loader does with a segment of an executable: private memory at exactly this place, filled later.
     Image {
         /// First page.
@@ -146,6 +155,11 @@ impl From<Mremap> for Op {
 /// `mseal`.
 pub fn mseal(address: u64, length: u64) -> Op {
     Op::Mseal { address, length, flags: 0 }
+}
+
+/// `madvise`.
+pub fn madvise(address: u64, length: u64, advice: u64) -> Op {
+    Op::Madvise { address, length, advice }
 }
 
 /// A segment of an executable, from its page `first` on, at page `page`.
@@ -258,6 +272,9 @@ impl fmt::Display for Op {
                 "Op::Mseal {{ address: {address:#x}, length: {}, flags: {flags:#x} }}",
                 Length(length)
             ),
+            Op::Madvise { address, length, advice } => {
+                write!(f, "madvise({address:#x}, {}, {advice})", Length(length))
+            }
             Op::Image { page, pages, prot, first } => {
                 write!(f, "image({page:#x}, {pages}, {}, {first})", ProtBits(prot))
             }

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use abi::mman::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, Map, Prot};
+use abi::mman::*;
 use mm::space::MunmapOrder;
 use proptest::prelude::*;
 
+use crate::model::ADVICE;
 use crate::op::{Mmap, Mremap, Op, PAGE, Touch};
 use crate::setup::Setup;
 use crate::world::World;
@@ -186,6 +187,7 @@ enum Blueprint {
     Mprotect { spot: Spot, extent: Extent, prot: u64 },
     Mremap { spot: Spot, old: Extent, new: Option<Extent>, flags: u64, target: Spot },
     Mseal { spot: Spot, extent: Extent, flags: u64 },
+    Madvise { spot: Spot, extent: Extent, advice: u64 },
     Image { spot: Spot, pages: u64, prot: u64, shift: u64 },
     Brk { pages: u64, bytes: u64 },
     Touch { cpu: u32, spot: Spot, below: u64, word: u64, touch: Touch },
@@ -227,6 +229,13 @@ impl Blueprint {
             Blueprint::Mseal { spot, extent, flags } => {
                 let address = spot.address(place);
                 Op::Mseal { address, length: extent.from(address, place), flags }
+            }
+            Blueprint::Madvise { spot, extent, advice } => {
+                let address = spot.address(place);
+                let length = extent.from(address, place);
+                let fills = matches!(advice, MADV_POPULATE_READ | MADV_POPULATE_WRITE | MADV_GUARD_INSTALL);
+                let advice = if fills && length > 32 * PAGE { MADV_NORMAL } else { advice };
+                Op::Madvise { address, length, advice }
             }
             Blueprint::Image { spot, pages, prot, shift } => {
                 let page = spot.page(place);
@@ -314,6 +323,20 @@ fn flags() -> impl Strategy<Value = u64> {
         .prop_map(|(placement, sharing, more)| (Map::ANONYMOUS | placement | sharing | more).bits())
 }
 
+fn advice() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        6 => Just(MADV_DONTNEED),
+        3 => Just(MADV_GUARD_INSTALL),
+        2 => Just(MADV_GUARD_REMOVE),
+        2 => Just(MADV_DONTFORK),
+        2 => Just(MADV_WIPEONFORK),
+        2 => Just(MADV_POPULATE_READ),
+        2 => Just(MADV_POPULATE_WRITE),
+        10 => (0..ADVICE.len()).prop_map(|index| ADVICE[index]),
+        1 => any::<u64>(),
+    ]
+}
+
 /// A private mapping to read and write, to begin with.
 fn mapping() -> impl Strategy<Value = Blueprint> {
     let populate = prop_oneof![Just(Map::empty()), Just(Map::POPULATE)];
@@ -360,6 +383,8 @@ fn blueprint() -> impl Strategy<Value = Blueprint> {
         8 => remapping(),
         1 => (spot(), prop_oneof![3 => short(), 1 => extent()], prop_oneof![15 => Just(0_u64), 1 => any::<u64>()])
             .prop_map(|(spot, extent, flags)| Blueprint::Mseal { spot, extent, flags }),
+        9 => (spot(), prop_oneof![3 => short(), 1 => extent()], advice())
+            .prop_map(|(spot, extent, advice)| Blueprint::Madvise { spot, extent, advice }),
         2 => (spot(), 1..=5_u64, 0..8_u64, prop_oneof![5 => Just(0_u64), 1 => Just(1)])
             .prop_map(|(spot, pages, prot, shift)| Blueprint::Image { spot, pages, prot, shift }),
         2 => (0..24_u64, prop_oneof![Just(0), 1..PAGE])

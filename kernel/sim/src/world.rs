@@ -315,6 +315,7 @@ pub(crate) fn system_call(space: &AddressSpace<'_, Machine>, op: Op) -> Option<A
             space.mremap(old, old_length, new_length, flags, new)
         }
         Op::Mseal { address, length, flags } => space.mseal(address, length, flags).map(done),
+        Op::Madvise { address, length, advice } => space.madvise(address, length, advice).map(done),
         Op::Image { page, pages, prot, first } => {
             let range = PageRange::from_start(Page::new(page), pages).ok_or(MmError::Invalid);
             let source = Source::Image { first_page: first };
@@ -342,6 +343,7 @@ pub(crate) fn predict(system: &mut System, process: usize, op: Op, value: u64) -
             model.mremap(old, old_length, new_length, flags, new)
         }
         Op::Mseal { address, length, flags } => model.mseal(address, length, flags).map(done),
+        Op::Madvise { address, length, advice } => model.madvise(address, length, advice).map(done),
         Op::Image { page, pages, prot, first } => {
             model.map_image(page, pages, Prot::from_bits_retain(prot), first)
         }

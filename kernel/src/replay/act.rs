@@ -30,6 +30,7 @@ pub(super) enum Call {
     Mprotect { address: u64, length: u64, prot: u64 },
     Mremap { old: u64, old_length: u64, new_length: u64, flags: u64, new: u64 },
     Mseal { address: u64, length: u64, flags: u64 },
+    Madvise { address: u64, length: u64, advice: u64 },
     Image { page: u64, pages: u64, prot: u64, first: u64 },
     Brk { address: u64 },
     Fork,
@@ -77,6 +78,7 @@ impl Act {
                 Call::Mremap { old, old_length, new_length, flags, new }
             }
             ("mseal", &[address, length, flags]) => Call::Mseal { address, length, flags },
+            ("madvise", &[address, length, advice]) => Call::Madvise { address, length, advice },
             ("image", &[page, pages, prot, first]) => Call::Image { page, pages, prot, first },
             ("brk", &[address]) => Call::Brk { address },
             ("fork", []) => Call::Fork,
@@ -107,6 +109,7 @@ impl Act {
                 space.mremap(old, old_length, new_length, flags, new)
             }
             Call::Mseal { address, length, flags } => space.mseal(address, length, flags).map(done),
+            Call::Madvise { address, length, advice } => space.madvise(address, length, advice).map(done),
             Call::Image { page, pages, prot, first } => {
                 let range = PageRange::from_start(Page::new(page), pages).ok_or(MmError::Invalid);
                 let source = Source::Image { first_page: first };

@@ -5,6 +5,7 @@
 //! functions; what is below never sees a raw argument. A call that fails has changed nothing.
 #![deny(unsafe_code)]
 
+mod advice;
 mod alarm;
 mod arguments;
 mod clone;

@@ -5,8 +5,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use abi::{Errno, nr};
 
 use super::{
-    Arguments, alarm, clone, file, file_io, futex, info, kill, memory, poll, process, schedule, signal, time,
-    wait,
+    Arguments, advice, alarm, clone, file, file_io, futex, info, kill, memory, poll, process, schedule,
+    signal, time, wait,
 };
 use crate::process::Thread;
 
@@ -39,6 +39,7 @@ const CALLS: &[(u64, Handler)] = &[
     (nr::ACCESS, file::access),
     (nr::PIPE, file_io::pipe),
     (nr::MREMAP, memory::mremap),
+    (nr::MADVISE, advice::madvise),
     (nr::SCHED_YIELD, schedule::sched_yield),
     (nr::DUP, file::dup),
     (nr::DUP2, file::dup2),

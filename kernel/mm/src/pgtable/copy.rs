@@ -26,7 +26,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
 }
 
 impl<'m, P: Platform> Copy<'_, 'm, P> {
-    /// Copies all leaves of `range`, where the second tables have none. Neither of the two may write a copied page
+    /// Copies all leaves and guards of `range`, where the second tables have none. Neither of the two may write a copied page
     /// afterwards; a reference to its frame is added. What lost the right to write goes into `gather`, which is the first
     /// address space's.
     ///
@@ -83,7 +83,9 @@ impl<'m, P: Platform> Copy<'_, 'm, P> {
                 low = low.min(page);
                 high = page.up(1);
             }
-            frames.get(pte.frame());
+            if pte.is_leaf() {
+                frames.get(pte.frame());
+            }
             debug_assert_eq!(target.get(index), Pte::ABSENT);
             target.set(index, pte);
         }

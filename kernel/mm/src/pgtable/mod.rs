@@ -5,7 +5,7 @@
 //!   [512 GiB] ────► [1 GiB] ──► [2 MiB] ──► [4 KiB] ──► page         what an entry spans
 //! ```
 //!
-//! Six verbs, and what the caller holds (Documentation/mm/process_addrs.rst, munmap-semantics.md 1.5). A VMA is
+//! Seven verbs, and what the caller holds (Documentation/mm/process_addrs.rst, munmap-semantics.md 1.5). A VMA is
 //! *stable* for one who holds the mmap lock or the VMA's lock, for reading or writing.
 //!
 //! | verb | functions | the caller holds |
@@ -13,7 +13,8 @@
 //! | traverse | [`traverse`](PageTables::traverse), [`pin`](PageTables::pin) | a stable VMA over the page |
 //! | install | [`install`](PageTables::install), [`replace`](PageTables::replace) | a stable VMA over the page (never an rmap lock only) |
 //! | relocate | [`relocate`](PageTables::relocate), [`make_room`](PageTables::make_room) | the mmap write lock, and the write locks of the VMAs over both ranges |
-//! | zap | [`zap`](PageTables::zap), [`protect`](PageTables::protect) | stable VMAs over the range; or none can be found there any more |
+//! | zap | [`zap`](PageTables::zap), [`discard`](PageTables::discard), [`protect`](PageTables::protect) | stable VMAs over the range; or none can be found there any more |
+//! | guard | [`install_guards`](PageTables::install_guards), [`remove_guards`](PageTables::remove_guards) | stable VMAs over the range |
 //! | copy | [`copy_to`](PageTables::copy_to) | the mmap lock (write) and VMA write locks over the range; the copy is nobody else's yet |
 //! | free | [`free`](PageTables::free) | no VMA can be found between floor and ceiling, and the range is zapped (I20) |
 //!
@@ -24,6 +25,7 @@
 
 mod copy;
 mod free;
+mod guard;
 mod pte;
 mod relocate;
 mod table;

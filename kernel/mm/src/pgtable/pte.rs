@@ -48,6 +48,8 @@ impl Protection {
 
 /// Software bit: the entry maps a frame rather than leading to a table, be it present or not.
 const LEAF: Flags = Flags::BIT_9;
+/// Software bit of an entry that is nothing else: an access is SIGSEGV.
+const GUARD: Flags = Flags::BIT_10;
 /// Bits of the frame's address.
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
@@ -55,7 +57,7 @@ const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 ///
 /// | `LEAF` | present | meaning |
 /// | --- | --- | --- |
-/// | 0 | 0 | absent; all bits are 0 |
+/// | 0 | 0 | absent; all bits are 0. Or a guard; all bits but one |
 /// | 0 | 1 | leads to a table |
 /// | 1 | 1 | maps a frame |
 /// | 1 | 0 | keeps a frame that may not be accessed ([`Protection::None`]) |
@@ -80,11 +82,15 @@ pub enum PteView {
         /// What user code may do with it.
         protection: Protection,
     },
+    /// No page, and there shall be none: a guard (`MADV_GUARD_INSTALL`).
+    Guard,
 }
 
 impl Pte {
     /// Nothing.
     pub const ABSENT: Pte = Pte(0);
+    /// A guard: no page, and faults do not bring one.
+    pub const GUARD: Pte = Pte(GUARD.bits());
 
     /// The entry with these bits.
     #[inline]
@@ -135,6 +141,8 @@ impl Pte {
             PteView::Leaf { frame: self.frame(), protection: self.protection() }
         } else if self.is_present() {
             PteView::Table(self.frame())
+        } else if self.0 == Pte::GUARD.0 {
+            PteView::Guard
         } else {
             PteView::Absent
         }
@@ -144,6 +152,12 @@ impl Pte {
     #[inline]
     pub const fn is_absent(self) -> bool {
         self.0 == 0
+    }
+
+    /// Whether it maps a frame, be it present or not.
+    #[inline]
+    pub const fn is_leaf(self) -> bool {
+        self.0 & LEAF.bits() != 0
     }
 
     /// Whether the processor follows it.
@@ -157,7 +171,7 @@ impl Pte {
     pub(super) const fn as_table(self) -> Option<Frame> {
         match self.view() {
             PteView::Table(frame) => Some(frame),
-            PteView::Absent | PteView::Leaf { .. } => None,
+            PteView::Absent | PteView::Leaf { .. } | PteView::Guard => None,
         }
     }
 

@@ -46,6 +46,12 @@ impl Table {
         self.entry(index).store(pte.bits(), Ordering::Release);
     }
 
+    /// Replaces the entry at `index` in one step; what it was.
+    #[inline]
+    pub fn swap(&self, index: usize, pte: Pte) -> Pte {
+        Pte::from_bits(self.entry(index).swap(pte.bits(), Ordering::AcqRel))
+    }
+
     /// Replaces the entry at `index` by `new` if it is `expected`, in one step; otherwise returns what it is.
     #[inline]
     pub fn compare_exchange(&self, index: usize, expected: Pte, new: Pte) -> Result<(), Pte> {

@@ -19,17 +19,33 @@ pub enum Writable {
 }
 
 impl<'m, P: Platform> PageTables<'m, P> {
-    /// Clears all leaves of `range`; `gather` takes over their frames. The number of pages that were mapped.
+    /// Clears all entries of `range`, guards too; `gather` takes over the frames. The number of pages that were mapped.
     ///
     /// The caller has stable VMAs over the range, or none can be found there any more. Takes the page-table lock
     /// for as many entries of a leaf table as the gather has room for, and flushes between, without it.
     pub fn zap(&self, range: PageRange, gather: &mut Gather<'_, 'm, P>) -> u64 {
+        self.clear_entries(range, gather, |pte| !pte.is_absent())
+    }
+
+    /// As [`zap`](Self::zap), but leaves guards where they are.
+    pub fn discard(&self, range: PageRange, gather: &mut Gather<'_, 'm, P>) -> u64 {
+        self.clear_entries(range, gather, Pte::is_leaf)
+    }
+
+    /// Clears the entries of `range` that `goes` says.
+    #[inline]
+    fn clear_entries(
+        &self,
+        range: PageRange,
+        gather: &mut Gather<'_, 'm, P>,
+        goes: impl Fn(Pte) -> bool + Copy,
+    ) -> u64 {
         let mut pages = 0;
         self.for_each_leaf_table(range, |table, part| {
             let mut rest = Some(part);
             while let Some(part) = rest {
                 gather.flush_if_full();
-                let (zapped, next) = self.zap_entries(table, part, gather);
+                let (zapped, next) = self.zap_entries(table, part, gather, goes);
                 pages += zapped;
                 rest = PageRange::new(next, part.end());
             }
@@ -37,10 +53,16 @@ impl<'m, P: Platform> PageTables<'m, P> {
         pages
     }
 
-    /// Clears leaves of `part`, all of it in `table`, until the gather is full. The number of leaves, and the page
+    /// Clears entries of `part`, all of it in `table`, until the gather is full. The number of leaves, and the page
     /// to go on with.
     #[inline]
-    fn zap_entries(&self, table: &Table, part: PageRange, gather: &mut Gather<'_, 'm, P>) -> (u64, Page) {
+    fn zap_entries(
+        &self,
+        table: &Table,
+        part: PageRange,
+        gather: &mut Gather<'_, 'm, P>,
+        goes: impl Fn(Pte) -> bool,
+    ) -> (u64, Page) {
         let mut zapped = 0;
         let mut page = part.start();
         let mut low = part.end();
@@ -48,11 +70,13 @@ impl<'m, P: Platform> PageTables<'m, P> {
         while page < part.end() && !gather.is_full() {
             let index = index_of(page, 0);
             let pte = table.get(index);
-            if !pte.is_absent() {
+            if goes(pte) {
                 table.set(index, Pte::ABSENT);
-                gather.push(pte.frame());
-                zapped += 1;
-                low = low.min(page);
+                if pte.is_leaf() {
+                    gather.push(pte.frame());
+                    zapped += 1;
+                    low = low.min(page);
+                }
             }
             page = page.up(1);
         }

@@ -15,7 +15,7 @@ use crate::frame::{Frame, FrameKind};
 use crate::museum::Bug;
 use crate::pgtable::{Installed, Protection, Pte, PteView};
 use crate::platform::{Fallible, Platform};
-use crate::range::{Page, USER_END};
+use crate::range::{Page, PageRange, USER_END};
 use crate::schedule::Point;
 use crate::space::AddressSpace;
 use crate::space::lifetime::object_of;
@@ -94,7 +94,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
     /// The VMA that contains `page`, locked for reading, found without the mmap lock. `None` if there is none, or writers are
     /// at work there.
-    fn lock_vma_under_rcu(&self, page: Page) -> Option<ReadLocked<'m>> {
+    pub(super) fn lock_vma_under_rcu(&self, page: Page) -> Option<ReadLocked<'m>> {
         for _ in 0..LOOKUPS {
             match self.try_lock_vma(page) {
                 Ok(vma) => return Some(vma),
@@ -153,11 +153,32 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         match self.make_present(vma, page, access) {
             Ok(()) => FaultOutcome::Resolved,
             Err(MmError::BeyondEnd) => FaultOutcome::BeyondEnd,
+            Err(MmError::Guarded) => FaultOutcome::Signal(Segv::NotMapped),
             Err(_) => FaultOutcome::OutOfMemory,
         }
     }
 
+    /// Makes all pages of `part`, a part of `vma`, present for a permitted access. Caller holds the mmap lock.
+    ///
+    /// # Errors
+    /// As [`make_present`](Self::make_present): all pages before the one where the error comes are present.
+    pub(super) fn fault_in(
+        &self,
+        map: &Map<'m, P>,
+        vma: &Vma,
+        part: PageRange,
+        access: Access,
+    ) -> Result<(), MmError> {
+        if lacks_identity(vma, access) {
+            self.prepare_anon(map, vma);
+        }
+        part.iter().try_for_each(|page| self.make_present(vma, page, access))
+    }
+
     /// Makes `page` of `vma`, which is stable, present for a permitted access.
+    ///
+    /// # Errors
+    /// [`MmError::NoMemory`], [`MmError::BeyondEnd`], [`MmError::Guarded`].
     pub(super) fn make_present(&self, vma: &Vma, page: Page, access: Access) -> Result<(), MmError> {
         self.machine.pause(Point::LookAtEntry(page));
         let flags = vma.flags();
@@ -165,6 +186,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         match pte.view() {
             PteView::Leaf { protection, .. } if access != Access::Write || protection.is_writable() => Ok(()),
             PteView::Leaf { frame, .. } => self.make_writable(vma, page, pte, frame),
+            PteView::Guard => Err(MmError::Guarded),
             _ if access != Access::Write && !flags.contains(VmaFlags::SHARED) => {
                 self.install(page, self.machine.zero_frame(), flags.protection().without_write())
             }

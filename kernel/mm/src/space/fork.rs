@@ -14,6 +14,7 @@
 //! - All of the parent's VMAs are write-locked before the first page is copied: a fault under the VMA lock alone could
 //!   otherwise make a page writable again behind the copy (Linux fb49c455323f).
 //! - The child is nobody's until it is complete: no reader ever sees it half made.
+//! - VMAs that are marked so are left out (`MADV_DONTFORK`), or begin empty (`MADV_WIPEONFORK`).
 //! - Pages that a fault brings again are left out, as on Linux: those of shared objects, and pages of zeroes in VMAs that were
 //!   never written to.
 //! - A fork that fails leaves the parent as it was, but that written pages may be read-only: the next write finds the frame its
@@ -27,7 +28,7 @@ use crate::platform::{Fallible, Platform};
 use crate::range::PAGE_SIZE;
 use crate::schedule::Point;
 use crate::space::lifetime::{allocate_vma, free_vma, lock_vma_killable, object_of};
-use crate::space::map::{Map, Totals};
+use crate::space::map::{Change, Map, Totals};
 use crate::space::{AddressSpace, Config};
 use crate::sync::{List, WriteGuard};
 use crate::tlb::Gather;
@@ -57,15 +58,17 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     fn copy_to(&self, child: &Self, parent: &WriteGuard<'_, Map<'m, P>>) -> Result<(), MmError> {
         // Nobody else has the child, so this waits for nobody.
         let mut map = child.write_unconditionally();
-        let mut vmas = self.copy_vmas(child, parent, &mut map)?;
-        map.totals = Totals { locked: 0, ..parent.totals };
+        let mut copied = Totals::default();
+        let mut vmas = self.copy_vmas(child, parent, &mut map, &mut copied)?;
+        map.totals = copied;
         map.brk_start = parent.brk_start;
         map.brk = parent.brk;
         map.stack_top = parent.stack_top;
         self.copy_pages(child, &mut vmas)
     }
 
-    /// Gives `child` a VMA for each of the parent's, which are write-locked then. All VMAs made, in a list.
+    /// Gives `child` a VMA for each of the parent's that a fork does not leave out; all of these are write-locked then. All
+    /// VMAs made, in a list. `totals`, which is zero, sums them up.
     ///
     /// # Errors
     /// [`MmError::NoMemory`] (E7, E8) or [`MmError::Interrupted`] (E15): `child` has none.
@@ -74,6 +77,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         child: &Self,
         parent: &WriteGuard<'_, Map<'m, P>>,
         map: &mut WriteGuard<'_, Map<'m, P>>,
+        totals: &mut Totals,
     ) -> Result<List<'m, Vma>, MmError> {
         let section = WriteSection::new(parent.sequence());
         let child_section = WriteSection::new(map.sequence());
@@ -83,6 +87,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             return Err(MmError::NoMemory);
         }
         let copied = self.vmas.duplicate(&parent.token, &child.vmas, &mut map.token, |_, vma| {
+            if vma.flags().contains(VmaFlags::DONTFORK) {
+                return Ok(None);
+            }
             let parent = if self.machine.has(Bug::ForkWithoutLock) {
                 vma.pretend_locked()
             } else {
@@ -96,6 +103,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 object.hold(self.machine);
             }
             locked.attach();
+            totals.vmas += 1;
+            totals.account(info.flags, info.range.pages(), Change::Add);
             made.push(fresh);
             Ok(Some(fresh))
         });
@@ -112,9 +121,10 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         Ok(made)
     }
 
-    /// What the copy of a parent's VMA is.
+    /// What the copy of a parent's VMA is. One that is to be wiped begins as if it had never been written to.
     fn inherit(&self, vma: VmaInfo) -> VmaInfo {
-        let anon = vma.anon.map(|_| self.new_anon_id().inherited());
+        let kept = vma.anon.filter(|_| !vma.flags.contains(VmaFlags::WIPEONFORK));
+        let anon = kept.map(|_| self.new_anon_id().inherited());
         VmaInfo { flags: vma.flags - VmaFlags::LOCKED, anon, ..vma }
     }
 

@@ -3,6 +3,7 @@
 //! Locks: the mmap lock guards the [`Map`](map::Map), and with its write half the VMAs; page tables have a lock of
 //! their own inside. Every operation takes what it needs; callers hold nothing.
 
+mod advice;
 mod brk;
 mod check;
 mod edit;
@@ -11,6 +12,7 @@ mod fault;
 mod fork;
 mod gather;
 mod lifetime;
+mod madvise;
 mod map;
 mod mmap;
 mod mprotect;

@@ -90,12 +90,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// silently without memory, as Linux does.
     fn fault_in_copies(&self, map: &Map<'m, P>, part: PageRange) {
         let Some(vma) = self.vma_at(map, part.start()) else { return };
-        self.prepare_anon(map, vma);
-        for page in part.iter() {
-            if self.make_present(vma, page, Access::Write).is_err() {
-                return;
-            }
-        }
+        let _ = self.fault_in(map, vma, part, Access::Write);
     }
 
     /// The range that `PROT_GROWSDOWN` or `PROT_GROWSUP` extends.

@@ -27,6 +27,22 @@ bitflags! {
         const LOCKED = 1 << 7;
         /// Range and permissions stay as they are until the address space goes (`mseal`).
         const SEALED = 1 << 8;
+        /// Accesses will be random (`MADV_RANDOM`).
+        const RANDOM = 1 << 16;
+        /// Accesses will be in ascending order (`MADV_SEQUENTIAL`).
+        const SEQUENTIAL = 1 << 17;
+        /// A fork leaves it out (`MADV_DONTFORK`).
+        const DONTFORK = 1 << 18;
+        /// The child of a fork finds it empty (`MADV_WIPEONFORK`).
+        const WIPEONFORK = 1 << 19;
+        /// A core dump leaves it out (`MADV_DONTDUMP`).
+        const DONTDUMP = 1 << 20;
+        /// Worth huge pages (`MADV_HUGEPAGE`).
+        const HUGEPAGE = 1 << 21;
+        /// Not worth huge pages (`MADV_NOHUGEPAGE`).
+        const NOHUGEPAGE = 1 << 22;
+        /// Equal pages may be merged (`MADV_MERGEABLE`).
+        const MERGEABLE = 1 << 23;
     }
 }
 

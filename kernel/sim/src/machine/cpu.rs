@@ -7,6 +7,7 @@ use mm::platform::Cpu;
 use mm::vma::Access;
 
 use super::arena::POISON;
+use super::oracle::SOFT_LEAF;
 use super::walker::{self, Leaf, Reached};
 use super::{CPUS, Machine, lock};
 use crate::model::{Fault, Touch};
@@ -137,7 +138,12 @@ impl Machine {
     /// The first word of every page that has an entry in the address space with this root table, as it is in memory.
     pub(crate) fn first_words(&self, root: Frame) -> BTreeMap<u64, u64> {
         let word = |(page, entry): (u64, u64)| (page, self.arena.load(walker::frame_of(entry), 0));
-        walker::scan(&self.arena, u64::from(root.number())).pages.into_iter().map(word).collect()
+        walker::scan(&self.arena, u64::from(root.number()))
+            .pages
+            .into_iter()
+            .filter(|(_, entry)| entry & SOFT_LEAF != 0)
+            .map(word)
+            .collect()
     }
 
     /// Loads or stores the word at `address` in the frame of `leaf`.

@@ -12,7 +12,9 @@ use super::walker::{self, ACCESSED, DIRTY, NO_EXECUTE, PRESENT, Reached, Scan, U
 use super::{CPUS, Machine, lock};
 
 /// The entry keeps a frame, be it present or not (a bit for software; `mm::pgtable`).
-const SOFT_LEAF: u64 = 1 << 9;
+pub(super) const SOFT_LEAF: u64 = 1 << 9;
+/// The whole entry of a page with a guard.
+const GUARD: u64 = 1 << 10;
 
 /// A mapped range of an address space, as the oracles want to know it.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +34,8 @@ pub(crate) struct Seen {
     pub(crate) root: Frame,
     /// What is mapped, ascending.
     pub(crate) mapped: Vec<Mapped>,
+    /// The pages with a guard, ascending.
+    pub(crate) guards: Vec<u64>,
     /// The root of the object of every VMA that maps one.
     pub(crate) objects: Vec<Frame>,
 }
@@ -111,7 +115,11 @@ impl Machine {
         let mut mappings = vec![0_u32; self.arena.len()];
         let mut is_table = vec![false; self.arena.len()];
         let objects = self.check_objects(spaces.iter().flat_map(|space| space.objects.iter().copied()));
-        for Seen { root, mapped, .. } in spaces {
+        for Seen { root, mapped, guards, .. } in spaces {
+            let found = self.guards(*root);
+            if found != *guards {
+                self.violate(format!("there are guards on pages {found:x?}, and should be on {guards:x?}"));
+            }
             is_table[root.number() as usize] = true;
             let scan = walker::scan(&self.arena, u64::from(root.number()));
             self.check_tables(&scan, mapped, &mut is_table);
@@ -142,9 +150,15 @@ impl Machine {
         }
     }
 
+    /// The pages of an address space that have a guard, ascending.
+    pub(crate) fn guards(&self, root: Frame) -> Vec<u64> {
+        let pages = walker::scan(&self.arena, u64::from(root.number())).pages;
+        pages.into_iter().filter(|(_, entry)| *entry == GUARD).map(|(page, _)| page).collect()
+    }
+
     /// Every page is in a mapping that permits what its entry permits.
     fn check_pages(&self, scan: &Scan, mapped: &[Mapped], mappings: &mut [u32]) {
-        for &(page, entry) in &scan.pages {
+        for &(page, entry) in scan.pages.iter().filter(|(_, entry)| *entry != GUARD) {
             let address = page << 12;
             let frame = walker::frame_of(entry);
             let present = entry & PRESENT != 0;

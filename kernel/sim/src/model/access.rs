@@ -47,7 +47,8 @@ impl Model {
 
     /// Where the content of `page` lives, if it is mapped.
     pub(super) fn home_of(&self, page: u64) -> Option<Home> {
-        self.area_at(page).and_then(|area| self.home(area, page))
+        let area = self.area_at(page).filter(|_| !self.guards.contains(&page));
+        area.and_then(|area| self.home(area, page))
     }
 
     /// Where an access finds its page; a stack may grow to it.
@@ -69,6 +70,9 @@ impl Model {
         };
         if !allowed {
             return Err(Fault::Denied);
+        }
+        if self.guards.contains(&page) {
+            return Err(Fault::Unmapped);
         }
         self.home(&area, page).ok_or(Fault::BeyondEnd)
     }

@@ -34,6 +34,29 @@ pub enum Growth {
     Down,
 }
 
+bitflags::bitflags! {
+    /// What `madvise` has noted about an area.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct Advice: u32 {
+        /// `MADV_RANDOM`.
+        const RANDOM = 1 << 0;
+        /// `MADV_SEQUENTIAL`.
+        const SEQUENTIAL = 1 << 1;
+        /// `MADV_DONTFORK`.
+        const DONTFORK = 1 << 2;
+        /// `MADV_WIPEONFORK`.
+        const WIPEONFORK = 1 << 3;
+        /// `MADV_DONTDUMP`.
+        const DONTDUMP = 1 << 4;
+        /// `MADV_HUGEPAGE`.
+        const HUGEPAGE = 1 << 5;
+        /// `MADV_NOHUGEPAGE`.
+        const NOHUGEPAGE = 1 << 6;
+        /// `MADV_MERGEABLE`.
+        const MERGEABLE = 1 << 7;
+    }
+}
+
 /// The attributes of all pages of an area. Two areas merge only if all of these are equal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Attributes {
@@ -53,6 +76,8 @@ pub struct Attributes {
     pub account: bool,
     /// Sealed by `mseal`: it stays as it is.
     pub sealed: bool,
+    /// Noted by `madvise`.
+    pub advice: Advice,
 }
 
 impl Attributes {
@@ -138,7 +163,7 @@ pub(crate) const STACK_GUARD_PAGES: u64 = 256;
 
 impl fmt::Display for Area {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Attributes { prot, sharing, backing, growth, locked, noreserve, account, sealed } =
+        let Attributes { prot, sharing, backing, growth, locked, noreserve, account, sealed, advice } =
             self.attributes;
         write!(f, "{:#x}-{:#x} {prot:?} {sharing:?} {backing:?}", self.start * PAGE, self.end * PAGE)?;
         for (set, name) in [
@@ -151,6 +176,9 @@ impl fmt::Display for Area {
             if set {
                 write!(f, " {name}")?;
             }
+        }
+        if !advice.is_empty() {
+            write!(f, " {advice:?}")?;
         }
         write!(f, " pgoff {:#x}", self.pgoff)?;
         match self.group {

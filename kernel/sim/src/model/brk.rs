@@ -2,7 +2,7 @@
 
 use abi::mman::Prot;
 
-use super::area::{Area, Attributes, Backing, Growth, STACK_GUARD_PAGES, Sharing};
+use super::area::{Advice, Area, Attributes, Backing, Growth, STACK_GUARD_PAGES, Sharing};
 use super::{Model, PAGE, USER_END};
 
 impl Model {
@@ -54,6 +54,7 @@ impl Model {
             noreserve: false,
             account: true,
             sealed: false,
+            advice: Advice::empty(),
         };
         self.check_expand(&attributes, new - old).ok()?;
         if self.areas.len() > self.settings.max_map_count {

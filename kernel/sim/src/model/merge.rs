@@ -47,8 +47,15 @@ impl Model {
     /// The group that the first write into `area` joins: that of a neighbour that it could merge with but for
     /// its protection (Linux: `find_mergeable_anon_vma`, the next one before the previous), or a new one.
     pub(crate) fn join_group(&mut self, page: u64) {
+        if self.area_at(page).is_some_and(|area| area.attributes.sharing == Sharing::Private) {
+            self.found_group(page);
+        }
+    }
+
+    /// As [`join_group`](Self::join_group), whatever the area is: guards need a group, so that a fork copies them.
+    pub(crate) fn found_group(&mut self, page: u64) {
         let Some(area) = self.area_at(page).copied() else { return };
-        if area.group.is_some() || area.attributes.sharing != Sharing::Private {
+        if area.group.is_some() {
             return;
         }
         let like = |left: &Area, right: &Area| {
@@ -73,7 +80,7 @@ impl Model {
     pub(crate) fn enter_group(&mut self, page: u64, group: Option<AnonGroup>) {
         match (self.area_at(page).copied(), group) {
             (Some(area), Some(_)) if area.group.is_none() => self.put(Area { group, ..area }),
-            _ => self.join_group(page),
+            _ => self.found_group(page),
         }
     }
 

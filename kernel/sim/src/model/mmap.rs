@@ -3,7 +3,7 @@
 use abi::Errno;
 use abi::mman::{Map, MapType, Prot};
 
-use super::area::{Area, Attributes, Backing, Growth, Sharing};
+use super::area::{Advice, Area, Attributes, Backing, Growth, Sharing};
 use super::{Model, PAGE, USER_END};
 
 impl Model {
@@ -47,8 +47,17 @@ impl Model {
         let noreserve = map.contains(Map::NORESERVE);
         let account = prot.contains(Prot::WRITE) && sharing == Sharing::Private && !noreserve;
         let backing = Backing::Anonymous;
-        let attributes =
-            Attributes { prot, sharing, backing, growth, locked, noreserve, account, sealed: false };
+        let attributes = Attributes {
+            prot,
+            sharing,
+            backing,
+            growth,
+            locked,
+            noreserve,
+            account,
+            sealed: false,
+            advice: Advice::empty(),
+        };
         let pgoff = if sharing == Sharing::Private { start } else { 0 };
         self.map(Area { start, end: start + pages, attributes, pgoff, group: None })?;
         let populates = locked || map & (Map::POPULATE | Map::NONBLOCK) == Map::POPULATE;
@@ -78,6 +87,7 @@ impl Model {
             noreserve: false,
             account: prot.contains(Prot::WRITE),
             sealed: false,
+            advice: Advice::empty(),
         };
         self.map(Area { start, end: start + pages, attributes, pgoff: first, group: None })?;
         Ok(start * PAGE)

@@ -10,6 +10,7 @@ mod access;
 mod area;
 mod brk;
 mod fork;
+mod madvise;
 mod merge;
 mod mmap;
 mod mprotect;
@@ -19,11 +20,12 @@ mod munmap;
 mod placement;
 mod system;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use access::{Fault, Touch};
 pub(crate) use area::PAGE;
-pub use area::{AnonGroup, Area, Attributes, Backing, Growth, Sharing};
+pub use area::{Advice, AnonGroup, Area, Attributes, Backing, Growth, Sharing};
+pub use madvise::KNOWN as ADVICE;
 pub use system::System;
 
 /// End of the user half, in pages (Linux: `TASK_SIZE_MAX`).
@@ -87,6 +89,8 @@ pub struct Model {
     areas: BTreeMap<u64, Area>,
     /// Contents of private pages that were written to, by page.
     contents: BTreeMap<u64, Words>,
+    /// Pages with a guard (`MADV_GUARD_INSTALL`).
+    guards: BTreeSet<u64>,
     brk_start: u64,
     brk: u64,
     /// Pages of the shared objects that the process or its parents have made, by name.
@@ -106,6 +110,7 @@ impl Model {
             number,
             areas: BTreeMap::new(),
             contents: BTreeMap::new(),
+            guards: BTreeSet::new(),
             brk_start: 0,
             brk: 0,
             next_object: 0,
@@ -165,11 +170,22 @@ impl Model {
         self.areas.insert(area.start, area);
     }
 
+    /// The pages with a guard, ascending.
+    pub fn guards(&self) -> impl Iterator<Item = u64> {
+        self.guards.iter().copied()
+    }
+
     /// Forgets `[start, end)` and its private contents. Splits what sticks out.
     pub(crate) fn remove(&mut self, start: u64, end: u64) {
         self.split(start);
         self.split(end);
         self.areas.retain(|_, area| area.end <= start || end <= area.start);
+        self.empty(start, end);
+        self.guards.retain(|page| !(start..end).contains(page));
+    }
+
+    /// Forgets the private contents of `[start, end)`.
+    fn empty(&mut self, start: u64, end: u64) {
         self.contents.retain(|page, _| !(start..end).contains(page));
     }
 

@@ -197,6 +197,9 @@ impl Model {
             });
             self.contents = moved.collect();
         }
+        let old = call.old..call.old + call.old_pages;
+        let moved = |page: u64| if old.contains(&page) { page - call.old + start } else { page };
+        self.guards = self.guards.iter().copied().map(moved).collect();
         if call.keep {
             self.leave_empty(call, start);
         } else {

@@ -252,6 +252,8 @@ struct End {
     areas: Vec<Area>,
     /// The first word of every page that is there.
     words: BTreeMap<u64, u64>,
+    /// The pages with a guard.
+    guards: Vec<u64>,
 }
 
 impl End {
@@ -268,7 +270,7 @@ impl End {
                 }
             }
         });
-        End { areas: runs(areas.into_iter()), words }
+        End { areas: runs(areas.into_iter()), words, guards: machine.guards(space.root()) }
     }
 
     /// Whether a program finds the same as `process` in `system`.
@@ -282,7 +284,8 @@ impl End {
 
     fn same_words(&self, system: &System, process: usize, area: &Area) -> bool {
         let word = |page| self.words.get(&page).copied().unwrap_or(0);
-        (area.start..area.end).all(|page| system.peek(process, page * PAGE) == Some(word(page)))
+        let seen = |page| (!self.guards.contains(&page)).then(|| word(page));
+        (area.start..area.end).all(|page| system.peek(process, page * PAGE) == seen(page))
     }
 }
 
@@ -293,12 +296,13 @@ fn unexplained(history: &[Done], ends: &[End]) -> String {
         let stored = if act.is_store() { format!(" of {value:#x}") } else { String::new() };
         let _ = write!(text, "\n  process {process}: {act:?}{stored}, moments {begin} to {end}: {answer:x?}");
     }
-    for (process, End { areas, words }) in ends.iter().enumerate() {
+    for (process, End { areas, words, guards }) in ends.iter().enumerate() {
         let _ = write!(text, "\n  process {process} at the end:");
         for area in areas {
             let _ = write!(text, "\n    {area}; words:");
             for page in area.start..area.end {
                 let _ = match words.get(&page) {
+                    None if guards.contains(&page) => write!(text, " guard"),
                     Some(word) => write!(text, " {word:x}"),
                     None => write!(text, " -"),
                 };

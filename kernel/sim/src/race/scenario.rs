@@ -166,7 +166,11 @@ impl Scenario {
     pub fn unmaps(&self) -> bool {
         let acts = self.threads.iter().flat_map(|thread| &thread.acts);
         acts.into_iter().any(|act| {
-            !matches!(act, Act::Look { .. } | Act::Do(Op::Touch { .. } | Op::Mprotect { .. } | Op::Fork))
+            !matches!(
+                act,
+                Act::Look { .. }
+                    | Act::Do(Op::Touch { .. } | Op::Mprotect { .. } | Op::Madvise { .. } | Op::Fork)
+            )
         })
     }
 }

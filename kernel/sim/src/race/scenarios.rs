@@ -1,9 +1,9 @@
 //! The scenarios: the smallest races that can show what has gone wrong in kernels before.
 
-use abi::mman::{Map, Prot};
+use abi::mman::*;
 
 use super::scenario::{Act, Scenario};
-use crate::op::{Op, PAGE, brk, mmap, mprotect, mremap, munmap, read, write};
+use crate::op::{Op, PAGE, brk, madvise, mmap, mprotect, mremap, munmap, read, write};
 pub(super) use crate::scenario::page;
 
 /// Where the heap begins.
@@ -25,6 +25,11 @@ pub(super) fn unmap(first: u64, end: u64) -> Op {
 
 fn protect(first: u64, end: u64, prot: Prot) -> Op {
     mprotect(page(first), (end - first) * PAGE, prot)
+}
+
+/// `madvise` of pages `first..end`.
+fn advise(first: u64, end: u64, advice: u64) -> Op {
+    madvise(page(first), (end - first) * PAGE, advice)
 }
 
 /// Moves pages `first..end` to where `to` is, onto what is there.
@@ -180,6 +185,60 @@ pub fn scenarios() -> Vec<Scenario> {
             .thread([relocate(1, 3, 8)])
             .thread([unmap(0, 2)])
             .thread([load(2)]),
+        Scenario::new("dontneed-and-accesses", four())
+            .thread([advise(0, 4, MADV_DONTNEED)])
+            .thread([store(0), load(2)]),
+        Scenario::new("dontneed-and-loads-after-it", four())
+            .thread([advise(0, 2, MADV_DONTNEED), load(0)])
+            .thread([load(0), store(1)]),
+        Scenario::new("two-dontneeds-and-a-store", four())
+            .thread([advise(0, 4, MADV_DONTNEED)])
+            .thread([advise(2, 3, MADV_DONTNEED), store(2)]),
+        Scenario::new("dontneed-and-munmap", four())
+            .thread([advise(0, 4, MADV_DONTNEED)])
+            .thread([unmap(1, 3), load(1)]),
+        Scenario::new("dontneed-over-a-hole-and-munmap", [map(0, 2), store(0), map(3, 5), store(4)])
+            .thread([advise(0, 5, MADV_DONTNEED)])
+            .thread([unmap(4, 5), load(0)]),
+        Scenario::new("dontneed-and-mprotect", four())
+            .thread([advise(0, 4, MADV_DONTNEED)])
+            .thread([protect(0, 4, Prot::READ), load(0)]),
+        Scenario::new("dontneed-and-mremap", four())
+            .thread([advise(0, 4, MADV_DONTNEED)])
+            .thread([relocate(0, 4, 8), load(8)]),
+        Scenario::new("dontneed-and-the-zero-page", [map(0, 2), store(1), load(0)])
+            .thread([advise(0, 1, MADV_DONTNEED)])
+            .thread([store(0), load(0)]),
+        Scenario::new(
+            "dontneed-of-shared-memory",
+            [Op::from(mmap(2 * PAGE).fixed(page(0)).shared()), store(0)],
+        )
+        .thread([advise(0, 2, MADV_DONTNEED)])
+        .thread([store(0), load(0)]),
+        Scenario::new("guards-and-accesses", four())
+            .thread([advise(0, 4, MADV_GUARD_INSTALL)])
+            .thread([store(0), load(1)]),
+        Scenario::new("guards-and-first-accesses", [map(0, 4)])
+            .thread([advise(1, 3, MADV_GUARD_INSTALL)])
+            .thread([store(1), load(2)]),
+        Scenario::new("guards-come-and-go", four())
+            .thread([advise(0, 2, MADV_GUARD_INSTALL), advise(0, 2, MADV_GUARD_REMOVE)])
+            .thread([store(0), load(0)]),
+        Scenario::new("guards-and-dontneed", four())
+            .thread([advise(0, 3, MADV_GUARD_INSTALL)])
+            .thread([advise(0, 4, MADV_DONTNEED), load(2)]),
+        Scenario::new("guards-and-munmap", four())
+            .thread([advise(0, 4, MADV_GUARD_INSTALL)])
+            .thread([unmap(1, 3), load(0)]),
+        Scenario::new("guards-and-fork", four())
+            .thread([advise(0, 2, MADV_GUARD_INSTALL)])
+            .thread([Op::Fork, store(1)]),
+        Scenario::new("populating-and-dontneed", four())
+            .thread([advise(0, 3, MADV_POPULATE_WRITE)])
+            .thread([advise(0, 2, MADV_DONTNEED), load(0)]),
+        Scenario::new("marking-a-part-and-accesses", four())
+            .thread([advise(1, 3, MADV_DONTFORK)])
+            .thread([store(1), load(2)]),
         Scenario::new("recycled-in-another-range", [map(0, 2), store(0)])
             .thread([unmap(0, 2), map(8, 10)])
             .thread([load(0), store(1)]),

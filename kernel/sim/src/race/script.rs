@@ -62,6 +62,7 @@ fn push_act(script: &mut String, act: Act, value: u64) {
                 push(script, "mremap", &[old, old_length, new_length, flags, new]);
             }
             Op::Mseal { address, length, flags } => push(script, "mseal", &[address, length, flags]),
+            Op::Madvise { address, length, advice } => push(script, "madvise", &[address, length, advice]),
             Op::Image { page, pages, prot, first } => push(script, "image", &[page, pages, prot, first]),
             Op::Brk { address } => push(script, "brk", &[address]),
             Op::Fork => push(script, "fork", &[]),

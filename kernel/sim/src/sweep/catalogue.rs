@@ -1,8 +1,8 @@
 //! The address spaces and the operations of the sweep: every operation is tried on every address space.
 
-use crate::op::{Op, PAGE, brk, execute, image, mmap, mprotect, mremap, mseal, munmap, read, write};
+use crate::op::{Op, PAGE, brk, execute, image, madvise, mmap, mprotect, mremap, mseal, munmap, read, write};
 use crate::world::World;
-use abi::mman::{Map, Prot};
+use abi::mman::*;
 
 /// Page 6 is at a border of 2 MiB: pages 0 to 12 lie in two page tables.
 const BASE: u64 = 0x1000_0000 - 6 * PAGE;
@@ -89,6 +89,13 @@ pub const SHAPES: &[(&str, Shape)] = &[
         map_and_write(world, 0, 12);
         world.apply(mseal(page(4), 4 * PAGE));
     }),
+    ("guards and holes", |world| {
+        map_and_write(world, 0, 5);
+        map_and_write(world, 7, 5);
+        world.apply(madvise(page(3), 6 * PAGE, MADV_GUARD_INSTALL));
+        world.apply(madvise(page(0), 2 * PAGE, MADV_WIPEONFORK));
+        world.apply(madvise(page(10), PAGE, MADV_DONTFORK));
+    }),
     ("memory that nobody may touch", |world| {
         map_and_write(world, 0, 12);
         world.apply(mprotect(page(3), 6 * PAGE, Prot::NONE));
@@ -142,6 +149,7 @@ pub fn operations() -> Vec<Op> {
         protections(),
         remappings(),
         seals(),
+        advice(),
         breaks(),
         touches(),
         forks(),
@@ -226,6 +234,20 @@ fn remappings() -> Vec<Op> {
 
 fn seals() -> Vec<Op> {
     vec![mseal(page(0), 12 * PAGE), mseal(page(2), 7 * PAGE), mseal(page(5), PAGE)]
+}
+
+fn advice() -> Vec<Op> {
+    vec![
+        madvise(page(0), 12 * PAGE, MADV_DONTNEED),
+        madvise(page(3), 6 * PAGE, MADV_DONTNEED_LOCKED),
+        madvise(page(2), 7 * PAGE, MADV_SEQUENTIAL),
+        madvise(page(5), PAGE, MADV_DONTFORK),
+        madvise(page(0), 12 * PAGE, MADV_WIPEONFORK),
+        madvise(page(0), 6 * PAGE, MADV_POPULATE_READ),
+        madvise(page(3), 9 * PAGE, MADV_POPULATE_WRITE),
+        madvise(page(2), 8 * PAGE, MADV_GUARD_INSTALL),
+        madvise(page(0), 12 * PAGE, MADV_GUARD_REMOVE),
+    ]
 }
 
 fn breaks() -> Vec<Op> {
