@@ -14,6 +14,9 @@ const NEAR: u64 = 48;
 /// One call in so many has a wrong argument.
 const WRONG: u32 = 16;
 
+/// Bytes that are no mapping's, but do not reach to where the kernel maps things of its own.
+const HUGE: u64 = 1 << 42;
+
 const PROTS: [Prot; 5] =
     [Prot::READ_WRITE, Prot::READ_WRITE, Prot::READ, Prot::NONE, Prot::READ.union(Prot::EXEC)];
 
@@ -101,7 +104,7 @@ impl Maker {
             1 => (address, length - self.rng.u64(1..PAGE)),
             2 => (address, 0),
             3 => (address, u64::MAX - self.rng.u64(..3) * PAGE),
-            4 => (address, 1 << 47),
+            4 => (address, HUGE),
             _ => (u64::MAX << 12, length),
         }
     }
@@ -158,7 +161,11 @@ impl Maker {
     }
 
     fn mmap(&mut self) -> Line {
-        let (address, length) = self.range();
+        let (address, mut length) = self.range();
+        if length == HUGE {
+            // There could be room for it, and it could be populated.
+            length = 1 << 47;
+        }
         let mut flags = Map::ANONYMOUS | if self.one_in(4) { Map::SHARED } else { Map::PRIVATE };
         let mut place = address;
         match self.rng.u32(..12) {

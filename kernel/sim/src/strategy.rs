@@ -316,7 +316,7 @@ fn flags() -> impl Strategy<Value = u64> {
         2 => Just(Map::GROWSDOWN),
         1 => Just(Map::NORESERVE),
         1 => Just(Map::LOCKED),
-        1 => Just(Map::STACK | Map::NONBLOCK),
+        1 => Just(Map::STACK), 1 => Just(Map::NONBLOCK),
         1 => Just(Map::GROWSDOWN | Map::LOCKED),
     ];
     (placement, sharing, more)

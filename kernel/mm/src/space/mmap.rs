@@ -60,6 +60,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         flags.set(VmaFlags::GROWSDOWN, request.options.contains(MmapOptions::GROWSDOWN));
         flags.set(VmaFlags::LOCKED, request.options.contains(MmapOptions::LOCKED));
         flags.set(VmaFlags::NORESERVE, request.options.contains(MmapOptions::NORESERVE));
+        flags.set(VmaFlags::NOHUGEPAGE, request.options.contains(MmapOptions::STACK));
         if flags.contains(VmaFlags::LOCKED) {
             if map.limits.memlock == 0 {
                 return Err(MmError::NotPermitted);

@@ -55,6 +55,8 @@ bitflags! {
         const GROWSDOWN = 1 << 2;
         /// Lock the pages in memory, which faults them in.
         const LOCKED = 1 << 3;
+        /// A thread's stack: not worth huge pages (Linux from 6.7 on).
+        const STACK = 1 << 4;
     }
 }
 
@@ -100,6 +102,7 @@ impl MmapRequest {
         options.set(MmapOptions::NORESERVE, flags.contains(MapFlags::NORESERVE));
         options.set(MmapOptions::GROWSDOWN, flags.contains(MapFlags::GROWSDOWN));
         options.set(MmapOptions::LOCKED, flags.contains(MapFlags::LOCKED));
+        options.set(MmapOptions::STACK, flags.contains(MapFlags::STACK));
         Ok(MmapRequest {
             placement: placement(address, pages, flags)?,
             pages,

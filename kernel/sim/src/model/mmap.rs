@@ -56,7 +56,7 @@ impl Model {
             noreserve,
             account,
             sealed: false,
-            advice: Advice::empty(),
+            advice: if map.contains(Map::STACK) { Advice::NOHUGEPAGE } else { Advice::empty() },
         };
         let pgoff = if sharing == Sharing::Private { start } else { 0 };
         self.map(Area { start, end: start + pages, attributes, pgoff, group: None })?;
