@@ -57,7 +57,7 @@ extern "C" fn main() -> ! {
     symbols::init();
     time::init(start);
     arch::interrupts::enable();
-    arch::smp::start_others(arch::parallel::idle);
+    arch::smp::start_others(other_cpu);
     report();
     sched::init();
     // For all tasks of this CPU: they are switched inside.
@@ -66,6 +66,11 @@ extern "C" fn main() -> ! {
         Mode::Test => run_tests(),
     });
     host::finish()
+}
+
+/// What the CPUs do that did not boot: run tasks.
+fn other_cpu() -> ! {
+    arch::user::with_fault_handler(&process::resolve_fault, || sched::join())
 }
 
 /// Runs the first process; its path and arguments are in `.sugarbush/init`, each ended by a NUL byte.

@@ -53,7 +53,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 /// Whether a test wants this panic.
 fn is_expected(info: &PanicInfo<'_>) -> bool {
     #[cfg(feature = "test")]
-    if trial::can_abandon() {
+    if trial::hold() {
         return crate::test::note_panic(info.message()) == crate::test::Report::Quiet;
     }
     let _ = info;
@@ -63,7 +63,7 @@ fn is_expected(info: &PanicInfo<'_>) -> bool {
 /// Goes back to the test runner if a test runs. Its panic is over then.
 fn give_up_test() {
     #[cfg(feature = "test")]
-    if trial::can_abandon() {
+    if trial::hold() {
         DEPTH.store(0, Ordering::SeqCst);
         PANICKING.store(NOBODY, Ordering::SeqCst);
         trial::abandon();

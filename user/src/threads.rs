@@ -2,12 +2,12 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::check_eq;
 use crate::pages::{PAGE, map};
 use crate::rt::memory::atomic_word;
-use crate::rt::syscall::{syscall4, syscall6};
+use crate::rt::syscall::{syscall3, syscall4, syscall6};
 use crate::rt::thread::start;
 use crate::sys::munmap;
+use crate::{check, check_eq};
 use abi::clone::{
     CLONE_CHILD_CLEARTID, CLONE_FILES, CLONE_FS, CLONE_PARENT_SETTID, CLONE_SIGHAND, CLONE_SYSVSEM,
     CLONE_THREAD, CLONE_VM,
@@ -103,5 +103,38 @@ pub fn sleep(milliseconds: i64) -> Result<u64, Errno> {
 pub fn yield_while(word: &AtomicU32, value: u32) {
     while word.load(Ordering::SeqCst) == value {
         let _ = crate::rt::syscall::syscall0(nr::SCHED_YIELD);
+    }
+}
+
+/// The CPU that the thread is on now.
+pub fn current_cpu() -> u32 {
+    let mut cpu = 0u32;
+    check_eq!(syscall3(nr::GETCPU, (&raw mut cpu) as u64, 0, 0), Ok(0));
+    cpu
+}
+
+/// The CPUs that the thread may run on, of the first 64: bit n for CPU n.
+pub fn allowed_cpus() -> u64 {
+    let mut mask = [0u64; 128];
+    let size = size_of_val(&mask) as u64;
+    let written = syscall3(nr::SCHED_GETAFFINITY, 0, size, mask.as_mut_ptr() as u64);
+    check!(written.is_ok_and(|written| written >= 8), "{written:?}");
+    mask[0]
+}
+
+/// Lets the thread run on these CPUs only, bit n for CPU n.
+pub fn allow_cpus(mask: u64) {
+    check_eq!(syscall3(nr::SCHED_SETAFFINITY, 0, 8, (&raw const mask) as u64), Ok(0));
+}
+
+/// The numbers in a set of CPUs.
+pub fn numbers(cpus: u64) -> impl Iterator<Item = u32> {
+    (0..u64::BITS).filter(move |cpu| cpus >> cpu & 1 != 0)
+}
+
+/// Spins, without the kernel, until the word is at least `value`.
+pub fn spin_until(word: &AtomicU32, value: u32) {
+    while word.load(Ordering::SeqCst) < value {
+        core::hint::spin_loop();
     }
 }

@@ -59,7 +59,10 @@ pub(crate) fn run(checkout: &Checkout, timeout: Duration, tally: &mut Tally) -> 
 
     judge("the demo runs and exits with 0", tally, || run.demo());
     judge("a hole made by a C program kills it when read", tally, || run.hole(checkout));
-    judge("eight threads of a C program map, touch, unmap and verify", tally, || run.threads(checkout));
+    for smp in [1, 2, 4] {
+        let name = format!("eight threads of a C program map, touch, unmap and verify on {smp} CPU");
+        judge(&name, tally, || run.threads(checkout, smp));
+    }
     match busybox_obstacle() {
         Some(reason) => tally.skipped("busybox", &reason),
         None => {
@@ -137,9 +140,10 @@ impl Runner<'_> {
         Ok(program.into())
     }
 
-    fn threads(&self, checkout: &Checkout) -> Result<()> {
+    fn threads(&self, checkout: &Checkout, smp: u8) -> Result<()> {
         let program = self.compile(checkout, "threads")?;
-        let outcome = self.run(&["--program".into(), program], b"")?;
+        let outcome =
+            self.run(&["--smp".into(), smp.to_string().into(), "--program".into(), program], b"")?;
         outcome.exits_with(0)?;
         outcome.prints(b"8000 rounds\n")
     }

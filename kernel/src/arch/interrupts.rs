@@ -16,8 +16,19 @@ pub(crate) fn wait() {
     x86_64::instructions::interrupts::enable_and_hlt();
 }
 
+/// Waits for the next interrupt, unless `is_over`, which is asked with interrupts off: one that comes after the look ends the
+/// wait. Interrupts are on before and afterwards.
+pub(crate) fn wait_unless(is_over: impl FnOnce() -> bool) {
+    x86_64::instructions::interrupts::disable();
+    if is_over() {
+        enable();
+    } else {
+        wait();
+    }
+}
+
 /// Rounds of a wait without a halt: about a millisecond.
-const ROUNDS_AWAKE: u32 = 2000;
+const ROUNDS_AWAKE: u32 = 300;
 
 /// Round `round` (from 0) of a wait for another CPU. Every so often it halts until the next interrupt, if these are on: where
 /// CPUs are emulated, the other one may need this one's place on the host. A timer interrupt ends the halt at the latest.

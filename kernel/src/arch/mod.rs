@@ -56,7 +56,7 @@ pub(crate) mod user;
 mod user_atomic;
 mod usercopy;
 
-pub(crate) use percpu::{Local, count, counted, cpu_number};
+pub(crate) use percpu::{Local, MAX_CPUS, count, counted, cpu_number};
 pub(crate) use trap::non_maskable_interrupts;
 pub(crate) use user_atomic::compare_exchange_user;
 

@@ -1,7 +1,7 @@
 //! Running a function on other CPUs.
 //!
 //! A job lies on the stack of the one who wants it done; each CPU has a slot for a pointer to one. The idle loop of a CPU
-//! takes it out and does it with interrupts on, as ordinary kernel code; an interrupt gets the CPU out of its sleep.
+//! ([`crate::sched::join`]) takes it out and does it with interrupts on, as ordinary kernel code; an interrupt gets the CPU out of its sleep.
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
@@ -56,7 +56,7 @@ pub(crate) fn is_under_way() -> bool {
     UNDER_WAY.load(Ordering::Relaxed) != 0
 }
 
-/// Gets a CPU out of [`idle`], or makes a program on it enter the kernel.
+/// Ends a halt of a CPU, or makes a program on it enter the kernel.
 pub(crate) fn wake(number: u32) {
     apic::send(trampoline::id_of(number), apic::Message::Interrupt(trap::WAKE));
 }
@@ -80,16 +80,7 @@ pub(crate) fn work() -> bool {
     true
 }
 
-/// What a CPU does without a scheduler: what others want of it, and nothing else.
-pub(crate) fn idle() -> ! {
-    loop {
-        while work() {}
-        // With interrupts off, so that a wake-up after the look is not lost: it ends the halt.
-        x86_64::instructions::interrupts::disable();
-        if SLOTS[cpu_number() as usize].0.load(Ordering::Acquire).is_null() {
-            interrupts::wait();
-        } else {
-            interrupts::enable();
-        }
-    }
+/// Whether another CPU wants something of this one.
+pub(crate) fn has_work() -> bool {
+    !SLOTS[cpu_number() as usize].0.load(Ordering::Acquire).is_null()
 }

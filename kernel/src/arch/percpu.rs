@@ -16,7 +16,7 @@ use x86_64::registers::model_specific::{GsBase, KernelGsBase};
 use super::user::{Context, FaultHandler};
 
 /// CPUs that the kernel can have.
-pub(super) const MAX_CPUS: usize = 16;
+pub(crate) const MAX_CPUS: usize = 16;
 
 /// One CPU's area. Its fields are used by that CPU only; those that interrupt handlers use too say so. No two areas share
 /// a cache line, or a pair of lines that is fetched together.

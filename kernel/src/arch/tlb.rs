@@ -56,7 +56,7 @@ struct Request<'a> {
 const ASLEEP: u64 = 1 << 63;
 const _: () = assert!(MAX_CPUS < 63);
 /// Looks at the answers before the flusher halts: about a millisecond.
-const LOOKS_AWAKE: u32 = 2000;
+const LOOKS_AWAKE: u32 = 300;
 
 /// Requests to a CPU; in cache lines of its own, as others write it.
 #[repr(align(128))]

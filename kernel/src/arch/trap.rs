@@ -28,7 +28,7 @@ pub(super) const GENERAL_PROTECTION: u8 = 13;
 pub(super) const PAGE_FAULT: u8 = 14;
 pub(super) const MACHINE_CHECK: u8 = 18;
 /// The timer of the local APIC.
-pub(super) const TIMER: u8 = 0x20;
+pub(crate) const TIMER: u8 = 0x20;
 /// Another CPU wants this one to leave its sleep, or its program.
 pub(super) const WAKE: u8 = 0x21;
 /// Another CPU wants this one to forget translations.

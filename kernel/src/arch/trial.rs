@@ -6,6 +6,7 @@ use core::sync::atomic::AtomicU64;
 
 use super::{interrupts, parallel, percpu, user};
 use crate::memory::KernelStack;
+use crate::sched;
 
 /// The run on the other stack was given up by [`abandon`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,7 +35,7 @@ pub(crate) fn run_on(top: u64, f: extern "C" fn()) -> Result<(), Abandoned> {
 /// Gives up the run on another stack, from wherever it is: [`run_on`] returns with [`Abandoned`]. Returns when
 /// there is no such run, or it [cannot be given up](can_abandon).
 pub(crate) fn abandon() {
-    if !can_abandon() {
+    if !hold() {
         return;
     }
     let cpu = percpu::current();
@@ -47,6 +48,11 @@ pub(crate) fn abandon() {
 /// Whether a run on another stack could be abandoned: not while other CPUs work with what is on that stack.
 pub(crate) fn can_abandon() -> bool {
     percpu::current().recovery.get() != 0 && !parallel::is_under_way()
+}
+
+/// Whether the run is about to be [given up](abandon): it can be, and no other CPU runs a task, nor will.
+pub(crate) fn hold() -> bool {
+    can_abandon() && sched::hold()
 }
 
 /// # Safety

@@ -10,6 +10,15 @@ use crate::arch::stack::{STACK_COUNT, stack_pages};
 static SLOTS: Mutex<[u64; WORDS]> = Mutex::new([0; WORDS]);
 const WORDS: usize = STACK_COUNT as usize / 64;
 
+/// Stacks that are mapped and that nobody uses: mapping one takes frames, and unmapping it a flush on all CPUs.
+static UNUSED: Mutex<Unused> = Mutex::new(Unused { slots: [0; UNUSED_MAX], len: 0 });
+const UNUSED_MAX: usize = 64;
+
+struct Unused {
+    slots: [usize; UNUSED_MAX],
+    len: usize,
+}
+
 /// A stack for kernel code, with an unmapped guard page below. Freed when dropped; it must not be in use then.
 pub(crate) struct KernelStack {
     slot: usize,
@@ -36,6 +45,36 @@ impl KernelStack {
                 core::mem::forget(new);
                 Err(error)
             }
+        }
+    }
+
+    /// A stack that was [given back](Self::recycle), or a new one. Its content is undefined.
+    ///
+    /// # Errors
+    /// When memory or stack slots are short.
+    pub(crate) fn recycled() -> Result<Self, OutOfFrames> {
+        let unused = {
+            let mut unused = UNUSED.lock();
+            let last = unused.len.checked_sub(1);
+            last.map(|last| {
+                unused.len = last;
+                unused.slots[last]
+            })
+        };
+        unused.map_or_else(Self::new, |slot| Ok(KernelStack { slot }))
+    }
+
+    /// Keeps it for the next one who needs a stack, or frees it. It is not in use.
+    pub(crate) fn recycle(self) {
+        let mut unused = UNUSED.lock();
+        let len = unused.len;
+        if len < UNUSED_MAX {
+            unused.slots[len] = self.slot;
+            unused.len += 1;
+            core::mem::forget(self);
+        } else {
+            drop(unused);
+            drop(self);
         }
     }
 

@@ -68,17 +68,16 @@ pub(crate) fn clone(parent: &mut Thread, request: Request) -> Result<i32, Errno>
     let task = Task::new(Some(registers), Some(space), body)?;
     task.set_affinity(sched::current().affinity());
     if request.has(CLONE_THREAD) {
-        table::add_thread(&process, &handle)?;
+        table::add_thread(&process, &handle, &task)?;
     } else {
         let grandparent = table::parent(parent.pid());
         let of = if request.has(CLONE_PARENT) { grandparent } else { parent.pid() };
-        table::add_process(&process, of, &handle)?;
+        table::add_process(&process, of, &handle, &task)?;
     }
     if request.has(CLONE_PARENT_SETTID) {
         // As on Linux, nobody is told if that fails.
         let _unwritable = UserPtr::<i32>::new(request.parent_tid).write(&tid);
     }
-    handle.set_task(task.clone());
     sched::start(&task);
     if request.has(CLONE_VFORK) {
         let released = || process.released.load(Ordering::SeqCst);

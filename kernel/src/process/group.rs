@@ -127,7 +127,7 @@ impl Handle {
         self.tid.store(tid, Ordering::Relaxed);
     }
 
-    /// Its task has been made.
+    /// Its task has been made. Done as it comes into the table, so that whoever finds it there finds its task.
     pub(crate) fn set_task(&self, task: Shared<Task>) {
         self.task.call_once(|| task);
     }
@@ -135,6 +135,12 @@ impl Handle {
     /// Its task; `None` before that is made.
     pub(crate) fn task(&self) -> Option<&Shared<Task>> {
         self.task.get()
+    }
+
+    /// Whether it should look at its signals.
+    #[inline]
+    pub(crate) fn attention(&self) -> Attention {
+        self.task().map_or(Attention::None, |task| task.attention())
     }
 
     /// Asks the thread to look at its signals, and wakes it for that.

@@ -146,8 +146,7 @@ fn first_task(
     let (process, handle) = (thread.process.clone(), thread.handle.clone());
     let body = try_box(move || clone::live(thread, None))?;
     let task = Task::new(Some(UserRegisters::new()?), Some(space), body)?;
-    table::add_process(&process, 0, &handle)?;
-    handle.set_task(task.clone());
+    table::add_process(&process, 0, &handle, &task)?;
     Ok(task)
 }
 

@@ -13,19 +13,22 @@ use super::signals::info::{Detail, SigInfo};
 use super::thread::Trap;
 use super::{Ending, Thread};
 use crate::arch::fpu;
-use crate::arch::user::{Event, PageFault, Resolution, UserAccess, enter};
+use crate::arch::user::{Event, PageFault, Resolution, TIMER, UserAccess, enter_unless};
 use crate::process::signals::Next;
-use crate::sched;
+use crate::sched::{self, Attention};
 use crate::syscall::{self, Arguments};
 
 /// Runs the thread, whose task this is, until it ends.
 pub(super) fn run(thread: &mut Thread) {
     loop {
-        match enter(&mut thread.context) {
+        let handle = &thread.handle;
+        match enter_unless(&mut thread.context, || handle.attention() != Attention::None) {
             Event::Syscall => system_call(thread),
             Event::PageFault(fault) => page_fault(thread, fault),
             Event::Exception { vector, error } => exception(thread, vector, error),
-            Event::Interrupt(_) => sched::end_of_slice(),
+            Event::Interrupt(TIMER) => sched::end_of_slice(),
+            Event::Interrupt(_) => sched::stay_or_move(),
+            Event::NotEntered => {}
         }
         if thread.exiting.is_some() || thread.before_return() == Next::End {
             return;

@@ -77,10 +77,9 @@ pub(crate) fn with_thread<R>(
     table::begin();
     let space = Shared::new(Space::new(&KERNEL, Config::default())?)?;
     let mut thread = first_thread(tree, exe, space.clone(), Context::new(0, 0))?;
-    table::add_process(&thread.process, 0, &thread.handle)?;
     let task = sched::current();
     task.revive();
-    thread.handle.set_task(task.clone());
+    table::add_process(&thread.process, 0, &thread.handle, &task)?;
     sched::enter_space(Some(space));
     let result = body(&mut thread);
     drop(sched::enter_space(None));

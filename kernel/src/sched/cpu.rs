@@ -1,31 +1,20 @@
-//! What each CPU does: its run queue, the choice of the next task, the switch, idling.
+//! What each CPU does: the choice of the next task, the switch, idling.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use core::cell::{Cell, RefCell};
-use core::sync::atomic::{AtomicU64, Ordering};
-
-use abi::Errno;
-use spin::Mutex;
+use core::sync::atomic::Ordering;
 
 use super::task::{State, Task};
-use super::timer;
+use super::{queue, timer};
 use crate::arch::shared::Shared;
 use crate::arch::switch::{UserRegisters, switch};
 #[cfg(feature = "test")]
 use crate::arch::user;
-use crate::arch::{self, Local, interrupts};
+use crate::arch::{self, Local, interrupts, parallel};
 use crate::memory::KERNEL;
 use crate::process::Space;
 use crate::time;
 
-/// CPUs that there can be: as many as a `TlbState` knows.
-const MAX_CPUS: usize = 64;
-
-/// Tasks that are ready, by CPU, first come first served. Each has room for all tasks there are.
-static QUEUES: [Mutex<VecDeque<Shared<Task>>>; MAX_CPUS] = [const { Mutex::new(VecDeque::new()) }; MAX_CPUS];
-/// Bit n: CPU n schedules.
-static ONLINE: AtomicU64 = AtomicU64::new(0);
 static CPUS: Local<Cpu> = Local::new();
 
 /// What a CPU is at. Used by that CPU only, and never across a switch.
@@ -49,16 +38,27 @@ fn with<R>(user: impl FnOnce(&Cpu) -> R) -> R {
     CPUS.with(make, user)
 }
 
-/// Starts scheduling on the boot CPU: what runs is its first task from now on. Once, when memory and the timer are there.
+/// Starts scheduling on the boot CPU: what runs is its first task from now on, which stays here. Once, when memory and the timer
+/// are there.
 pub(crate) fn init() {
     let idle = Task::new(None, None, Box::new(|| idle())).expect("memory for the idle task");
-    with(|cpu| *cpu.idle.borrow_mut() = Some(idle));
-    ONLINE.fetch_or(1 << arch::cpu_number(), Ordering::SeqCst);
+    become_online(idle);
 }
 
-/// The CPUs that schedule, bit n for CPU n.
-pub(crate) fn online() -> u64 {
-    ONLINE.load(Ordering::SeqCst)
+/// Runs tasks on another CPU than the boot CPU, for good: what runs is its idle task from now on. Interrupts are on, and the
+/// timer runs.
+pub(crate) fn join() -> ! {
+    become_online(current());
+    idle()
+}
+
+fn become_online(idle: Shared<Task>) {
+    // The first task and the idle task are bound to what belongs to their CPU.
+    for task in [current(), idle.clone()] {
+        task.set_affinity(1 << arch::cpu_number());
+    }
+    with(|cpu| *cpu.idle.borrow_mut() = Some(idle));
+    queue::set_online();
 }
 
 /// The task that runs.
@@ -71,62 +71,40 @@ pub(crate) fn processor_time() -> u64 {
     with(|cpu| cpu.current.borrow().runtime() + (time::now() - cpu.since.get()))
 }
 
-/// Makes room in all queues for this many tasks. Errors: `ENOMEM`.
-pub(super) fn reserve(tasks: usize) -> Result<(), Errno> {
-    for cpu in cpus(online() | 1) {
-        let mut queue = QUEUES[cpu].lock();
-        let more = tasks.saturating_sub(queue.len());
-        queue.try_reserve(more).map_err(|_| Errno::ENOMEM)?;
-    }
-    Ok(())
-}
-
-fn cpus(mask: u64) -> impl Iterator<Item = usize> {
-    (0..MAX_CPUS).filter(move |cpu| mask >> cpu & 1 != 0)
-}
-
-/// Puts a task that is ready into the queue of the CPU it ran on, or of another one that it may run on. A CPU that idles
-/// looks at each tick at the latest.
-pub(super) fn enqueue(task: Shared<Task>) {
-    let allowed = task.affinity() & online();
-    let last = task.cpu() as usize;
-    let cpu = if allowed >> last & 1 != 0 { last } else { cpus(allowed).next().unwrap_or(last) };
-    QUEUES[cpu].lock().push_back(task);
-}
-
 /// Lets a new task run.
 pub(crate) fn start(task: &Shared<Task>) {
-    enqueue(task.clone());
+    queue::enqueue(task.clone());
 }
 
-/// The first task in this CPU's queue, or one of another CPU that may run here.
+/// A task that is ready for this CPU.
 fn pick() -> Option<Shared<Task>> {
-    let own = arch::cpu_number() as usize;
-    take_from(own, own).or_else(|| cpus(online() & !(1 << own)).find_map(|other| take_from(other, own)))
+    queue::pick(&current())
 }
 
-/// Takes a task for CPU `to` out of a queue. One that another CPU has not left yet stays: two CPUs that waited for each other's
-/// tasks would do so for ever.
-fn take_from(queue: usize, to: usize) -> Option<Shared<Task>> {
-    let mut queue = QUEUES[queue].lock();
-    let own = current();
-    let can_run = |task: &Shared<Task>| task.affinity() >> to & 1 != 0;
-    let is_ready = |task: &Shared<Task>| task.context.is_suspended() || task.is(&own);
-    let at = queue.iter().position(|task| can_run(task) && is_ready(task))?;
-    queue.remove(at)
+/// Queues the current task, which is about to be left; but a CPU finds its idle task without a queue.
+fn put_back(task: Shared<Task>) {
+    let is_idle = |cpu: &Cpu| cpu.idle.borrow().as_ref().is_some_and(|idle| idle.is(&task));
+    if !with(is_idle) {
+        queue::enqueue(task);
+    }
 }
 
-/// Whether nobody is ready.
-fn is_idle() -> bool {
-    cpus(online()).all(|cpu| QUEUES[cpu].lock().is_empty())
-}
-
-/// Lets the other tasks run that are ready, if any; the current one goes to the end of the queue.
+/// Lets the other tasks run that are ready, if any; the current one goes to the end of a queue, and elsewhere if it may not stay.
 pub(crate) fn yield_now() {
     timer::run_expired();
-    if let Some(next) = pick() {
-        enqueue(current());
-        switch_to(next);
+    let next = pick();
+    let task = current();
+    if next.is_none() && task.may_run_on(arch::cpu_number()) {
+        return;
+    }
+    put_back(task);
+    leave(next);
+}
+
+/// Takes the current task elsewhere if it may not run here any more.
+pub(crate) fn stay_or_move() {
+    if !current().may_run_on(arch::cpu_number()) {
+        yield_now();
     }
 }
 
@@ -140,18 +118,18 @@ pub(super) fn block() {
     }
     drop(task);
     timer::run_expired();
-    leave();
+    leave(pick());
 }
 
-/// Goes on with another task. The current one is in no queue, or has been woken since.
-fn leave() {
-    let next = pick().or_else(|| with(|cpu| cpu.idle.borrow().clone()));
+/// Goes on with `next`, or idles. The current task is queued, blocked (and perhaps woken since), or dead.
+fn leave(next: Option<Shared<Task>>) {
+    let next = next.or_else(|| with(|cpu| cpu.idle.borrow().clone()));
     switch_to(next.expect("a CPU that schedules has an idle task"));
 }
 
 /// Lets others run for a moment, in round `round` (from 0) of a wait that another task, or another CPU, will end soon.
 pub(crate) fn relax(round: u32) {
-    if online() >> arch::cpu_number() & 1 != 0 {
+    if queue::online() >> arch::cpu_number() & 1 != 0 {
         yield_now();
     }
     interrupts::relax(round);
@@ -162,21 +140,21 @@ pub(crate) fn pause() {
     timer::run_expired();
     match pick() {
         Some(next) => {
-            enqueue(current());
+            put_back(current());
             switch_to(next);
         }
         None => interrupts::wait(),
     }
 }
 
-/// What a CPU does when there is nothing to do.
+/// What a CPU does when there is nothing to do: what others want of it.
 fn idle() -> ! {
     loop {
+        while parallel::work() {}
         timer::run_expired();
         match pick() {
             Some(next) => switch_to(next),
-            None if is_idle() => interrupts::wait(),
-            None => core::hint::spin_loop(),
+            None => queue::rest(),
         }
     }
 }
@@ -184,7 +162,7 @@ fn idle() -> ! {
 /// Ends the current task, which owns nothing any more.
 pub(crate) fn exit() -> ! {
     with(|cpu| *cpu.current.borrow().state.lock() = State::Dead);
-    leave();
+    leave(pick());
     unreachable!("a dead task was resumed")
 }
 
@@ -211,7 +189,8 @@ fn switch_to(next: Shared<Task>) {
     if let Some(registers) = &*next.user.lock() {
         registers.restore();
     }
-    next.cpu.store(arch::cpu_number(), Ordering::Relaxed);
+    // SeqCst, with `Task::interrupt`: who wants its attention sees where it runs now, or is seen before ring 3.
+    next.cpu.store(arch::cpu_number(), Ordering::SeqCst);
     with(|cpu| {
         let now = time::now();
         previous.runtime.fetch_add(now - cpu.since.replace(now), Ordering::Relaxed);
@@ -224,8 +203,10 @@ fn switch_to(next: Shared<Task>) {
 /// The first thing after a switch: what was left is no longer needed, unless others have it.
 fn finish_switch() {
     let Some(previous) = with(|cpu| cpu.previous.borrow_mut().take()) else { return };
-    if *previous.state.lock() == State::Dead {
-        drop(previous.stack.lock().take());
+    if *previous.state.lock() == State::Dead
+        && let Some(stack) = previous.stack.lock().take()
+    {
+        stack.recycle();
     }
 }
 
@@ -275,13 +256,22 @@ pub(crate) fn set_user_registers(registers: Option<UserRegisters>) {
     *current().user.lock() = registers;
 }
 
-/// The current run was given up by the test runner, which is the first task: it runs again, and nobody else does.
+/// Waits until no other CPU is at the end of a task of the last test.
+#[cfg(feature = "test")]
+pub(crate) fn settle() {
+    let mut round = 0;
+    while !queue::others_rest() {
+        relax(round);
+        round += 1;
+    }
+}
+
+/// The current run was given up by the test runner, which is the first task, after [`hold`](queue::hold): it runs again, and
+/// nobody else does.
 #[cfg(feature = "test")]
 pub(crate) fn recover(first: &Shared<Task>) {
     user::load_kernel_root();
-    for queue in &QUEUES {
-        queue.lock().drain(..).for_each(core::mem::forget);
-    }
+    queue::forget_all();
     timer::forget_all();
     with(|cpu| {
         let lost = cpu.current.replace(first.clone());

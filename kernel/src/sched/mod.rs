@@ -10,7 +10,8 @@
 //! | module | what |
 //! | --- | --- |
 //! | [`task`] | tasks: a kernel stack, what of a program is in the CPU, the address space |
-//! | [`cpu`] | run queues, the choice of the next task, the switch, idling |
+//! | [`queue`] | run queues, and the CPUs that idle |
+//! | [`cpu`] | the choice of the next task, the switch, idling |
 //! | [`wait`] | wait queues |
 //! | [`timer`] | what happens at a time |
 //! | [`mutex`] | a mutex that sleeps |
@@ -29,23 +30,31 @@
 
 mod cpu;
 pub(crate) mod mutex;
+mod queue;
 mod task;
 #[cfg(feature = "test")]
 mod tests;
 mod timer;
 pub(crate) mod wait;
 
-#[cfg(feature = "test")]
-pub(crate) use cpu::recover;
 pub(crate) use cpu::{
-    current, enter_space, init, online, pause, processor_time, relax, set_user_registers, space_for_fault,
-    start, without_faults, yield_now,
+    current, enter_space, init, join, pause, processor_time, relax, set_user_registers, space_for_fault,
+    start, stay_or_move, without_faults, yield_now,
 };
+#[cfg(feature = "test")]
+pub(crate) use cpu::{recover, settle};
+pub(crate) use queue::online;
 pub(crate) use task::{Attention, Sleep, Task};
 pub(crate) use timer::Alarm;
 pub(crate) use wait::{Stopped, WaitQueue, sleep_until};
 
-/// What a return from an interrupt to ring 3 does: timers run out, and others get their turn.
+/// What a timer interrupt in ring 3 does: timers run out, and others get their turn.
 pub(crate) fn end_of_slice() {
     yield_now();
+}
+
+/// Keeps all tasks where they are, so that a test can be given up; whether no CPU but this one has one then.
+#[cfg(feature = "test")]
+pub(crate) fn hold() -> bool {
+    queue::hold()
 }

@@ -6,7 +6,8 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize
 use abi::Errno;
 use spin::Mutex;
 
-use super::{cpu, timer};
+use super::{cpu, queue, timer};
+use crate::arch::parallel;
 use crate::arch::shared::{NoMemory, Shared};
 use crate::arch::switch::{KernelContext, UserRegisters};
 use crate::memory::KernelStack;
@@ -93,8 +94,8 @@ impl Task {
         body: Body,
     ) -> Result<Shared<Task>, Errno> {
         let room = timer::Room::new()?;
-        cpu::reserve(room.tasks())?;
-        let stack = KernelStack::new().map_err(|_| Errno::EAGAIN)?;
+        queue::reserve(room.tasks())?;
+        let stack = KernelStack::recycled().map_err(|_| Errno::EAGAIN)?;
         let context = KernelContext::starting(stack.top(), cpu::begin);
         Ok(Shared::new(Task {
             state: Mutex::new(State::Runnable),
@@ -178,9 +179,25 @@ impl Task {
         self.affinity.load(Ordering::Relaxed)
     }
 
-    /// Sets the CPUs that it may run on; it moves when it is queued the next time.
+    /// Sets the CPUs that it may run on. If it runs elsewhere it moves when it enters the kernel, for which it is interrupted.
     pub(crate) fn set_affinity(&self, cpus: u64) {
-        self.affinity.store(cpus, Ordering::Relaxed);
+        self.affinity.store(cpus, Ordering::SeqCst);
+        if !self.may_run_on(self.cpu()) {
+            self.kick();
+        }
+    }
+
+    /// If it runs on another CPU, makes that enter the kernel.
+    fn kick(&self) {
+        let cpu = self.cpu.load(Ordering::SeqCst);
+        if cpu != crate::arch::cpu_number() && !self.context.is_suspended() {
+            parallel::wake(cpu);
+        }
+    }
+
+    /// Whether it may run on this CPU.
+    pub(crate) fn may_run_on(&self, cpu: u32) -> bool {
+        self.affinity() >> cpu & 1 != 0
     }
 
     /// The CPU that it runs on, or ran on last.
@@ -200,9 +217,10 @@ impl Shared<Task> {
         self.wake_from(|_| true);
     }
 
-    /// Ends its sleep if a signal may, of which it has been told.
+    /// It has been told of a signal: ends its sleep if a signal may, or makes it enter the kernel.
     pub(crate) fn interrupt(&self) {
         self.wake_from(|sleep| self.is_interrupted(sleep));
+        self.kick();
     }
 
     fn wake_from(&self, may: impl Fn(Sleep) -> bool) {
@@ -211,7 +229,7 @@ impl Shared<Task> {
             State::Blocking(sleep) if may(sleep) => *state = State::Runnable,
             State::Blocked(sleep) if may(sleep) => {
                 *state = State::Runnable;
-                cpu::enqueue(self.clone());
+                queue::enqueue(self.clone());
             }
             _ => {}
         }

@@ -59,6 +59,8 @@ fn spawn(stage: &Shared<Stage>, play: impl FnOnce(&Stage) + Send + 'static) -> S
         own.changed.wake_all();
     });
     let task = Task::new(None, None, body).expect("memory");
+    // In turns with this one.
+    task.set_affinity(current().affinity());
     start(&task);
     task
 }

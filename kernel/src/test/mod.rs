@@ -231,10 +231,11 @@ fn run_job(job: Job, ticks: u64) -> Result<(), String> {
     set_time_limit(ticks);
     let runner = sched::current();
     let run = trial::run_on(stack.top(), do_job);
-    DEADLINE.store(0, Ordering::Relaxed);
-    if run.is_err() {
-        sched::recover(&runner);
+    match run {
+        Ok(()) => sched::settle(),
+        Err(Abandoned) => sched::recover(&runner),
     }
+    DEADLINE.store(0, Ordering::Relaxed);
     match run {
         Ok(()) => match core::mem::replace(&mut *JOB.lock(), Job::None) {
             Job::Done(result) => result,

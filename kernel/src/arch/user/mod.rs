@@ -1,4 +1,4 @@
-//! Ring 3 as a function: [`enter`] runs a program until it wants something and returns what.
+//! Ring 3 as a function: [`enter_unless`] runs a program until it wants something and returns what.
 //!
 //! ```text
 //!  enter ── save callee-saved registers, note the stack pointer ── swapgs ── sysretq / iretq ──► ring 3
@@ -25,6 +25,7 @@ use x86_64::VirtAddr;
 use x86_64::registers::model_specific::{FsBase, KernelGsBase};
 use x86_64::registers::rflags::RFlags;
 
+pub(crate) use super::trap::TIMER;
 use super::{paging, percpu, trap};
 use entry::enter_raw;
 pub(super) use entry::{syscall_entry, trap_entry};
@@ -100,6 +101,8 @@ pub(crate) enum Event {
     },
     /// An interrupt came, and has been handled.
     Interrupt(u8),
+    /// It was not entered: see [`enter_unless`].
+    NotEntered,
 }
 
 /// A page fault.
@@ -344,8 +347,15 @@ fn user_address(address: u64) -> Result<(), Fault> {
 
 /// Runs the program with these registers in ring 3, in the address space that is loaded, until something
 /// happens. Interrupts are on when it returns.
-#[inline]
+#[cfg(feature = "test")]
 pub(crate) fn enter(context: &mut Context) -> Event {
+    enter_unless(context, || false)
+}
+
+/// As [`enter`], unless `is_wanted` in the kernel: that is asked with interrupts off, so that an interrupt which tells of a change
+/// after the look makes the program come back.
+#[inline]
+pub(crate) fn enter_unless(context: &mut Context, is_wanted: impl FnOnce() -> bool) -> Event {
     if context.bases != percpu::bases() || context.bases == 0 {
         context.load_bases();
     }
@@ -353,6 +363,10 @@ pub(crate) fn enter(context: &mut Context) -> Event {
         return Event::Exception { vector: trap::GENERAL_PROTECTION, error: 0 };
     }
     x86_64::instructions::interrupts::disable();
+    if is_wanted() {
+        x86_64::instructions::interrupts::enable();
+        return Event::NotEntered;
+    }
     // SAFETY: the context's flags and address were checked when they were set; the kernel half is mapped
     // wherever we are, so leaving and coming back is possible with any user half.
     let by_syscall = unsafe { enter_raw(context) } == 0;

@@ -30,7 +30,7 @@ impl Thread {
     #[inline]
     pub(crate) fn before_return(&mut self) -> Next {
         loop {
-            match self.attention() {
+            match self.handle.attention() {
                 Attention::None => break,
                 Attention::Killed => return Next::End,
                 Attention::Signal => self.deliver(),
@@ -40,10 +40,6 @@ impl Thread {
             self.make_call_again();
         }
         Next::Return
-    }
-
-    fn attention(&self) -> Attention {
-        self.handle.task().map_or(Attention::None, |task| task.attention())
     }
 
     /// Handles one signal.

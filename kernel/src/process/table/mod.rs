@@ -18,7 +18,7 @@ use super::signals::info::{Detail, SigInfo};
 use super::signals::post;
 use super::{Ending, Handle, Process};
 use crate::arch::shared::Shared;
-use crate::sched::{Attention, Sleep, WaitQueue};
+use crate::sched::{Attention, Sleep, Task, WaitQueue};
 
 pub(crate) use wait::{After, Child, Patience, Which, wait_for_child};
 
@@ -56,12 +56,14 @@ struct Table {
     next: i32,
     /// How the machine ends, once that is decided.
     ending: Option<Ending>,
+    /// All processes are to end, and there are no new ones.
+    closed: bool,
     /// What was wrong with an address space at the end of its process; looked for in checked builds.
     damage: Option<CheckError>,
 }
 
 static TABLE: Mutex<Table> =
-    Mutex::new(Table { entries: Vec::new(), next: INIT, ending: None, damage: None });
+    Mutex::new(Table { entries: Vec::new(), next: INIT, ending: None, closed: false, damage: None });
 /// Woken when a process is gone.
 static GONE: WaitQueue = WaitQueue::new();
 
@@ -121,31 +123,33 @@ pub(crate) fn new_id() -> i32 {
 /// Begins anew: the next process is the first one.
 pub(super) fn begin() {
     let mut table = TABLE.lock();
-    (table.next, table.ending, table.damage) = (INIT, None, None);
+    (table.next, table.ending, table.closed, table.damage) = (INIT, None, false, None);
     let forgotten = core::mem::take(&mut table.entries);
     drop(table);
     // Only after a test that was given up there are any, and their threads never run again.
     forgotten.into_iter().for_each(core::mem::forget);
 }
 
-/// Adds a process with its first thread, a child of the process `parent` (0 for none), in whose group and session it is.
+/// Adds a process with its first thread and the task of that, a child of the process `parent` (0 for none), in whose group and session it is.
 /// Errors: `ENOMEM`; `EAGAIN` when the machine is about to end.
 pub(super) fn add_process(
     process: &Shared<Process>,
     parent: i32,
     thread: &Shared<Handle>,
+    task: &Shared<Task>,
 ) -> Result<(), Errno> {
     let mut threads = Vec::new();
     threads.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
     threads.push(thread.clone());
     let mut table = TABLE.lock();
-    if table.ending.is_some() {
+    if table.closed {
         return Err(Errno::EAGAIN);
     }
     let pid = process.pid;
     let (group, session) = table.entry(parent).map_or((pid, pid), |entry| (entry.group, entry.session));
     table.entries.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
     let process = process.clone();
+    thread.set_task(task.clone());
     table.entries.push(Entry {
         process,
         parent,
@@ -169,14 +173,20 @@ pub(super) fn remove_process(process: &Process) {
     drop(removed);
 }
 
-/// Adds a thread to a process. Errors: `ENOMEM`; `EAGAIN` when the process is about to end or to become another program.
-pub(super) fn add_thread(process: &Process, thread: &Shared<Handle>) -> Result<(), Errno> {
+/// Adds a thread, with its task, to a process. Errors: `ENOMEM`; `EAGAIN` when the process is about to end or to become another
+/// program.
+pub(super) fn add_thread(
+    process: &Process,
+    thread: &Shared<Handle>,
+    task: &Shared<Task>,
+) -> Result<(), Errno> {
     let mut table = TABLE.lock();
     let entry = table.entry(process.pid).ok_or(Errno::EAGAIN)?;
     if entry.ending.is_some() || entry.replacing {
         return Err(Errno::EAGAIN);
     }
     entry.threads.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+    thread.set_task(task.clone());
     entry.threads.push(thread.clone());
     Ok(())
 }
@@ -235,6 +245,7 @@ impl Table {
     }
 
     fn kill_all(&mut self) {
+        self.closed = true;
         for entry in &mut self.entries {
             if !entry.is_zombie() {
                 entry.end(Ending::Killed(Signal::SIGKILL.number()));
