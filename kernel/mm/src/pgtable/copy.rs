@@ -39,11 +39,10 @@ impl<'m, P: Platform> Copy<'_, 'm, P> {
         while let Some((source, part)) = rest.and_then(|rest| self.from.next_leaf_table(rest)) {
             rest = PageRange::new(part.end(), range.end());
             // Nothing is made for what has no pages.
-            let is_mapped = |page: &Page| !source.get(index_of(*page, 0)).is_absent();
-            if let Some(first) = part.iter().find(is_mapped)
-                && let Some(part) = PageRange::new(first, part.end())
-            {
-                let target = self.target(first)?;
+            let first = index_of(part.start(), 0);
+            let used = source.next_used(first, first + part.pages() as usize) - first;
+            if let Some(part) = PageRange::new(part.start().up(used as u64), part.end()) {
+                let target = self.target(part.start())?;
                 self.copy_entries(source, target, part, gather);
             }
         }

@@ -61,6 +61,25 @@ impl Table {
             .map_err(Pte::from_bits)
     }
 
+    /// The first index in `from..end` (at most [`ENTRIES`]) whose entry is not absent, or `end`. Entries that become present at
+    /// the same time may be missed.
+    pub(super) fn next_used(&self, from: usize, end: usize) -> usize {
+        /// Entries that are looked at in one go.
+        const RUN: usize = 8;
+        let mut index = from;
+        let entries = self.0.get(from..end).unwrap_or_default();
+        for run in entries.as_chunks::<RUN>().0 {
+            if run.iter().fold(0, |bits, entry| bits | entry.load(Ordering::Relaxed)) != 0 {
+                break;
+            }
+            index += RUN;
+        }
+        while index < end && self.get(index).is_absent() {
+            index += 1;
+        }
+        index
+    }
+
     /// All entries, in order.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Pte> {

@@ -24,7 +24,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
     /// The caller has stable VMAs over the range, or none can be found there any more. Takes the page-table lock
     /// for as many entries of a leaf table as the gather has room for, and flushes between, without it.
     pub fn zap(&self, range: PageRange, gather: &mut Gather<'_, 'm, P>) -> u64 {
-        self.clear_entries(range, gather, |pte| !pte.is_absent())
+        self.clear_entries(range, gather, |_| true)
     }
 
     /// As [`zap`](Self::zap), but leaves guards where they are.
@@ -32,7 +32,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
         self.clear_entries(range, gather, Pte::is_leaf)
     }
 
-    /// Clears the entries of `range` that `goes` says.
+    /// Clears the entries of `range` that are not absent and that `goes` says.
     #[inline]
     fn clear_entries(
         &self,
@@ -63,28 +63,34 @@ impl<'m, P: Platform> PageTables<'m, P> {
         gather: &mut Gather<'_, 'm, P>,
         goes: impl Fn(Pte) -> bool,
     ) -> (u64, Page) {
-        let mut zapped = 0;
-        let mut page = part.start();
-        let mut low = part.end();
+        let first = index_of(part.start(), 0);
+        let end = first + part.pages() as usize;
+        let page = |index: usize| part.start().up((index - first) as u64);
+        let (mut zapped, mut low, mut high) = (0, end, first);
         let entries = self.lock.lock();
-        while page < part.end() && !gather.is_full() {
-            let index = index_of(page, 0);
+        let mut index = first;
+        while index < end && !gather.is_full() {
             let pte = table.get(index);
+            if pte.is_absent() {
+                index = table.next_used(index + 1, end);
+                continue;
+            }
             if goes(pte) {
                 table.set(index, Pte::ABSENT);
                 if pte.is_leaf() {
                     gather.push(pte.frame());
                     zapped += 1;
-                    low = low.min(page);
+                    low = low.min(index);
+                    high = index + 1;
                 }
             }
-            page = page.up(1);
+            index += 1;
         }
         drop(entries);
-        if let Some(touched) = PageRange::new(low, page) {
+        if let Some(touched) = PageRange::new(page(low), page(high)) {
             gather.touch(touched);
         }
-        (zapped, page)
+        (zapped, page(index))
     }
 
     /// Gives all leaves of `range` the protection `protection`; where `writable` does not permit to write, without
