@@ -15,7 +15,7 @@ const NEAR: u64 = 48;
 const WRONG: u32 = 16;
 
 /// Bytes that are no mapping's, but do not reach to where the kernel maps things of its own.
-const HUGE: u64 = 1 << 42;
+const HUGE: u64 = 1 << 30;
 
 const PROTS: [Prot; 5] =
     [Prot::READ_WRITE, Prot::READ_WRITE, Prot::READ, Prot::NONE, Prot::READ.union(Prot::EXEC)];

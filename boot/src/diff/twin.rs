@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{Read as _, Seek as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -82,6 +82,7 @@ impl Subject<'_> {
             .arg0(self.name()?)
             .args(self.args)
             .env_clear()
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output.try_clone()?);
@@ -99,7 +100,7 @@ impl Subject<'_> {
                 }
             }
             None => {
-                child.kill()?;
+                end_group(&child)?;
                 child.wait()?;
                 End::TimedOut
             }
@@ -135,6 +136,14 @@ impl Subject<'_> {
         };
         Ok(Run { output: captured.output, end })
     }
+}
+
+/// Kills a child that leads a process group, and all that it has started.
+fn end_group(child: &Child) -> Result<()> {
+    let mut kill = Command::new("kill");
+    kill.args(["-KILL", "--"]).arg(format!("-{}", child.id()));
+    kill.status().context("cannot start kill")?;
+    Ok(())
 }
 
 /// Runs the program on both and shows where they differ.

@@ -239,13 +239,13 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             let target = PageRange::from_start(start, remap.new_pages).ok_or(MmError::Invalid)?;
             self.unmap_keeping_lock::<O>(guard, target)?;
         }
+        // A duplicate, or a range that wraps, may have taken its own source out.
+        let flags = self.vma_at(guard, remap.old).ok_or(MmError::Fault)?.flags();
         let mut pages = remap.old_pages;
         if remap.new_pages < pages {
             self.unmap_keeping_lock::<O>(guard, remap.tail()?)?;
             pages = remap.new_pages;
         }
-        // A duplicate may have taken its own source out.
-        let flags = self.vma_at(guard, remap.old).ok_or(MmError::Fault)?.flags();
         let keeps = remap.source == Source::Keep;
         if keeps && !guard.totals.may_expand(&guard.limits, flags, pages, 0) {
             return Err(MmError::NoMemory);

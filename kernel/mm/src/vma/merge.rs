@@ -7,10 +7,10 @@
 //! ```
 //!
 //! Two neighbours are compatible if all properties and the backing are equal, the offset goes on without a
-//! jump, and their anonymous memory has one identity, or at least one of them has none yet and the other did not inherit its
-//! own from a parent.
+//! jump, and their private anonymous memory has one identity, or at least one of them has none yet and the other did not
+//! inherit its own from a parent. (An identity of shared memory only tells a fork that there may be guards.)
 
-use crate::vma::{AnonId, Vma, VmaFlags, VmaInfo};
+use crate::vma::{Vma, VmaFlags, VmaInfo};
 
 /// How far the VMA reaches that will hold a candidate.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,7 @@ impl VmaInfo {
         let prev = prev.filter(|prev| joins(&prev.info(), self));
         let next = next.filter(|next| joins(self, &next.info()));
         match (prev, next) {
-            (Some(prev), Some(next)) if one_identity(prev.anon(), next.anon()) => Reach::Both(prev, next),
+            (Some(prev), Some(next)) if one_identity(&prev.info(), &next.info()) => Reach::Both(prev, next),
             (Some(prev), _) => Reach::Prev(prev),
             (None, Some(next)) => Reach::Next(next),
             (None, None) => Reach::Alone,
@@ -45,7 +45,7 @@ fn joins(below: &VmaInfo, above: &VmaInfo) -> bool {
     below.range.end() == above.range.start()
         && below.flags == above.flags
         && continues(below, above)
-        && one_identity(below.anon, above.anon)
+        && one_identity(below, above)
 }
 
 /// Whether what is mapped goes on from `below` to `above` without a jump.
@@ -53,10 +53,11 @@ fn continues(below: &VmaInfo, above: &VmaInfo) -> bool {
     below.backing == above.backing && below.pgoff.wrapping_add(below.range.pages()) == above.pgoff
 }
 
-fn one_identity(one: Option<AnonId>, other: Option<AnonId>) -> bool {
-    match (one, other) {
+fn one_identity(one: &VmaInfo, other: &VmaInfo) -> bool {
+    match (one.anon, other.anon) {
+        _ if one.flags.contains(VmaFlags::SHARED) => true,
         (Some(id), None) | (None, Some(id)) => !id.is_inherited(),
-        _ => one == other,
+        (one, other) => one == other,
     }
 }
 

@@ -1,7 +1,7 @@
 //! When neighbours become one area.
 //!
 //! Two adjacent areas merge if their attributes are equal, the offset runs on, and their groups
-//! (`anon_vma`) do not forbid it: at most one has been written to, and not before a fork, or both belong to the same group.
+//! (`anon_vma`) do not forbid it, if they are private: at most one has been written to, and not before a fork, or both belong to the same group.
 
 use super::area::{AnonGroup, Area};
 use super::{Model, Sharing};
@@ -12,7 +12,7 @@ impl Model {
         left.end == right.start
             && left.attributes == right.attributes
             && left.offset_of(right.start) == right.pgoff
-            && groups_agree(left.group, right.group)
+            && groups_agree(left, right)
     }
 
     /// Stores `area` (whose range is free) and merges it with the areas on both sides; the left one has
@@ -20,7 +20,7 @@ impl Model {
     pub(crate) fn put_merged(&mut self, area: Area) {
         let left = self.before(area.start).copied().filter(|left| Self::can_merge(left, &area));
         let right = self.areas.get(&area.end).copied().filter(|right| {
-            Self::can_merge(&area, right) && left.is_none_or(|left| groups_agree(left.group, right.group))
+            Self::can_merge(&area, right) && left.is_none_or(|left| groups_agree(&left, right))
         });
         let mut merged = area;
         if let Some(right) = right {
@@ -92,8 +92,11 @@ impl Model {
     }
 }
 
-fn groups_agree(left: Option<AnonGroup>, right: Option<AnonGroup>) -> bool {
-    match (left, right) {
+fn groups_agree(left: &Area, right: &Area) -> bool {
+    if left.attributes.sharing != Sharing::Private {
+        return true;
+    }
+    match (left.group, right.group) {
         (Some(left), Some(right)) => left == right,
         (Some(group), None) | (None, Some(group)) => !group.inherited,
         (None, None) => true,

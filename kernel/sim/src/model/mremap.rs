@@ -136,11 +136,11 @@ impl Model {
         if call.fixed {
             self.munmap(call.new * PAGE, call.new_pages * PAGE)?;
         }
+        let area = *self.area_at(call.old).ok_or(Errno::EFAULT)?;
         if call.new_pages < call.old_pages {
             self.unmap_tail(call)?;
             call.old_pages = call.new_pages;
         }
-        let area = *self.area_at(call.old).ok_or(Errno::EFAULT)?;
         if call.keep {
             self.check_expand(&area.attributes, call.old_pages)?;
         }
