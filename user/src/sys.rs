@@ -51,6 +51,36 @@ pub fn madvise(address: u64, length: u64, advice: u64) -> Result<u64, Errno> {
     syscall3(nr::MADVISE, address, length, advice)
 }
 
+/// `mlock2`; flags are `MLOCK_ONFAULT` or 0.
+pub fn mlock(address: u64, length: u64, flags: u64) -> Result<u64, Errno> {
+    syscall3(nr::MLOCK2, address, length, flags)
+}
+
+/// `munlock`.
+pub fn munlock(address: u64, length: u64) -> Result<u64, Errno> {
+    syscall2(nr::MUNLOCK, address, length)
+}
+
+/// `mlockall`; flags are `MCL_`.
+pub fn mlockall(flags: u64) -> Result<u64, Errno> {
+    syscall1(nr::MLOCKALL, flags)
+}
+
+/// `munlockall`.
+pub fn munlockall() -> Result<u64, Errno> {
+    syscall0(nr::MUNLOCKALL)
+}
+
+/// `mincore`: one byte a page.
+pub fn mincore(address: u64, length: u64, answers: &mut [u8]) -> Result<u64, Errno> {
+    syscall3(nr::MINCORE, address, length, answers.as_mut_ptr() as u64)
+}
+
+/// `msync`; flags are `MS_`.
+pub fn msync(address: u64, length: u64, flags: u64) -> Result<u64, Errno> {
+    syscall3(nr::MSYNC, address, length, flags)
+}
+
 /// `brk`: the end of the heap after the call, whether it moved or not. Never an error.
 pub fn brk(address: u64) -> u64 {
     raw(nr::BRK, [address, 0, 0, 0, 0, 0])

@@ -74,6 +74,11 @@ bitflags::bitflags! {
 /// Mask of the type in the flags of `mmap`.
 pub const MAP_TYPE: u64 = 0xf;
 
+/// Where the logarithm of the page size begins in the flags of `mmap`, for `MAP_HUGETLB`.
+pub const MAP_HUGE_SHIFT: u32 = 26;
+/// Mask of that logarithm.
+pub const MAP_HUGE_MASK: u64 = 0x3f;
+
 /// The type of a mapping: the low four bits of the flags of `mmap`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MapType {
@@ -169,6 +174,8 @@ pub const MS_INVALIDATE: u64 = 2;
 /// `msync`: write and wait.
 pub const MS_SYNC: u64 = 4;
 
+/// `mlock2`: lock pages when they are faulted in.
+pub const MLOCK_ONFAULT: u64 = 1;
 /// `mlockall`: all present pages.
 pub const MCL_CURRENT: u64 = 1;
 /// `mlockall`: all future mappings.

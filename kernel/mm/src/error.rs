@@ -23,6 +23,8 @@ pub enum MmError {
     NotPermitted,
     /// Over the limit of locked memory (`RLIMIT_MEMLOCK`).
     Again,
+    /// Pages are locked that the operation would take away.
+    Busy,
     /// What is mapped there cannot do it.
     NotSupported,
     /// A fatal signal came while waiting for a lock (E1, E15).
@@ -40,6 +42,7 @@ impl From<MmError> for Errno {
             MmError::Access => Errno::EACCES,
             MmError::NotPermitted => Errno::EPERM,
             MmError::Again => Errno::EAGAIN,
+            MmError::Busy => Errno::EBUSY,
             MmError::NotSupported => Errno::EOPNOTSUPP,
             MmError::Interrupted => Errno::EINTR,
         }

@@ -9,7 +9,9 @@ use mm::space::AddressSpace;
 use mm::vma::{Backing as MmBacking, VmaFlags, VmaInfo};
 
 use crate::machine::{CPUS, Machine, Mapped, Seen};
-use crate::model::{Advice, AnonGroup, Area, Attributes, Backing, Growth, Model, Sharing, Sums, Touch};
+use crate::model::{
+    Advice, AnonGroup, Area, Attributes, Backing, Growth, Locking, Model, Sharing, Sums, Touch,
+};
 use crate::op::PAGE;
 use crate::world::{Answer, World};
 
@@ -182,7 +184,12 @@ pub(crate) fn area_of(vma: &VmaInfo) -> Area {
             sharing,
             backing,
             growth: if has(VmaFlags::GROWSDOWN) { Growth::Down } else { Growth::Fixed },
-            locked: has(VmaFlags::LOCKED),
+            locking: match (has(VmaFlags::LOCKED), has(VmaFlags::LOCKONFAULT)) {
+                (true, true) => Locking::OnFault,
+                (true, false) => Locking::Now,
+                (false, false) => Locking::None,
+                (false, true) => panic!("{vma} is locked on faults, but not locked"),
+            },
             noreserve: has(VmaFlags::NORESERVE),
             account: has(VmaFlags::ACCOUNT),
             sealed: has(VmaFlags::SEALED),

@@ -47,7 +47,7 @@ impl World<'_> {
         let process = self.stand_in(process);
         let before = self.system.clone();
         let answer = self.perform(process, op, step);
-        let short = matches!(answer, Answer::OutOfMemory | Answer::Failed(Errno::ENOMEM));
+        let short = matches!(answer, Answer::OutOfMemory | Answer::Failed(Errno::ENOMEM | Errno::EAGAIN));
         let exhausted = short && self.machine.free_frames() < SCARCE;
         if !self.machine.end_refusals() && !exhausted {
             let expected = self.predict(process, op);
@@ -66,7 +66,7 @@ impl World<'_> {
             // What would have failed anyway may say so, where the refused step was none that it minds.
             Answer::Failed(errno) => {
                 matches!(errno, Errno::ENOMEM | Errno::EINTR)
-                    || (errno == Errno::EAGAIN && matches!(op, Op::Madvise { .. }))
+                    || (errno == Errno::EAGAIN && matches!(op, Op::Madvise { .. } | Op::Mlock { .. }))
                     || answer == predict(&mut self.system.clone(), process, op, 0)
             }
             Answer::OutOfMemory => matches!(op, Op::Touch { .. }),
@@ -135,7 +135,7 @@ impl World<'_> {
         let mut outcomes = vec![before.clone()];
         if answer == expected {
             // It would have failed anyway, later on.
-            outcomes.push(after);
+            outcomes.push(after.clone());
         }
         match op {
             Op::Mprotect { address, length, prot } => {
@@ -151,6 +151,18 @@ impl World<'_> {
                 let part = |model: &mut Model, length| {
                     matches!(model.madvise(address, length, advice), Ok(()) | Err(Errno::ENOMEM))
                 };
+                outcomes.extend(parts_done(&before, process, address, length, part));
+            }
+            Op::Mlock { address, length, flags } => {
+                // Pages that cannot be faulted in are told when all is locked.
+                let part = |model: &mut Model, length| {
+                    matches!(model.mlock(address, length, flags), Ok(()) | Err(Errno::ENOMEM))
+                };
+                outcomes.extend(parts_done(&before, process, address, length, part));
+                outcomes.push(after);
+            }
+            Op::Munlock { address, length } => {
+                let part = |model: &mut Model, length| model.munlock(address, length).is_ok();
                 outcomes.extend(parts_done(&before, process, address, length, part));
             }
             Op::Mremap(call) => outcomes.extend(stages(&before, process, call)),

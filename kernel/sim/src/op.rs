@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use abi::mman::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, Map, Prot};
+use abi::mman::{MLOCK_ONFAULT, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, Map, Prot};
 
 pub use crate::model::Touch;
 
@@ -49,6 +49,38 @@ pub enum Op {
         length: u64,
         /// `MADV_`, and others.
         advice: u64,
+    },
+    /// `mlock2`.
+    Mlock {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        length: u64,
+        /// `MLOCK_ONFAULT`, and others.
+        flags: u64,
+    },
+    /// `munlock`.
+    Munlock {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        length: u64,
+    },
+    /// `mlockall`.
+    Mlockall {
+        /// `MCL_`, and others.
+        flags: u64,
+    },
+    /// `munlockall`.
+    Munlockall,
+    /// `msync`.
+    Msync {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        length: u64,
+        /// `MS_`, and others.
+        flags: u64,
     },
     /// What a loader does with a segment of an executable: private memory at exactly this place, filled later.
     Image {
@@ -160,6 +192,21 @@ pub fn mseal(address: u64, length: u64) -> Op {
 /// `madvise`.
 pub fn madvise(address: u64, length: u64, advice: u64) -> Op {
     Op::Madvise { address, length, advice }
+}
+
+/// `mlock`.
+pub fn mlock(address: u64, length: u64) -> Op {
+    Op::Mlock { address, length, flags: 0 }
+}
+
+/// `mlock2` with `MLOCK_ONFAULT`.
+pub fn mlock_on_fault(address: u64, length: u64) -> Op {
+    Op::Mlock { address, length, flags: MLOCK_ONFAULT }
+}
+
+/// `munlock`.
+pub fn munlock(address: u64, length: u64) -> Op {
+    Op::Munlock { address, length }
 }
 
 /// A segment of an executable, from its page `first` on, at page `page`.
@@ -275,6 +322,20 @@ impl fmt::Display for Op {
             Op::Madvise { address, length, advice } => {
                 write!(f, "madvise({address:#x}, {}, {advice})", Length(length))
             }
+            Op::Mlock { address, length, flags: 0 } => write!(f, "mlock({address:#x}, {})", Length(length)),
+            Op::Mlock { address, length, flags } => write!(
+                f,
+                "Op::Mlock {{ address: {address:#x}, length: {}, flags: {flags:#x} }}",
+                Length(length)
+            ),
+            Op::Munlock { address, length } => write!(f, "munlock({address:#x}, {})", Length(length)),
+            Op::Mlockall { flags } => write!(f, "Op::Mlockall {{ flags: {flags:#x} }}"),
+            Op::Munlockall => f.write_str("Op::Munlockall"),
+            Op::Msync { address, length, flags } => write!(
+                f,
+                "Op::Msync {{ address: {address:#x}, length: {}, flags: {flags:#x} }}",
+                Length(length)
+            ),
             Op::Image { page, pages, prot, first } => {
                 write!(f, "image({page:#x}, {pages}, {}, {first})", ProtBits(prot))
             }

@@ -188,6 +188,11 @@ enum Blueprint {
     Mremap { spot: Spot, old: Extent, new: Option<Extent>, flags: u64, target: Spot },
     Mseal { spot: Spot, extent: Extent, flags: u64 },
     Madvise { spot: Spot, extent: Extent, advice: u64 },
+    Mlock { spot: Spot, extent: Extent, flags: u64 },
+    Munlock { spot: Spot, extent: Extent },
+    Mlockall { flags: u64 },
+    Munlockall,
+    Msync { spot: Spot, extent: Extent, flags: u64 },
     Image { spot: Spot, pages: u64, prot: u64, shift: u64 },
     Brk { pages: u64, bytes: u64 },
     Touch { cpu: u32, spot: Spot, below: u64, word: u64, touch: Touch },
@@ -236,6 +241,22 @@ impl Blueprint {
                 let fills = matches!(advice, MADV_POPULATE_READ | MADV_POPULATE_WRITE | MADV_GUARD_INSTALL);
                 let advice = if fills && length > 32 * PAGE { MADV_NORMAL } else { advice };
                 Op::Madvise { address, length, advice }
+            }
+            Blueprint::Mlock { spot, extent, flags } => {
+                let address = spot.address(place);
+                let length = extent.from(address, place);
+                let flags = if length > 32 * PAGE { flags | MLOCK_ONFAULT } else { flags };
+                Op::Mlock { address, length, flags }
+            }
+            Blueprint::Munlock { spot, extent } => {
+                let address = spot.address(place);
+                Op::Munlock { address, length: extent.from(address, place) }
+            }
+            Blueprint::Mlockall { flags } => Op::Mlockall { flags },
+            Blueprint::Munlockall => Op::Munlockall,
+            Blueprint::Msync { spot, extent, flags } => {
+                let address = spot.address(place);
+                Op::Msync { address, length: extent.from(address, place), flags }
             }
             Blueprint::Image { spot, pages, prot, shift } => {
                 let page = spot.page(place);
@@ -337,6 +358,24 @@ fn advice() -> impl Strategy<Value = u64> {
     ]
 }
 
+/// Everything is only ever locked as faults come: it need not fit the machine.
+fn locking() -> impl Strategy<Value = Blueprint> {
+    let range = || (spot(), prop_oneof![3 => short(), 1 => extent()]);
+    let all = prop_oneof![
+        1 => Just(MCL_CURRENT | MCL_ONFAULT),
+        1 => Just(MCL_FUTURE | MCL_ONFAULT),
+        1 => Just(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT),
+        1 => prop_oneof![Just(0), Just(MCL_ONFAULT), Just(8), any::<u64>().prop_map(|flags| flags | 16)],
+    ];
+    prop_oneof![
+        6 => (range(), prop_oneof![4 => Just(0), 2 => Just(MLOCK_ONFAULT), 1 => 0..4_u64])
+            .prop_map(|((spot, extent), flags)| Blueprint::Mlock { spot, extent, flags }),
+        4 => range().prop_map(|(spot, extent)| Blueprint::Munlock { spot, extent }),
+        1 => all.prop_map(|flags| Blueprint::Mlockall { flags }),
+        1 => Just(Blueprint::Munlockall),
+    ]
+}
+
 /// A private mapping to read and write, to begin with.
 fn mapping() -> impl Strategy<Value = Blueprint> {
     let populate = prop_oneof![Just(Map::empty()), Just(Map::POPULATE)];
@@ -385,6 +424,9 @@ fn blueprint() -> impl Strategy<Value = Blueprint> {
             .prop_map(|(spot, extent, flags)| Blueprint::Mseal { spot, extent, flags }),
         9 => (spot(), prop_oneof![3 => short(), 1 => extent()], advice())
             .prop_map(|(spot, extent, advice)| Blueprint::Madvise { spot, extent, advice }),
+        4 => locking(),
+        1 => (spot(), prop_oneof![3 => short(), 1 => extent()], 0..9_u64)
+            .prop_map(|(spot, extent, flags)| Blueprint::Msync { spot, extent, flags }),
         2 => (spot(), 1..=5_u64, 0..8_u64, prop_oneof![5 => Just(0_u64), 1 => Just(1)])
             .prop_map(|(spot, pages, prot, shift)| Blueprint::Image { spot, pages, prot, shift }),
         2 => (0..24_u64, prop_oneof![Just(0), 1..PAGE])

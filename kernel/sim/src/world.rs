@@ -316,6 +316,11 @@ pub(crate) fn system_call(space: &AddressSpace<'_, Machine>, op: Op) -> Option<A
         }
         Op::Mseal { address, length, flags } => space.mseal(address, length, flags).map(done),
         Op::Madvise { address, length, advice } => space.madvise(address, length, advice).map(done),
+        Op::Mlock { address, length, flags } => space.mlock(address, length, flags).map(done),
+        Op::Munlock { address, length } => space.munlock(address, length).map(done),
+        Op::Mlockall { flags } => space.mlockall(flags).map(done),
+        Op::Munlockall => space.munlockall().map(done),
+        Op::Msync { address, length, flags } => space.msync(address, length, flags).map(done),
         Op::Image { page, pages, prot, first } => {
             let range = PageRange::from_start(Page::new(page), pages).ok_or(MmError::Invalid);
             let source = Source::Image { first_page: first };
@@ -344,6 +349,14 @@ pub(crate) fn predict(system: &mut System, process: usize, op: Op, value: u64) -
         }
         Op::Mseal { address, length, flags } => model.mseal(address, length, flags).map(done),
         Op::Madvise { address, length, advice } => model.madvise(address, length, advice).map(done),
+        Op::Mlock { address, length, flags } => model.mlock(address, length, flags).map(done),
+        Op::Munlock { address, length } => model.munlock(address, length).map(done),
+        Op::Mlockall { flags } => model.mlockall(flags).map(done),
+        Op::Munlockall => {
+            model.munlockall();
+            Ok(0)
+        }
+        Op::Msync { address, length, flags } => model.msync(address, length, flags).map(done),
         Op::Image { page, pages, prot, first } => {
             model.map_image(page, pages, Prot::from_bits_retain(prot), first)
         }

@@ -31,6 +31,11 @@ pub(super) enum Call {
     Mremap { old: u64, old_length: u64, new_length: u64, flags: u64, new: u64 },
     Mseal { address: u64, length: u64, flags: u64 },
     Madvise { address: u64, length: u64, advice: u64 },
+    Mlock { address: u64, length: u64, flags: u64 },
+    Munlock { address: u64, length: u64 },
+    Mlockall { flags: u64 },
+    Munlockall,
+    Msync { address: u64, length: u64, flags: u64 },
     Image { page: u64, pages: u64, prot: u64, first: u64 },
     Brk { address: u64 },
     Fork,
@@ -79,6 +84,11 @@ impl Act {
             }
             ("mseal", &[address, length, flags]) => Call::Mseal { address, length, flags },
             ("madvise", &[address, length, advice]) => Call::Madvise { address, length, advice },
+            ("mlock", &[address, length, flags]) => Call::Mlock { address, length, flags },
+            ("munlock", &[address, length]) => Call::Munlock { address, length },
+            ("mlockall", &[flags]) => Call::Mlockall { flags },
+            ("munlockall", []) => Call::Munlockall,
+            ("msync", &[address, length, flags]) => Call::Msync { address, length, flags },
             ("image", &[page, pages, prot, first]) => Call::Image { page, pages, prot, first },
             ("brk", &[address]) => Call::Brk { address },
             ("fork", []) => Call::Fork,
@@ -110,6 +120,11 @@ impl Act {
             }
             Call::Mseal { address, length, flags } => space.mseal(address, length, flags).map(done),
             Call::Madvise { address, length, advice } => space.madvise(address, length, advice).map(done),
+            Call::Mlock { address, length, flags } => space.mlock(address, length, flags).map(done),
+            Call::Munlock { address, length } => space.munlock(address, length).map(done),
+            Call::Mlockall { flags } => space.mlockall(flags).map(done),
+            Call::Munlockall => space.munlockall().map(done),
+            Call::Msync { address, length, flags } => space.msync(address, length, flags).map(done),
             Call::Image { page, pages, prot, first } => {
                 let range = PageRange::from_start(Page::new(page), pages).ok_or(MmError::Invalid);
                 let source = Source::Image { first_page: first };

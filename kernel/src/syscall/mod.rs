@@ -14,6 +14,7 @@ mod file_io;
 mod futex;
 mod info;
 mod kill;
+mod lock;
 mod memory;
 mod poll;
 mod process;

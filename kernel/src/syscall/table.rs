@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use abi::{Errno, nr};
 
 use super::{
-    Arguments, advice, alarm, clone, file, file_io, futex, info, kill, memory, poll, process, schedule,
+    Arguments, advice, alarm, clone, file, file_io, futex, info, kill, lock, memory, poll, process, schedule,
     signal, time, wait,
 };
 use crate::process::Thread;
@@ -39,6 +39,8 @@ const CALLS: &[(u64, Handler)] = &[
     (nr::ACCESS, file::access),
     (nr::PIPE, file_io::pipe),
     (nr::MREMAP, memory::mremap),
+    (nr::MSYNC, advice::msync),
+    (nr::MINCORE, advice::mincore),
     (nr::MADVISE, advice::madvise),
     (nr::SCHED_YIELD, schedule::sched_yield),
     (nr::DUP, file::dup),
@@ -75,6 +77,10 @@ const CALLS: &[(u64, Handler)] = &[
     (nr::SETSID, process::setsid),
     (nr::GETPGID, process::getpgid),
     (nr::GETSID, process::getsid),
+    (nr::MLOCK, lock::mlock),
+    (nr::MUNLOCK, lock::munlock),
+    (nr::MLOCKALL, lock::mlockall),
+    (nr::MUNLOCKALL, lock::munlockall),
     (nr::PRCTL, process::prctl),
     (nr::ARCH_PRCTL, process::arch_prctl),
     (nr::SETRLIMIT, process::setrlimit),
@@ -113,6 +119,7 @@ const CALLS: &[(u64, Handler)] = &[
     (nr::GETCPU, schedule::getcpu),
     (nr::EXECVEAT, clone::execveat),
     (nr::RSEQ, process::rseq),
+    (nr::MLOCK2, lock::mlock2),
     (nr::CLONE3, clone::clone3),
     (nr::FACCESSAT2, file::faccessat2),
     (nr::MSEAL, memory::mseal),

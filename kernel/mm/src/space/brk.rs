@@ -47,6 +47,11 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             return old;
         }
         guard.brk = address;
+        let locked = guard.future.contains(VmaFlags::LOCKED);
+        drop(guard);
+        if let Some(more) = PageRange::new(old_end, new_end).filter(|_| locked) {
+            self.populate(more);
+        }
         address
     }
 
@@ -56,8 +61,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         if self.vma_from(guard, more.start()).is_some_and(|next| more.end().up(1) > start_with_guard(next)) {
             return Err(MmError::NoMemory);
         }
-        let flags = VmaFlags::READ | VmaFlags::WRITE | VmaFlags::ACCOUNT;
+        let flags = VmaFlags::READ | VmaFlags::WRITE | VmaFlags::ACCOUNT | guard.future;
         if !guard.totals.may_expand(&guard.limits, flags, more.pages(), 0)
+            || (flags.contains(VmaFlags::LOCKED) && !guard.may_lock(more.pages()))
             || guard.totals.vmas > self.machine.max_map_count()
         {
             return Err(MmError::NoMemory);

@@ -28,6 +28,8 @@ pub(super) struct Map<'m, P: Platform> {
     pub(super) totals: Totals,
     /// Resource limits of the process.
     pub(super) limits: Limits,
+    /// How the pages of new mappings are locked (`MCL_FUTURE`).
+    pub(super) future: VmaFlags,
     /// First byte of the heap.
     pub(super) brk_start: u64,
     /// First byte above the heap.

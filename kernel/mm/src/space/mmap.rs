@@ -12,7 +12,7 @@ use crate::space::order::{Order, in_order};
 use crate::space::request::{MmapOptions, MmapRequest, Sharing, Source};
 use crate::sync::WriteGuard;
 use crate::trace::Step;
-use crate::vma::{Access, Backing, VmaFlags, VmaInfo};
+use crate::vma::{Backing, VmaFlags, VmaInfo};
 
 impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Maps what `request` says; the result is the address of the first byte. A fixed mapping replaces what is there in
@@ -35,7 +35,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         in_order!(self.order, self.map_region(&mut guard, &info))?;
         drop(guard);
-        if request.options.intersects(MmapOptions::POPULATE | MmapOptions::LOCKED) {
+        if request.options.contains(MmapOptions::POPULATE) || info.flags.contains(VmaFlags::LOCKED) {
             self.populate(range);
         }
         Ok(range.start().address())
@@ -57,17 +57,18 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         range: PageRange,
     ) -> Result<VmaInfo, MmError> {
         let mut flags = VmaFlags::from_prot(request.prot);
+        flags |= map.future;
         flags.set(VmaFlags::GROWSDOWN, request.options.contains(MmapOptions::GROWSDOWN));
-        flags.set(VmaFlags::LOCKED, request.options.contains(MmapOptions::LOCKED));
         flags.set(VmaFlags::NORESERVE, request.options.contains(MmapOptions::NORESERVE));
         flags.set(VmaFlags::NOHUGEPAGE, request.options.contains(MmapOptions::STACK));
-        if flags.contains(VmaFlags::LOCKED) {
+        if request.options.contains(MmapOptions::LOCKED) {
             if map.limits.memlock == 0 {
                 return Err(MmError::NotPermitted);
             }
-            if !map.may_lock(range.pages()) {
-                return Err(MmError::Again);
-            }
+            flags |= VmaFlags::LOCKED;
+        }
+        if flags.contains(VmaFlags::LOCKED) && !map.may_lock(range.pages()) {
+            return Err(MmError::Again);
         }
         let (backing, pgoff) = match (request.sharing.ok_or(MmError::Invalid)?, request.source) {
             (Sharing::Shared, _) if flags.contains(VmaFlags::GROWSDOWN) => return Err(MmError::Invalid),
@@ -123,20 +124,5 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             self.release(range, neighbours, removed);
         });
         Ok(())
-    }
-
-    /// Faults all pages of `range` in, for writing where that is permitted. Stops silently at the first that cannot be,
-    /// as Linux does.
-    pub(super) fn populate(&self, range: PageRange) {
-        for page in range.iter() {
-            let access = match self.vma_at(&self.read(), page).map(|vma| vma.flags()) {
-                Some(flags) if flags.contains(VmaFlags::WRITE | VmaFlags::SHARED) => Access::Read,
-                Some(flags) if flags.contains(VmaFlags::WRITE) => Access::Write,
-                _ => Access::Read,
-            };
-            if !self.fault(page.address(), access).is_resolved() {
-                return;
-            }
-        }
     }
 }

@@ -14,9 +14,12 @@ mod gather;
 mod lifetime;
 mod madvise;
 mod map;
+mod mincore;
+mod mlock;
 mod mmap;
 mod mprotect;
 mod mremap;
+mod msync;
 mod munmap;
 mod order;
 mod placement;
@@ -49,7 +52,7 @@ use crate::space::map::{Map, VmaTree};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{ReadGuard, RwSem, WriteGuard};
 use crate::tlb::TlbState;
-use crate::vma::{AnonId, Owner, WriteSection};
+use crate::vma::{AnonId, Owner, VmaFlags, WriteSection};
 
 /// Resource limits that concern memory, in bytes; `u64::MAX` stands for no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,6 +131,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 token,
                 totals: Totals::default(),
                 limits: config.limits,
+                future: VmaFlags::empty(),
                 brk_start: 0,
                 brk: 0,
                 stack_top: 0,

@@ -90,6 +90,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// silently without memory, as Linux does.
     fn fault_in_copies(&self, map: &Map<'m, P>, part: PageRange) {
         let Some(vma) = self.vma_at(map, part.start()) else { return };
+        if vma.flags().contains(VmaFlags::LOCKONFAULT) {
+            return;
+        }
         let _ = self.fault_in(map, vma, part, Access::Write);
     }
 

@@ -33,12 +33,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             Placement::Fixed(page) | Placement::FixedNoReplace(page) => page,
             Placement::Hint(page) => self.place_near(map, page.max(self.min_page), request.pages)?,
             Placement::Anywhere => self.place_anywhere(map, request.pages)?,
-            Placement::Low => self.find_area(
-                map,
-                Page::containing(LOW_WINDOW.0),
-                Page::containing(LOW_WINDOW.1),
-                request.pages,
-            )?,
+            Placement::Low(hint) => self.place_low(map, hint, request.pages)?,
         };
         let range = PageRange::from_start(start, request.pages).ok_or(MmError::NoMemory)?;
         if range.end() > Page::USER_END {
@@ -56,13 +51,26 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
     /// At the hint if it is free there, else anywhere.
     pub(super) fn place_near(&self, map: &Map<'m, P>, hint: Page, pages: u64) -> Result<Page, MmError> {
-        if let Some(range) = PageRange::from_start(hint, pages)
-            && range.end() <= Page::USER_END
-            && self.vma_from(map, hint).is_none_or(|vma| range.end() <= start_with_guard(vma))
-        {
+        if self.is_free(map, hint, pages, Page::USER_END) {
             return Ok(hint);
         }
         self.place_anywhere(map, pages)
+    }
+
+    /// At the hint if it is not page 0 and it is free there, else in the low window.
+    fn place_low(&self, map: &Map<'m, P>, hint: Page, pages: u64) -> Result<Page, MmError> {
+        let (low, high) = (Page::containing(LOW_WINDOW.0), Page::containing(LOW_WINDOW.1));
+        let hint = if hint == Page::ZERO { hint } else { hint.max(self.min_page) };
+        if hint != Page::ZERO && self.is_free(map, hint, pages, high) {
+            return Ok(hint);
+        }
+        self.find_area(map, low, high, pages)
+    }
+
+    /// Whether `pages` pages from `start` on are free, end at `limit` or below, and are clear of a guard gap.
+    fn is_free(&self, map: &Map<'m, P>, start: Page, pages: u64, limit: Page) -> bool {
+        let end = start.up(pages);
+        end <= limit && self.vma_from(map, start).is_none_or(|vma| end <= start_with_guard(vma))
     }
 
     /// The highest free pages below the stack's room, else the lowest above a third of the user half.

@@ -157,7 +157,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let (Some(source), Some(new)) = (source, new) else { return };
         let edit = self.edit(guard, plan.from);
         let (locked, flags) = (edit.lock(source), source.flags());
-        locked.set_flags(flags - VmaFlags::LOCKED);
+        locked.set_flags(flags - VmaFlags::LOCKING);
         edit.totals.account(flags, source.pages(), Change::Remove);
         edit.totals.account(source.flags(), source.pages(), Change::Add);
         if !ptr::eq(source, new) && source.range() == old {

@@ -1,6 +1,6 @@
 //! What an mmap asks for: raw arguments become types here, once.
 
-use abi::mman::{Map as MapFlags, MapType, Prot};
+use abi::mman::{MAP_HUGE_MASK, MAP_HUGE_SHIFT, Map as MapFlags, MapType, Prot};
 use bitflags::bitflags;
 
 use crate::error::MmError;
@@ -12,8 +12,9 @@ use crate::space::pages_for;
 pub enum Placement {
     /// Wherever there is room, highest first.
     Anywhere,
-    /// Wherever there is room below 2 GiB, lowest first (`MAP_32BIT`).
-    Low,
+    /// There if that is free and below 2 GiB, else wherever there is room from 1 GiB to 2 GiB, lowest first
+    /// (`MAP_32BIT`). Page 0 stands for no hint.
+    Low(Page),
     /// There if that is free, else anywhere.
     Hint(Page),
     /// There; what is there goes.
@@ -87,7 +88,7 @@ impl MmapRequest {
     pub fn decode(address: u64, length: u64, prot: u64, flags: u64) -> Result<Self, MmError> {
         let flags = MapFlags::from_bits_retain(flags);
         if flags.contains(MapFlags::HUGETLB) {
-            return Err(MmError::NoMemory);
+            return Err(refusal_of_huge_pages(address, length, flags));
         }
         if length == 0 {
             return Err(MmError::Invalid);
@@ -130,6 +131,23 @@ impl MmapRequest {
     }
 }
 
+/// Why there is no mapping of huge pages: a wrong argument, or that none are reserved. (Linux makes one with
+/// `MAP_NORESERVE`, and an access is SIGBUS.)
+fn refusal_of_huge_pages(address: u64, length: u64, flags: MapFlags) -> MmError {
+    const DEFAULT: u64 = 21;
+    let size = match flags.bits() >> MAP_HUGE_SHIFT & MAP_HUGE_MASK {
+        0 => 1 << DEFAULT,
+        log @ (DEFAULT | 30) => 1 << log,
+        _ => return MmError::Invalid,
+    };
+    let exact = flags.intersects(MapFlags::FIXED | MapFlags::FIXED_NOREPLACE);
+    let empty = length.wrapping_add(size - 1) < size;
+    if empty || (exact && !address.is_multiple_of(size)) || flags.map_type().is_none() {
+        return MmError::Invalid;
+    }
+    MmError::NoMemory
+}
+
 fn placement(address: u64, pages: u64, flags: MapFlags) -> Result<Placement, MmError> {
     let no_replace = flags.contains(MapFlags::FIXED_NOREPLACE);
     if no_replace || flags.contains(MapFlags::FIXED) {
@@ -140,7 +158,7 @@ fn placement(address: u64, pages: u64, flags: MapFlags) -> Result<Placement, MmE
         return Ok(if no_replace { Placement::FixedNoReplace(page) } else { Placement::Fixed(page) });
     }
     Ok(match Page::containing(address) {
-        Page::ZERO if flags.contains(MapFlags::_32BIT) => Placement::Low,
+        page if flags.contains(MapFlags::_32BIT) => Placement::Low(page),
         Page::ZERO => Placement::Anywhere,
         page => Placement::Hint(page),
     })

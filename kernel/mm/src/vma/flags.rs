@@ -43,12 +43,17 @@ bitflags! {
         const NOHUGEPAGE = 1 << 22;
         /// Equal pages may be merged (`MADV_MERGEABLE`).
         const MERGEABLE = 1 << 23;
+        /// With `LOCKED`: pages are locked as they come, and not faulted in at once (`MLOCK_ONFAULT`).
+        const LOCKONFAULT = 1 << 24;
     }
 }
 
 impl VmaFlags {
     /// What access permissions consist of.
     pub const ACCESS: VmaFlags = VmaFlags::READ.union(VmaFlags::WRITE).union(VmaFlags::EXEC);
+
+    /// How pages are locked in memory.
+    pub const LOCKING: VmaFlags = VmaFlags::LOCKED.union(VmaFlags::LOCKONFAULT);
 
     /// The access flags for `prot`.
     pub fn from_prot(prot: Prot) -> Self {

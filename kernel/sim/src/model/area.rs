@@ -34,6 +34,24 @@ pub enum Growth {
     Down,
 }
 
+/// Whether pages are locked in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Locking {
+    /// No.
+    None,
+    /// Yes, and faulted in at once (`MAP_LOCKED`, `mlock`).
+    Now,
+    /// Yes, as they come (`MLOCK_ONFAULT`).
+    OnFault,
+}
+
+impl Locking {
+    /// Whether they are, be it later.
+    pub fn is_locked(self) -> bool {
+        self != Locking::None
+    }
+}
+
 bitflags::bitflags! {
     /// What `madvise` has noted about an area.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -68,8 +86,8 @@ pub struct Attributes {
     pub backing: Backing,
     /// Whether it grows.
     pub growth: Growth,
-    /// `MAP_LOCKED`.
-    pub locked: bool,
+    /// Locked in memory.
+    pub locking: Locking,
     /// `MAP_NORESERVE`.
     pub noreserve: bool,
     /// Counts as committed memory: private, and writable at some time (Linux: `VM_ACCOUNT`).
@@ -163,12 +181,13 @@ pub(crate) const STACK_GUARD_PAGES: u64 = 256;
 
 impl fmt::Display for Area {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Attributes { prot, sharing, backing, growth, locked, noreserve, account, sealed, advice } =
+        let Attributes { prot, sharing, backing, growth, locking, noreserve, account, sealed, advice } =
             self.attributes;
         write!(f, "{:#x}-{:#x} {prot:?} {sharing:?} {backing:?}", self.start * PAGE, self.end * PAGE)?;
         for (set, name) in [
             (growth == Growth::Down, "grows-down"),
-            (locked, "locked"),
+            (locking == Locking::Now, "locked"),
+            (locking == Locking::OnFault, "locked-on-fault"),
             (noreserve, "noreserve"),
             (account, "account"),
             (sealed, "sealed"),

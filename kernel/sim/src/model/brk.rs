@@ -2,7 +2,7 @@
 
 use abi::mman::Prot;
 
-use super::area::{Advice, Area, Attributes, Backing, Growth, STACK_GUARD_PAGES, Sharing};
+use super::area::{Advice, Area, Attributes, Backing, Growth, Locking, STACK_GUARD_PAGES, Sharing};
 use super::{Model, PAGE, USER_END};
 
 impl Model {
@@ -50,7 +50,7 @@ impl Model {
             sharing: Sharing::Private,
             backing: Backing::Anonymous,
             growth: Growth::Fixed,
-            locked: false,
+            locking: self.future,
             noreserve: false,
             account: true,
             sealed: false,
@@ -60,12 +60,18 @@ impl Model {
         if self.areas.len() > self.settings.max_map_count {
             return None;
         }
+        if self.future.is_locked() {
+            self.check_lock(new - old).ok()?;
+        }
         let area = Area { start: old, end: new, attributes, pgoff: old, group: None };
         // Grows the area below if that belongs to the heap, and never joins the one above.
         if self.before(old).is_some_and(|area| area.end > self.brk_start / PAGE) {
             self.put_merged_left(area);
         } else {
             self.put(area);
+        }
+        if self.future == Locking::Now {
+            self.join_group(old);
         }
         Some(())
     }

@@ -1,12 +1,13 @@
 //! fork.
 
-use super::{Advice, AnonGroup, Model};
+use super::{Advice, AnonGroup, Locking, Model};
 
 impl Model {
     /// The address space of a child, process `number`: the same, but nothing is locked, what was written to has a group of its
     /// own for each area, and some areas are left out or begin empty.
     pub(super) fn fork(&self, number: u64) -> Model {
-        let mut child = Model { number, next_object: 0, next_group: 0, ..self.clone() };
+        let mut child =
+            Model { number, next_object: 0, next_group: 0, future: Locking::None, ..self.clone() };
         for area in self.areas() {
             if area.attributes.advice.contains(Advice::DONTFORK) {
                 child.remove(area.start, area.end);
@@ -17,7 +18,7 @@ impl Model {
             }
         }
         for area in child.areas.values_mut() {
-            area.attributes.locked = false;
+            area.attributes.locking = Locking::None;
             if let Some(group) = &mut area.group {
                 child.next_group += 1;
                 *group = AnonGroup { number: child.next_group, inherited: true };

@@ -19,9 +19,6 @@ impl Model {
         let length = length.checked_next_multiple_of(PAGE).ok_or(Errno::EINVAL)?;
         let end = address.checked_add(length).ok_or(Errno::EINVAL)? / PAGE;
         let start = address / PAGE;
-        if start == end {
-            return Ok(());
-        }
         let populates = matches!(advice, MADV_POPULATE_READ | MADV_POPULATE_WRITE);
         let (mut reached, mut hole) = (start, false);
         for area in self.overlapping(start, end) {
@@ -57,7 +54,7 @@ impl Model {
             advice,
             MADV_DONTNEED | MADV_FREE | MADV_REMOVE | MADV_COLD | MADV_PAGEOUT | MADV_GUARD_INSTALL
         );
-        if attributes.locked && spares_locked {
+        if attributes.locking.is_locked() && spares_locked {
             return Err(Errno::EINVAL);
         }
         let plain = private && attributes.backing == Backing::Anonymous;

@@ -3,7 +3,7 @@
 use abi::Errno;
 use abi::mman::{Map, MapType, Prot};
 
-use super::area::{Advice, Area, Attributes, Backing, Growth, Sharing};
+use super::area::{Advice, Area, Attributes, Backing, Growth, Locking, Sharing};
 use super::{Model, PAGE, USER_END};
 
 impl Model {
@@ -33,8 +33,16 @@ impl Model {
         if map.contains(Map::FIXED_NOREPLACE) && !self.overlapping(start, start + pages).is_empty() {
             return Err(Errno::EEXIST);
         }
-        let locked = map.contains(Map::LOCKED);
-        if locked {
+        let mut locking = self.future;
+        if map.contains(Map::LOCKED) {
+            if self.settings.memlock == 0 {
+                return Err(Errno::EPERM);
+            }
+            if locking == Locking::None {
+                locking = Locking::Now;
+            }
+        }
+        if locking.is_locked() {
             self.check_lock(pages)?;
         }
         let growth = if map.contains(Map::GROWSDOWN) { Growth::Down } else { Growth::Fixed };
@@ -52,7 +60,7 @@ impl Model {
             sharing,
             backing,
             growth,
-            locked,
+            locking,
             noreserve,
             account,
             sealed: false,
@@ -60,8 +68,8 @@ impl Model {
         };
         let pgoff = if sharing == Sharing::Private { start } else { 0 };
         self.map(Area { start, end: start + pages, attributes, pgoff, group: None })?;
-        let populates = locked || map & (Map::POPULATE | Map::NONBLOCK) == Map::POPULATE;
-        if populates && prot.contains(Prot::WRITE) {
+        let populates = locking.is_locked() || map & (Map::POPULATE | Map::NONBLOCK) == Map::POPULATE;
+        if populates && locking != Locking::OnFault && prot.contains(Prot::WRITE) {
             self.join_group(start);
         }
         Ok(start * PAGE)
@@ -78,12 +86,15 @@ impl Model {
         if start * PAGE < self.settings.mmap_min_addr {
             return Err(Errno::EPERM);
         }
+        if self.future.is_locked() {
+            self.check_lock(pages)?;
+        }
         let attributes = Attributes {
             prot: prot & ACCESS,
             sharing: Sharing::Private,
             backing: Backing::Image,
             growth: Growth::Fixed,
-            locked: false,
+            locking: self.future,
             noreserve: false,
             account: prot.contains(Prot::WRITE),
             sealed: false,
@@ -145,15 +156,9 @@ impl Model {
         Ok(())
     }
 
-    /// Linux: `can_do_mlock` and `mlock_future_ok`.
+    /// Linux: `mlock_future_ok`.
     pub(crate) fn check_lock(&self, pages: u64) -> Result<(), Errno> {
-        if self.settings.memlock == 0 {
-            Err(Errno::EPERM)
-        } else if self.sums().locked + pages > self.settings.memlock / PAGE {
-            Err(Errno::EAGAIN)
-        } else {
-            Ok(())
-        }
+        if self.sums().locked + pages > self.settings.memlock / PAGE { Err(Errno::EAGAIN) } else { Ok(()) }
     }
 }
 

@@ -12,10 +12,12 @@ mod brk;
 mod fork;
 mod madvise;
 mod merge;
+mod mlock;
 mod mmap;
 mod mprotect;
 mod mremap;
 mod mseal;
+mod msync;
 mod munmap;
 mod placement;
 mod system;
@@ -24,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use access::{Fault, Touch};
 pub(crate) use area::PAGE;
-pub use area::{Advice, AnonGroup, Area, Attributes, Backing, Growth, Sharing};
+pub use area::{Advice, AnonGroup, Area, Attributes, Backing, Growth, Locking, Sharing};
 pub use madvise::KNOWN as ADVICE;
 pub use system::System;
 
@@ -91,6 +93,8 @@ pub struct Model {
     contents: BTreeMap<u64, Words>,
     /// Pages with a guard (`MADV_GUARD_INSTALL`).
     guards: BTreeSet<u64>,
+    /// How new mappings are locked (`MCL_FUTURE`).
+    future: Locking,
     brk_start: u64,
     brk: u64,
     /// Pages of the shared objects that the process or its parents have made, by name.
@@ -111,6 +115,7 @@ impl Model {
             areas: BTreeMap::new(),
             contents: BTreeMap::new(),
             guards: BTreeSet::new(),
+            future: Locking::None,
             brk_start: 0,
             brk: 0,
             next_object: 0,
@@ -128,7 +133,7 @@ impl Model {
         let mut sums = Sums { map_count: self.areas.len(), ..Sums::default() };
         for area in self.areas.values() {
             sums.total += area.pages();
-            sums.locked += if area.attributes.locked { area.pages() } else { 0 };
+            sums.locked += if area.attributes.locking.is_locked() { area.pages() } else { 0 };
             sums.data += if area.attributes.is_data() { area.pages() } else { 0 };
             sums.exec += if area.attributes.is_exec() { area.pages() } else { 0 };
             sums.stack += if area.attributes.is_stack() { area.pages() } else { 0 };
@@ -151,9 +156,10 @@ impl Model {
         self.areas.range(..page).next_back().map(|(_, area)| area).filter(|area| area.end <= page)
     }
 
-    /// Starts of the areas that overlap `[start, end)`, ascending.
+    /// The areas that overlap `[start, end)`, ascending; none if that is empty.
     pub(crate) fn overlapping(&self, start: u64, end: u64) -> Vec<Area> {
-        self.areas.values().filter(|area| area.start < end && start < area.end).copied().collect()
+        let overlaps = |area: &&Area| start < end && area.start < end && start < area.end;
+        self.areas.values().filter(overlaps).copied().collect()
     }
 
     /// Cuts the area that has `page` strictly inside.

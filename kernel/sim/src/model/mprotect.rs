@@ -3,7 +3,7 @@
 use abi::Errno;
 use abi::mman::Prot;
 
-use super::area::{Area, Attributes, Backing, Growth, Sharing};
+use super::area::{Area, Attributes, Backing, Growth, Locking, Sharing};
 use super::mmap::ACCESS;
 use super::{Model, PAGE};
 
@@ -81,7 +81,10 @@ impl Model {
         }
         self.change(start, end, changed)?;
         // Locked memory that becomes writable is copied at once.
-        if changed.locked && prot.contains(Prot::WRITE) && !area.attributes.prot.contains(Prot::WRITE) {
+        if changed.locking == Locking::Now
+            && prot.contains(Prot::WRITE)
+            && !area.attributes.prot.contains(Prot::WRITE)
+        {
             self.join_group(start);
         }
         Ok(())

@@ -6,7 +6,7 @@
 use abi::Errno;
 use abi::mman::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, Prot};
 
-use super::area::{Area, Backing, Sharing};
+use super::area::{Area, Backing, Locking, Sharing};
 use super::{Model, PAGE, USER_END};
 
 /// A call with plausible arguments, in pages.
@@ -102,7 +102,7 @@ impl Model {
             return Err(Errno::EFAULT);
         }
         let more = call.new_pages - call.old_pages;
-        if area.attributes.locked && self.sums().locked + more > self.settings.memlock / PAGE {
+        if area.attributes.locking.is_locked() && self.sums().locked + more > self.settings.memlock / PAGE {
             return Err(Errno::EAGAIN);
         }
         self.check_expand(&area.attributes, more)
@@ -214,7 +214,7 @@ impl Model {
     /// `MREMAP_DONTUNMAP`: what the area is like where the pages have left.
     fn leave_empty(&mut self, call: Call, start: u64) {
         let Some(mut left) = self.area_at(call.old).copied() else { return };
-        left.attributes.locked = false;
+        left.attributes.locking = Locking::None;
         let apart = !(left.start..left.end).contains(&start);
         if apart && left.start == call.old && left.end == call.old + call.old_pages {
             left.group = None;
@@ -232,7 +232,9 @@ impl Model {
     /// Locked memory is faulted in from `page` on, for writing if that is allowed.
     fn populate_locked(&mut self, page: u64) {
         let area = self.area_at(page);
-        if area.is_some_and(|area| area.attributes.locked && area.attributes.prot.contains(Prot::WRITE)) {
+        if area.is_some_and(|area| {
+            area.attributes.locking == Locking::Now && area.attributes.prot.contains(Prot::WRITE)
+        }) {
             self.join_group(page);
         }
     }

@@ -169,7 +169,13 @@ impl Scenario {
             !matches!(
                 act,
                 Act::Look { .. }
-                    | Act::Do(Op::Touch { .. } | Op::Mprotect { .. } | Op::Madvise { .. } | Op::Fork)
+                    | Act::Do(
+                        Op::Touch { .. }
+                            | Op::Mprotect { .. }
+                            | Op::Madvise { .. }
+                            | Op::Mlock { .. }
+                            | Op::Fork
+                    )
             )
         })
     }

@@ -63,6 +63,11 @@ fn push_act(script: &mut String, act: Act, value: u64) {
             }
             Op::Mseal { address, length, flags } => push(script, "mseal", &[address, length, flags]),
             Op::Madvise { address, length, advice } => push(script, "madvise", &[address, length, advice]),
+            Op::Mlock { address, length, flags } => push(script, "mlock", &[address, length, flags]),
+            Op::Munlock { address, length } => push(script, "munlock", &[address, length]),
+            Op::Mlockall { flags } => push(script, "mlockall", &[flags]),
+            Op::Munlockall => push(script, "munlockall", &[]),
+            Op::Msync { address, length, flags } => push(script, "msync", &[address, length, flags]),
             Op::Image { page, pages, prot, first } => push(script, "image", &[page, pages, prot, first]),
             Op::Brk { address } => push(script, "brk", &[address]),
             Op::Fork => push(script, "fork", &[]),

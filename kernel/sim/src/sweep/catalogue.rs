@@ -1,6 +1,9 @@
 //! The address spaces and the operations of the sweep: every operation is tried on every address space.
 
-use crate::op::{Op, PAGE, brk, execute, image, madvise, mmap, mprotect, mremap, mseal, munmap, read, write};
+use crate::op::{
+    Op, PAGE, brk, execute, image, madvise, mlock, mlock_on_fault, mmap, mprotect, mremap, mseal, munlock,
+    munmap, read, write,
+};
 use crate::world::World;
 use abi::mman::*;
 
@@ -150,6 +153,7 @@ pub fn operations() -> Vec<Op> {
         remappings(),
         seals(),
         advice(),
+        locks(),
         breaks(),
         touches(),
         forks(),
@@ -247,6 +251,17 @@ fn advice() -> Vec<Op> {
         madvise(page(3), 9 * PAGE, MADV_POPULATE_WRITE),
         madvise(page(2), 8 * PAGE, MADV_GUARD_INSTALL),
         madvise(page(0), 12 * PAGE, MADV_GUARD_REMOVE),
+    ]
+}
+
+fn locks() -> Vec<Op> {
+    vec![
+        mlock(page(0), 12 * PAGE),
+        mlock(page(2), 7 * PAGE),
+        mlock_on_fault(page(5), PAGE),
+        munlock(page(3), 6 * PAGE),
+        Op::Mlockall { flags: MCL_CURRENT | MCL_FUTURE },
+        Op::Munlockall,
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::space::Segv;
+use abi::mman::{MADV_DONTNEED, MADV_GUARD_INSTALL};
 
 fn world(machine: &Machine) -> World<'_> {
     World::new(machine, Config::default())
@@ -32,6 +33,65 @@ fn a_hint_is_taken_where_it_is_free() {
     assert_eq!(hinted(BASE), Ok(0x7fff_f7ff_e000));
     assert_eq!(hinted(0x1000), Ok(0x1_0000), "raised to mmap_min_addr");
     assert_eq!(hinted(u64::MAX), Ok(0x7fff_f7ff_d000));
+}
+
+#[test]
+fn low_memory_is_from_one_to_two_gibibytes_or_at_a_low_hint() {
+    let machine = Machine::with_frames(64);
+    let world = world(&machine);
+    let flags = (Flags::PRIVATE | Flags::ANONYMOUS | Flags::_32BIT).bits();
+    let low = |hint, length| world.space.mmap(MmapRequest::decode(hint, length, 1, flags).unwrap());
+    assert_eq!(low(0, 0x1000), Ok(0x4000_0000));
+    assert_eq!(low(0x5000_0000, 0x1000), Ok(0x5000_0000));
+    assert_eq!(low(0x2000_0123, 0x1000), Ok(0x2000_0000));
+    assert_eq!(low(0x5000_0000, 0x1000), Ok(0x4000_1000), "taken");
+    assert_eq!(low(0x7fff_f000, 0x2000), Ok(0x4000_2000), "too long for there");
+    assert_eq!(low(BASE, 0x1000), Ok(0x4000_4000), "not low");
+    assert_eq!(low(0, 0x4000_0000), Err(MmError::NoMemory));
+}
+
+#[test]
+fn huge_pages_are_refused_as_where_none_are_reserved() {
+    let refusal = |address, length, flags: Flags, more: u64| {
+        let flags = (flags | Flags::ANONYMOUS | Flags::HUGETLB).bits() | more;
+        MmapRequest::decode(address, length, 3, flags).unwrap_err()
+    };
+    let fixed = Flags::PRIVATE | Flags::FIXED;
+    assert_eq!(refusal(0, 0x1000, Flags::PRIVATE, 0), MmError::NoMemory);
+    assert_eq!(refusal(0, 1 << 30, Flags::SHARED, 30 << 26), MmError::NoMemory);
+    assert_eq!(refusal(BASE, 1, fixed, 21 << 26), MmError::NoMemory);
+    assert_eq!(refusal(BASE + 0x1000, 1, fixed, 0), MmError::Invalid);
+    assert_eq!(refusal(0, 1, Flags::PRIVATE, 13 << 26), MmError::Invalid);
+    assert_eq!(refusal(0, 0, Flags::PRIVATE, 0), MmError::Invalid);
+    assert_eq!(refusal(0, u64::MAX, Flags::PRIVATE, 0), MmError::Invalid);
+    assert_eq!(refusal(0, 1, Flags::empty(), 0), MmError::Invalid);
+}
+
+#[test]
+fn mincore_tells_which_pages_are_there() {
+    let machine = Machine::with_frames(64);
+    let world = world(&machine);
+    world.map(0, 6);
+    world.write_all(2, 3);
+    assert_eq!(world.space.fault(address(1), Access::Read), FaultOutcome::Resolved);
+    let mincore = |page, count: usize| {
+        let mut answers = [7; 8];
+        let pages = world.space.mincore(Page::containing(address(page)), &mut answers[..count])?;
+        Ok::<_, MmError>(answers[..pages].to_vec())
+    };
+    assert_eq!(mincore(0, 8), Ok(vec![0, 1, 1, 0, 0, 0]), "as many as the vma has");
+    assert_eq!(mincore(2, 1), Ok(vec![1]));
+    assert_eq!(mincore(6, 1), Err(MmError::NoMemory));
+    world.mprotect(0, 6, Prot::NONE).unwrap();
+    assert_eq!(mincore(1, 2), Ok(vec![1, 1]), "rights do not matter");
+    world.space.madvise(address(2), 2 * PAGE_SIZE, MADV_GUARD_INSTALL).unwrap();
+    assert_eq!(mincore(1, 3), Ok(vec![1, 0, 0]));
+
+    // What the object has is there, mapped or not.
+    world.mmap(10, 14, Prot::READ_WRITE, Flags::SHARED).unwrap();
+    world.write_all(11, 12);
+    world.space.madvise(address(10), 4 * PAGE_SIZE, MADV_DONTNEED).unwrap();
+    assert_eq!(mincore(10, 4), Ok(vec![0, 1, 0, 0]));
 }
 
 #[test]
