@@ -54,19 +54,6 @@ impl<'t, 'm, T, S: NodeSource, K: Witness<'m, T, S>> TreeCursor<'t, 'm, T, S, K>
         self.place = Place::walk::<S, K>(self.tree, page);
     }
 
-    /// Goes to the slot that covers `page` (below [`LIMIT`]), inside the leaf at hand if that holds it.
-    #[inline]
-    pub fn seek(&mut self, page: u64) {
-        if !K::CONCURRENT
-            && self.place.holds(page)
-            && let Some(leaf) = self.place.leaf()
-        {
-            self.place.land::<S, K>(leaf, page);
-        } else {
-            self.walk(page);
-        }
-    }
-
     /// Steps to the next slot, entry or gap, and gives its bounds. `None` at the tree's end; the cursor stays.
     #[inline]
     pub fn next_range(&mut self) -> Option<Range<u64>> {
@@ -111,16 +98,28 @@ impl<'t, 'm, T, S: NodeSource, K: Witness<'m, T, S>> TreeCursor<'t, 'm, T, S, K>
 }
 
 impl<'t, 'm, T, S: NodeSource, K: Quiet<'m, T, S>> TreeCursor<'t, 'm, T, S, K> {
-    /// Calls `visit` for each entry from here on that starts below `limit` (an entry here included), in ascending order,
-    /// until it breaks. Then the cursor stands on the entry where it broke, or on the last visited; if there was none it stays.
-    /// Cheaper than steps: the whole leaf is visited in one loop.
-    #[inline]
-    pub fn visit_below(
+    /// Calls `visit` for the value of each entry behind the slot here that starts below `limit`, in ascending order, until it
+    /// breaks. Then the cursor stands on the last that was visited; if there was none it stays. Cheaper than steps.
+    #[inline(always)]
+    pub fn visit_below<B>(
         &mut self,
         limit: u64,
-        visit: impl FnMut(Range<u64>, &'m T) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+        visit: impl FnMut(&'m T) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
         self.place.visit_below(self.tree, limit, visit)
+    }
+
+    /// Goes to the slot that covers `page` (below [`LIMIT`]), inside the leaf at hand if that holds it.
+    #[inline]
+    pub fn seek(&mut self, page: u64) {
+        self.place.seek(self.tree, page);
+    }
+
+    /// Goes back to the slot that covers `page`: inside the leaf at hand straight there, else by way of the leaves between. Gives
+    /// how many leaves it went back. (From a leaf below `page` it walks from the root.)
+    #[inline]
+    pub fn walk_back(&mut self, page: u64) -> u64 {
+        self.place.walk_back(self.tree, page)
     }
 
     /// This place, detached from the token: for [`Tree::resume`], for instance after a downgrade of the lock.

@@ -15,15 +15,17 @@
 //! - Replaced nodes are freed by [`Rcu`], quiescent-state based.
 //!
 //! Where to read: `geometry` (how much a node holds), `node` (layout, and all of the crate's pointers), `tree` (who may do
-//! what), `place` and `step` (cursors), `writer`, `reserve`, `split`, `span` and `rebuild` (stores), `area` (free space), `rcu`, `check`.
+//! what), `place`, `step` and `entries` (cursors), `writer`, `reserve`, `split`, `span`, `climb` and `rebuild` (stores), `area` (free space), `rcu`, `check`.
 
 #![cfg_attr(not(any(test, loom)), no_std)]
 
 mod area;
 mod check;
+mod climb;
 mod cursor;
 mod cut;
 mod duplicate;
+mod entries;
 mod geometry;
 #[cfg(feature = "host")]
 mod host;

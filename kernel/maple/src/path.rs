@@ -64,6 +64,11 @@ impl<'m, T> Path<'m, T> {
         }
     }
 
+    /// The tree is not as it was: before the next reservation there is a walk.
+    pub(crate) fn forget(&mut self) {
+        (self.leaf, self.height) = (None, 0);
+    }
+
     /// The node of `level`, which is 1 to `height`.
     #[inline]
     pub(crate) fn node(&self, level: usize) -> Inner<'m, T> {
@@ -174,6 +179,8 @@ pub(crate) enum Change<'m, T> {
         len: usize,
         /// Nodes that the store unlinks.
         doomed: Chain,
+        /// Where the cursor stands afterwards, if that is known without a walk.
+        place: Option<Place<'m, T>>,
     },
 }
 

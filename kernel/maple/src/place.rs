@@ -116,6 +116,27 @@ impl<'m, T> Place<'m, T> {
         }
     }
 
+    /// A slot of a leaf that is new below `parent`, where nobody else writes.
+    #[inline(always)]
+    pub(crate) fn in_new_leaf(
+        leaf: Leaf<'m, T>,
+        parent: (Inner<'m, T>, usize),
+        bounds: Range<u64>,
+        slot: usize,
+    ) -> Self {
+        Self {
+            leaf: Some(leaf),
+            parent: Some(parent.0),
+            low: bounds.start,
+            high: bounds.end,
+            index: parent.1 as u32,
+            slot: slot as u32,
+            page: 0,
+            end: 0,
+            count: leaf.count() as u32,
+        }
+    }
+
     /// Takes the slot of `leaf` that covers `page`.
     #[inline]
     pub(crate) fn land<S: NodeSource, W: Witness<'m, T, S>>(&mut self, leaf: Leaf<'m, T>, page: u64) {

@@ -120,8 +120,9 @@ impl<S: NodeSource> Rcu<S> {
         })
     }
 
-    /// Marks unlinked nodes dead and frees them after a grace period.
-    pub(crate) fn retire(&self, chain: Chain) {
+    /// Marks the nodes dead that the store of `version` has unlinked and frees them after a grace period. One store of
+    /// several polls.
+    pub(crate) fn retire(&self, chain: Chain, version: u64) {
         if chain.is_empty() {
             return;
         }
@@ -130,18 +131,23 @@ impl<S: NodeSource> Rcu<S> {
             return self.give_back(chain);
         }
         chain.push_onto(&self.arrivals);
-        self.poll();
+        self.poll_at(version);
     }
 
-    /// Retires the one node that the store of `version` has replaced. One store of several polls.
+    /// As [`retire`](Self::retire), for one node.
     #[inline(always)]
     pub(crate) fn retire_one<T>(&self, link: Link<'_, T>, version: u64) {
         if self.source.has(Bug::NodeFreedWithoutGracePeriod) {
             let mut chain = Chain::new();
             chain.doom(link);
-            return self.retire(chain);
+            return self.retire(chain, version);
         }
         Chain::push_dead(link, &self.arrivals);
+        self.poll_at(version);
+    }
+
+    #[inline(always)]
+    fn poll_at(&self, version: u64) {
         if version.is_multiple_of(BATCH) {
             self.poll();
         }

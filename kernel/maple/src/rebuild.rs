@@ -105,6 +105,7 @@ pub(crate) fn rebuild<'m, T, S: NodeSource>(
                 fill: work.fill,
                 len: tree.len() + work.added - work.removed,
                 doomed: work.doomed,
+                place: None,
             };
             Ok(work.prepared)
         }

@@ -1,11 +1,11 @@
-//! How a cursor steps.
+//! How a cursor steps from slot to slot and from leaf to leaf.
 
-use core::ops::{ControlFlow, Range};
+use core::ops::Range;
 
 use crate::{
     geometry::LIMIT,
-    node::{Found, Item, Kind, Leaf},
-    place::Place,
+    node::{Kind, Leaf},
+    place::{Place, UNSETTLED},
     source::NodeSource,
     tree::{Token, Tree, Witness},
 };
@@ -167,259 +167,8 @@ impl<'m, T> Place<'m, T> {
         true
     }
 
-    /// Steps to the next entry, if that starts below the `limit`. Without one the cursor stays.
-    #[inline(always)]
-    pub(crate) fn next<S: NodeSource, W: Witness<'m, T, S>>(
-        &mut self,
-        tree: &Tree<'m, T, S>,
-        limit: Option<u64>,
-    ) -> Found<'m, T> {
-        // Most leaves are narrow.
-        if let Some(leaf) = Leaf::if_narrow(self.leaf)
-            && let ControlFlow::Break(next) = self.next_in::<S, W>(tree, leaf, limit)
-        {
-            return next;
-        }
-        let entry = self.next_elsewhere::<S, W>(tree, limit.unwrap_or(LIMIT))?;
-        Some((self.page..self.end, entry))
-    }
-
-    /// Steps inside of `leaf`, which is at hand, if it goes on there.
-    #[inline(always)]
-    fn next_in<S: NodeSource, W: Witness<'m, T, S>>(
-        &mut self,
-        tree: &Tree<'m, T, S>,
-        leaf: Leaf<'m, T>,
-        limit: Option<u64>,
-    ) -> ControlFlow<Found<'m, T>> {
-        // Rounded up: a slot is never the largest number.
-        let mut index = (self.slot + 1) >> 1;
-        if W::CONCURRENT && tree.is_replaced(leaf) {
-            return ControlFlow::Continue(());
-        }
-        while index < self.count {
-            let item = leaf.item(index as usize);
-            if limit.is_some_and(|limit| item.start >= limit) {
-                return ControlFlow::Break(None);
-            }
-            let found = item.found();
-            if found.is_some() {
-                self.stand::<S, W>(index, &item);
-                return ControlFlow::Break(found);
-            }
-            // Vacant.
-            index += 1;
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Steps to the next entry wherever it is, and notes its bounds.
-    #[inline(never)]
-    fn next_elsewhere<S: NodeSource, W: Witness<'m, T, S>>(
-        &mut self,
-        tree: &Tree<'m, T, S>,
-        limit: u64,
-    ) -> Option<&'m T> {
-        self.settle();
-        if !self.is_stale::<S, W>(tree)
-            && let Some((index, item)) = self.first_from(self.slot.div_ceil(2))
-        {
-            return if item.start < limit { self.arrive(index, &item) } else { None };
-        }
-        if !W::CONCURRENT {
-            // The next leaf begins with an entry.
-            if self.high >= limit || !self.step_after::<S, W>(tree, self.high) {
-                return None;
-            }
-            return self.arrive(0, &self.leaf?.item(0));
-        }
-        let first = self.first_of_next::<S, W>(tree, limit);
-        if first.is_some() { first } else { self.next_beyond::<S, W>(tree, limit) }
-    }
-
-    /// The general step under a guard, from the last entry of a leaf or from a replaced leaf.
-    #[inline(never)]
-    fn next_beyond<S: NodeSource, W: Witness<'m, T, S>>(
-        &mut self,
-        tree: &Tree<'m, T, S>,
-        limit: u64,
-    ) -> Option<&'m T> {
-        let mut at = *self;
-        loop {
-            let is_stale = at.is_stale::<S, W>(tree);
-            let end = if is_stale { at.end } else { at.leaf_end::<S, W>() };
-            if end >= limit {
-                return None;
-            }
-            if is_stale {
-                at.walk_to::<S, W>(tree, end)?;
-            } else if !at.step_after::<S, W>(tree, end) {
-                return None;
-            }
-            if let Some((index, item)) = at.first_from(at.slot / 2) {
-                if item.start >= limit {
-                    return None;
-                }
-                *self = at;
-                return self.arrive(index, &item);
-            }
-        }
-    }
-
-    /// Stands on entry `index`, which is `item`, and notes its bounds.
-    #[inline(always)]
-    fn arrive(&mut self, index: u32, item: &Item<'m, T>) -> Option<&'m T> {
-        self.slot = 2 * index + 1;
-        (self.page, self.end) = (item.start, item.end);
-        item.entry
-    }
-
-    /// Steps from the last entry of a leaf to the first of the next child of the same parent, if that begins where the leaf
-    /// at hand ends or behind, and below `limit`: what [`next_beyond`](Self::next_beyond) finds, for the most frequent step
-    /// under a guard.
-    #[inline(always)]
-    fn first_of_next<S: NodeSource, W: Witness<'m, T, S>>(
-        &mut self,
-        tree: &Tree<'m, T, S>,
-        limit: u64,
-    ) -> Option<&'m T> {
-        let (old, parent) = (self.leaf?, self.parent?);
-        let index = self.index as usize + 1;
-        if index >= parent.count() || tree.is_stale::<W>(old.link()) {
-            return None;
-        }
-        let link = parent.child(index);
-        let high = parent.key(index + 1);
-        tree.pause::<W>();
-        let Kind::Leaf(leaf) = link.kind() else { return None };
-        if tree.is_stale::<W>(parent.link()) {
-            return None;
-        }
-        crate::stats::visit();
-        let item = leaf.item(0);
-        // Bounds may be older than the leaf.
-        let page = self.high.max(self.end).max(old.item(self.count as usize - 1).end);
-        if item.start < page || item.start >= limit || item.entry.is_none() {
-            return None;
-        }
-        self.leaf = Some(leaf);
-        (self.low, self.high) = (page, high.max(page));
-        self.index += 1;
-        self.count = leaf.count() as u32;
-        self.arrive(0, &item)
-    }
-
-    /// Steps to the entry before. Without one the cursor stays.
-    #[inline]
-    pub(crate) fn prev<S: NodeSource, W: Witness<'m, T, S>>(
-        &mut self,
-        tree: &Tree<'m, T, S>,
-    ) -> Found<'m, T> {
-        if !self.is_stale::<S, W>(tree) {
-            let mut index = (self.slot / 2).wrapping_sub(1);
-            while index < self.count {
-                let item = self.leaf?.item(index as usize);
-                let found = item.found();
-                if found.is_some() {
-                    self.stand::<S, W>(index, &item);
-                    return found;
-                }
-                // Vacant.
-                index = index.wrapping_sub(1);
-            }
-        }
-        let entry = self.prev_elsewhere::<S, W>(tree)?;
-        Some((self.page..self.end, entry))
-    }
-
-    /// Steps to the entry before wherever it is, and notes its bounds.
-    #[inline(never)]
-    fn prev_elsewhere<S: NodeSource, W: Witness<'m, T, S>>(
-        &mut self,
-        tree: &Tree<'m, T, S>,
-    ) -> Option<&'m T> {
-        self.settle();
-        if !self.is_stale::<S, W>(tree)
-            && let Some((index, item)) = self.last_below(self.slot / 2)
-        {
-            return self.arrive(index, &item);
-        }
-        if !W::CONCURRENT {
-            if self.low == 0 || !self.step_before::<S, W>(tree) {
-                return None;
-            }
-            let (index, item) = self.last_below(self.count)?;
-            return self.arrive(index, &item);
-        }
-        let mut at = *self;
-        loop {
-            if at.is_stale::<S, W>(tree) {
-                at.walk_to::<S, W>(tree, at.page.checked_sub(1)?)?;
-            } else if !at.step_before::<S, W>(tree) {
-                return None;
-            }
-            if let Some((index, item)) = at.last_below(at.slot.div_ceil(2)) {
-                *self = at;
-                return self.arrive(index, &item);
-            }
-        }
-    }
-
-    /// Calls `visit` for each entry from here on that starts below `limit`, in ascending order, until it breaks. Then
-    /// the cursor stands on the entry where it broke, or the last visited. For a tree that nobody writes.
-    #[inline]
-    pub(crate) fn visit_below<S: NodeSource>(
-        &mut self,
-        tree: &Tree<'m, T, S>,
-        limit: u64,
-        mut visit: impl FnMut(Range<u64>, &'m T) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        self.settle();
-        let mut index = self.slot as usize / 2;
-        loop {
-            let Some(leaf) = self.leaf else { return ControlFlow::Continue(()) };
-            let mut broke = false;
-            let visited = leaf.visit_below(index, limit, |range, entry| {
-                let flow = visit(range, entry);
-                broke = flow.is_break();
-                flow
-            });
-            index += visited;
-            if broke {
-                self.slot = 2 * index as u32 + 1;
-                return ControlFlow::Break(());
-            }
-            if index < self.count as usize || self.high >= limit {
-                // Each leaf that the cursor moved on to had an entry to visit.
-                if visited > 0
-                    && let Some((last, _)) = self.last_below(index as u32)
-                {
-                    self.slot = 2 * last + 1;
-                }
-                return ControlFlow::Continue(());
-            }
-            // As `step_after`, for the most frequent step.
-            let next = self.index as usize + 1;
-            match self.parent {
-                Some(parent) if next < parent.count() => {
-                    let Kind::Leaf(leaf) = parent.child(next).kind() else {
-                        return ControlFlow::Continue(());
-                    };
-                    crate::stats::visit();
-                    self.leaf = Some(leaf);
-                    (self.low, self.high) = (self.high, parent.key(next + 1));
-                    self.index += 1;
-                    self.count = leaf.count() as u32;
-                    self.slot = 1;
-                }
-                _ => *self = Self::walk::<S, Token<'m, T, S>>(tree, self.high),
-            }
-            index = 0;
-        }
-    }
-
     /// Walks again from the root.
-    fn walk_to<S: NodeSource, W: Witness<'m, T, S>>(
+    pub(crate) fn walk_to<S: NodeSource, W: Witness<'m, T, S>>(
         &mut self,
         tree: &Tree<'m, T, S>,
         page: u64,
@@ -433,7 +182,11 @@ impl<'m, T> Place<'m, T> {
     }
 
     /// Steps to the slot at `page`, where the leaf at hand ends: into the next child of the same parent if there is one.
-    fn step_after<S: NodeSource, W: Witness<'m, T, S>>(&mut self, tree: &Tree<'m, T, S>, page: u64) -> bool {
+    pub(crate) fn step_after<S: NodeSource, W: Witness<'m, T, S>>(
+        &mut self,
+        tree: &Tree<'m, T, S>,
+        page: u64,
+    ) -> bool {
         if page >= LIMIT {
             return false;
         }
@@ -470,7 +223,7 @@ impl<'m, T> Place<'m, T> {
     }
 
     /// Steps to the last slot before the leaf at hand.
-    fn step_before<S: NodeSource, W: Witness<'m, T, S>>(&mut self, tree: &Tree<'m, T, S>) -> bool {
+    pub(crate) fn step_before<S: NodeSource, W: Witness<'m, T, S>>(&mut self, tree: &Tree<'m, T, S>) -> bool {
         let Some(page) = self.low.checked_sub(1) else { return false };
         if let Some(parent) = self.parent
             && let Some(index) = (self.index as usize).checked_sub(1)
@@ -489,5 +242,27 @@ impl<'m, T> Place<'m, T> {
         }
         *self = Self::walk::<S, W>(tree, page);
         true
+    }
+
+    /// Goes back to the slot that covers `page`, leaf by leaf: in the leaf at hand straight there. Gives how many leaves
+    /// it went back. From a leaf below `page` it walks. For a tree that nobody writes.
+    #[inline]
+    pub(crate) fn walk_back<S: NodeSource>(&mut self, tree: &Tree<'m, T, S>, page: u64) -> u64 {
+        let mut leaves = 0;
+        while page < self.low && self.step_before::<S, Token<'m, T, S>>(tree) {
+            leaves += 1;
+        }
+        self.seek(tree, page);
+        leaves
+    }
+
+    /// Goes to the slot that covers `page`, inside the leaf at hand if that holds it. For a tree that nobody writes.
+    #[inline]
+    pub(crate) fn seek<S: NodeSource>(&mut self, tree: &Tree<'m, T, S>, page: u64) {
+        if self.holds(page) {
+            (self.page, self.slot) = (page, UNSETTLED);
+        } else {
+            *self = Self::walk::<S, Token<'m, T, S>>(tree, page);
+        }
     }
 }

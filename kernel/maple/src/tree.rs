@@ -232,8 +232,7 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
         self.admit(token);
         let doomed = teardown::doom_all(self);
         self.publish_root(None, 0);
-        self.changed(0);
-        self.rcu.retire(doomed);
+        self.rcu.retire(doomed, self.changed(0));
     }
 
     #[inline]

@@ -172,7 +172,7 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
                     return;
                 }
             }
-            Change::Replace { new, level, height, gap, fill, len, ref mut doomed } => {
+            Change::Replace { new, level, height, gap, fill, len, ref mut doomed, place } => {
                 refuse_unless(value.is_some() == fill.is_some());
                 if let (Some((leaf, index)), Some(value)) = (fill, value) {
                     leaf.fill(index, value);
@@ -184,8 +184,13 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
                     parent.set_child(index, new);
                     path.settle_gap(tree.rcu().source(), level + 1, index, gap);
                 }
-                tree.changed(len);
-                tree.rcu().retire(doomed.take());
+                let doomed = doomed.take();
+                path.forget();
+                tree.rcu().retire(doomed, tree.changed(len));
+                if let Some(place) = place {
+                    self.place = place;
+                    return;
+                }
             }
         }
         self.walk_path(page);

@@ -159,13 +159,14 @@ fn visits_pass_them_and_end_on_an_entry() {
     for limit in 0..100 {
         let mut cursor = pair.tree.cursor(&pair.token, 0);
         let mut seen = Vec::new();
-        let flow = cursor.visit_below(limit, |_, value| {
+        // Behind the first entry, where it stands.
+        let flow = cursor.visit_below(limit, |value| {
             seen.push(*value);
-            std::ops::ControlFlow::Continue(())
+            std::ops::ControlFlow::<()>::Continue(())
         });
         assert!(flow.is_continue());
         let expected: Vec<_> =
-            pair.model.0.iter().filter(|(range, _)| range.start < limit).map(|(_, id)| *id).collect();
+            pair.model.0.iter().skip(1).filter(|(range, _)| range.start < limit).map(|(_, id)| *id).collect();
         assert_eq!(seen, expected);
         assert_eq!(cursor.entry().copied(), expected.last().copied().or(Some(0)));
     }

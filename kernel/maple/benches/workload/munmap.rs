@@ -9,25 +9,34 @@ use std::{
     ops::{ControlFlow, Range},
 };
 
-use maple::{CursorMut, Store};
+use maple::{LIMIT, Store};
 
-use super::{Fixture, Magazine, Random, VALUE};
+use super::{Fixture, Random, VALUE};
 
 /// How the iterator comes back to the start, and when the neighbours are read.
 pub(crate) trait Order {
     const NAME: &'static str;
-    /// Neighbours are read before the gather loop (`prev`) and before the clear (`next`), not after the write of NULL.
-    const EARLY_NEIGHBOURS: bool;
+    const NEIGHBOURS: Neighbours;
     const RETURN: Return;
+}
+
+#[derive(PartialEq)]
+pub(crate) enum Neighbours {
+    /// Before the gather loop (`prev`) and before the clear (`next`).
+    Early,
+    /// Both after the clear.
+    Late,
+    /// Not at all: the bounds of the gap after the clear are their ends.
+    Gap,
 }
 
 #[derive(PartialEq)]
 pub(crate) enum Return {
     /// The clear walks again from the root.
     Reset,
-    /// Slot by slot.
-    StepBack,
-    /// Slot by slot only while the leaf at hand still holds the start, else one walk.
+    /// Leaf by leaf.
+    WalkBack,
+    /// Inside the leaf at hand if that still holds the start, else one walk from the root.
     Adaptive,
 }
 
@@ -38,22 +47,22 @@ pub(crate) struct Adaptive;
 
 impl Order for Prepatch {
     const NAME: &'static str = "prepatch";
-    const EARLY_NEIGHBOURS: bool = true;
+    const NEIGHBOURS: Neighbours = Neighbours::Early;
     const RETURN: Return = Return::Reset;
 }
 impl Order for Reordered {
     const NAME: &'static str = "reordered";
-    const EARLY_NEIGHBOURS: bool = false;
-    const RETURN: Return = Return::StepBack;
+    const NEIGHBOURS: Neighbours = Neighbours::Late;
+    const RETURN: Return = Return::WalkBack;
 }
 impl Order for Vms {
     const NAME: &'static str = "vms";
-    const EARLY_NEIGHBOURS: bool = true;
-    const RETURN: Return = Return::StepBack;
+    const NEIGHBOURS: Neighbours = Neighbours::Early;
+    const RETURN: Return = Return::WalkBack;
 }
 impl Order for Adaptive {
     const NAME: &'static str = "adaptive";
-    const EARLY_NEIGHBOURS: bool = false;
+    const NEIGHBOURS: Neighbours = Neighbours::Gap;
     const RETURN: Return = Return::Adaptive;
 }
 
@@ -83,17 +92,6 @@ pub(crate) enum Ends {
     Partial,
 }
 
-/// Steps back slot by slot until the cursor stands at or below `start`.
-#[inline(always)]
-fn step_back(cursor: &mut CursorMut<'_, '_, 'static, u64, Magazine>, start: u64) {
-    let mut at = cursor.range();
-    while at.start > start
-        && let Some(before) = cursor.prev_range()
-    {
-        at = before;
-    }
-}
-
 impl Fixture {
     /// Where a munmap of `k` ranges from range `first` begins and ends.
     pub(crate) fn span(&self, first: usize, k: usize, ends: Ends) -> Range<u64> {
@@ -114,42 +112,45 @@ impl Fixture {
             }
         };
         let mut cursor = self.tree.cursor_mut(&mut self.token, range.start);
-        let Some((first, _)) = cursor.find(range.end) else { return };
+        let Some((first, value)) = cursor.find(range.end) else { return };
         if first.start < range.start {
             let upper = cursor.reserve(range.start..first.end, Store::Entry).expect("memory");
             cursor.store(upper, Some(&VALUE));
         }
-        if O::EARLY_NEIGHBOURS {
+        if O::NEIGHBOURS == Neighbours::Early {
             black_box(cursor.prev());
             black_box(cursor.next());
         }
-        let cut = cursor.visit_below(range.end, |entry, value| {
-            if entry.end > range.end {
-                return ControlFlow::Break(());
-            }
+        gather(value);
+        let all = cursor.visit_below(range.end, |value| {
             gather(value);
-            ControlFlow::Continue(())
+            ControlFlow::<()>::Continue(())
         });
-        if cut.is_break() {
-            let lower = cursor.reserve(cursor.range().start..range.end, Store::Entry).expect("memory");
-            cursor.store(lower, Some(&VALUE));
-            gather(&VALUE);
+        debug_assert!(all.is_continue());
+        let last = cursor.range();
+        if last.end > range.end {
+            let upper = cursor.reserve(range.end..last.end, Store::Entry).expect("memory");
+            cursor.store(upper, Some(&VALUE));
         }
-        if O::EARLY_NEIGHBOURS {
-            black_box(cursor.next());
+        if O::NEIGHBOURS == Neighbours::Early {
+            // After a split the cursor stands on the one above.
+            black_box(if last.end > range.end { cursor.find(LIMIT) } else { cursor.next() });
         }
         match O::RETURN {
             Return::Reset => cursor.walk(range.start),
-            Return::StepBack => step_back(&mut cursor, range.start),
-            Return::Adaptive if cursor.holds(range.start) => step_back(&mut cursor, range.start),
-            Return::Adaptive => cursor.walk(range.start),
+            Return::WalkBack => _ = cursor.walk_back(range.start),
+            Return::Adaptive => cursor.seek(range.start),
         }
         // What may fail comes first; the store is the point of no return.
         let clear = cursor.reserve(range, Store::Erase).expect("memory");
         cursor.store(clear, None);
-        if !O::EARLY_NEIGHBOURS {
-            black_box(cursor.prev());
-            black_box(cursor.next());
+        match O::NEIGHBOURS {
+            Neighbours::Early => {}
+            Neighbours::Late => {
+                black_box(cursor.prev());
+                black_box(cursor.next());
+            }
+            Neighbours::Gap => _ = black_box(cursor.range()),
         }
         black_box(gathered);
         self.reader.quiescent();

@@ -80,6 +80,11 @@ impl<'m, T> Inner<'m, T> {
         Link::new(self.body.cast(), INNER)
     }
 
+    /// What a parent knows of it.
+    pub(crate) fn as_child(self) -> Child<'m, T> {
+        Child { key: self.key(0), link: self.link(), gap: self.max_gap() }
+    }
+
     #[inline(always)]
     pub(crate) fn count(self) -> usize {
         self.body().head.count()

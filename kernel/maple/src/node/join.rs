@@ -206,7 +206,7 @@ impl<'m, T> Inner<'m, T> {
         new: &[Child<'m, T>],
         above: &Siblings<'m, T>,
         high: u64,
-    ) -> Child<'m, T> {
+    ) -> Self {
         let count = (below.to - below.from) + new.len() + (above.to - above.from);
         assert!(
             count <= FANOUT && below.to <= FANOUT && above.to <= FANOUT,
@@ -241,7 +241,6 @@ impl<'m, T> Inner<'m, T> {
                 at += 1;
             }
         }
-        let inner = Self::at(Link::new(node, INNER));
-        Child { key: inner.key(0), link: inner.link(), gap: inner.max_gap() }
+        Self::at(Link::new(node, INNER))
     }
 }

@@ -215,39 +215,53 @@ impl<'m, T> Leaf<'m, T> {
         body.base + (bounds >> 32)..body.base + (bounds & END)
     }
 
-    /// Calls `visit` for the entries from `index` on that start below `limit`, until it breaks. Gives the number of
-    /// entries that were visited to the end.
+    /// Calls `visit` for the values of entries `from` to `to`, which is at most the count, until it breaks: then with the
+    /// index of the entry. For a tree that nobody writes.
     #[inline(always)]
-    pub(crate) fn visit_below(
+    pub(crate) fn visit<B>(
         self,
-        index: usize,
-        limit: u64,
-        mut visit: impl FnMut(Range<u64>, &'m T) -> ControlFlow<()>,
-    ) -> usize {
-        let count = self.count();
-        if !self.is_narrow() {
-            let done = (index..count).find(|index| {
-                let item = self.item(*index);
-                item.start >= limit || item.entry.is_none_or(|e| visit(item.start..item.end, e).is_break())
-            });
-            return done.unwrap_or(count) - index;
+        from: usize,
+        to: usize,
+        mut visit: impl FnMut(&'m T) -> ControlFlow<B>,
+    ) -> ControlFlow<(usize, B)> {
+        if from >= to {
+            return ControlFlow::Continue(());
         }
-        let body = self.narrow();
-        let stop = match limit.checked_sub(body.base) {
-            None | Some(0) => 0,
-            Some(limit) if body.bounds(count - 1) >> 32 < limit => count.min(NARROW),
-            Some(limit) => body.search_near((limit - 1).min(END - 1)),
-        };
-        let mut at = index;
-        while at < stop {
-            let (bounds, entry) = (body.bounds(at), body.entry(at));
-            let (start, end) = (body.base + (bounds >> 32), body.base + (bounds & END));
-            if entry.is_some_and(|entry| visit(start..end, entry).is_break()) {
-                break;
+        let mut visit = |index, value| visit(value).map_break(|value| (index, value));
+        if self.is_narrow() && !self.has_vacant() {
+            let body = self.narrow();
+            // SAFETY: as the caller says, and the count is at most NARROW.
+            let entries = unsafe { body.entries.get_unchecked(from..to) };
+            // SAFETY: made of a `&'m T`: no entry is vacant, and a linked leaf has no place left open.
+            let value = |entry: &AtomicPtr<T>| unsafe {
+                stats::touch(entry);
+                &*entry.load(Ordering::Relaxed)
+            };
+            // Two at a time.
+            let (pairs, rest) = entries.as_chunks();
+            for (index, [one, other]) in pairs.iter().enumerate() {
+                let (one, other) = (value(one), value(other));
+                visit(from + 2 * index, one)?;
+                visit(from + 2 * index + 1, other)?;
             }
+            return rest.iter().try_for_each(|last| visit(to - 1, value(last)));
+        }
+        for at in from..to {
+            if let Some(value) = self.item(at).entry {
+                visit(at, value)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Number of entries that start below `limit`; as many as `from` do so.
+    #[inline(always)]
+    pub(crate) fn starts_below(self, from: usize, limit: u64) -> usize {
+        let (mut at, count) = (from, self.count());
+        while at < count && self.range(at).start < limit {
             at += 1;
         }
-        at.saturating_sub(index)
+        at
     }
 
     /// Number of entries that start at or below `page`.
@@ -352,13 +366,18 @@ impl<'m, T> Leaf<'m, T> {
         before && (below == self.count() || self.range(below).start >= range.end)
     }
 
-    /// Cuts entry `index` of a prepared narrow leaf, of which pages inside of `kept` stay.
-    #[inline]
-    pub(crate) fn cut(self, index: usize, kept: Range<u64>) {
+    /// Cuts `range`, which is to be free, out of the entries below and from `index` on of a prepared narrow leaf.
+    #[inline(always)]
+    pub(crate) fn cut_out(self, index: usize, range: &Range<u64>) {
         let body = self.narrow();
-        let (start, end) = (kept.start.max(self.range(index).start), kept.end.min(self.range(index).end));
-        let bounds = (start - body.base) << 32 | (end - body.base);
-        body.bounds[index].store(bounds, Ordering::Relaxed);
+        if index > 0 && self.range(index - 1).end > range.start {
+            let kept = body.bounds(index - 1) & !END | (range.start - body.base);
+            body.bounds[index - 1].store(kept, Ordering::Relaxed);
+        }
+        if index < self.count() && self.range(index).start < range.end {
+            let kept = (range.end - body.base) << 32 | body.bounds(index) & END;
+            body.bounds[index].store(kept, Ordering::Relaxed);
+        }
     }
 
     /// Brings the value for the place that a prepared leaf has left open.

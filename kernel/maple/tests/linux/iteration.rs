@@ -72,25 +72,25 @@ fn steps_forward_and_back_over_every_border_come_to_the_same_slot() {
 
 #[test]
 fn visiting_below_a_limit_stops_where_it_breaks_and_goes_on_from_there() {
-    use std::ops::ControlFlow::{Break, Continue};
+    use std::ops::ControlFlow::{self, Break, Continue};
     let pair = comb(60);
     for stop in 0..60 {
         let mut cursor = pair.tree.cursor(&pair.token, 5);
         let mut seen = 0;
-        let flow = cursor.visit_below(8 * 59 + 1, |range, id| {
+        let flow = cursor.visit_below(8 * 59 + 1, |id| {
             if *id == stop {
-                return Break(());
+                return Break(*id);
             }
-            assert_eq!(range.start, 8 * u64::from(*id));
             seen += 1;
+            assert_eq!(*id, seen);
             Continue(())
         });
-        assert_eq!(flow.is_break(), stop > 0);
+        assert_eq!(flow.break_value(), (stop > 0).then_some(stop));
         assert_eq!(cursor.entry(), Some(value(if stop == 0 { 59 } else { stop as usize })));
         assert_eq!(seen, if stop == 0 { 59 } else { stop - 1 });
     }
     let mut cursor = pair.tree.cursor(&pair.token, 5);
-    assert!(cursor.visit_below(8, |_, _| panic!("nothing starts there")).is_continue());
+    assert!(cursor.visit_below(8, |_| -> ControlFlow<()> { panic!("nothing starts there") }).is_continue());
     assert_eq!(cursor.range(), 4..8);
 }
 
