@@ -98,13 +98,14 @@ impl<'t, 'm, T, S: NodeSource, K: Witness<'m, T, S>> TreeCursor<'t, 'm, T, S, K>
 }
 
 impl<'t, 'm, T, S: NodeSource, K: Quiet<'m, T, S>> TreeCursor<'t, 'm, T, S, K> {
-    /// Calls `visit` for the value of each entry behind the slot here that starts below `limit`, in ascending order, until it
-    /// breaks. Then the cursor stands on the last that was visited; if there was none it stays. Cheaper than steps.
+    /// Calls `visit` for the values of the entries behind the slot here that start below `limit`, in ascending order, for
+    /// one or some at once, until it breaks. The cursor then stands on the last that was visited; if there was none it stays.
+    /// Cheaper than steps.
     #[inline(always)]
     pub fn visit_below<B>(
         &mut self,
         limit: u64,
-        visit: impl FnMut(&'m T) -> ControlFlow<B>,
+        visit: impl FnMut(&[&'m T]) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         self.place.visit_below(self.tree, limit, visit)
     }

@@ -209,33 +209,34 @@ impl<'m, T> Place<'m, T> {
         }
     }
 
-    /// Calls `visit` for the value of each entry behind the slot here that starts below `limit`, in ascending order, until it
-    /// breaks. Then the cursor stands on the last that was visited; or stays. For a tree that nobody writes.
+    /// Calls `visit` for the values of the entries behind the slot here that start below `limit`, in ascending order and as many
+    /// as one leaf has at once, until it breaks. The cursor then stands on the last that was visited; or stays. For a tree
+    /// that nobody writes.
     #[inline(always)]
     pub(crate) fn visit_below<S: NodeSource, B>(
         &mut self,
         tree: &Tree<'m, T, S>,
         limit: u64,
-        mut visit: impl FnMut(&'m T) -> ControlFlow<B>,
+        mut visit: impl FnMut(&[&'m T]) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         self.settle();
-        let mut from = self.slot.div_ceil(2) as usize;
+        let mut from = self.slot.div_ceil(2);
         loop {
             let Some(leaf) = self.leaf else { return ControlFlow::Continue(()) };
             let is_last = self.high >= limit;
-            let to = if is_last { leaf.starts_below(from, limit) } else { self.count as usize };
-            if let ControlFlow::Break((index, value)) = leaf.visit(from, to, &mut visit) {
-                self.slot = 2 * index as u32 + 1;
-                return ControlFlow::Break(value);
-            }
-            if is_last {
-                // Each leaf that the cursor moved on to had an entry to visit.
-                if from < to
-                    && let Some((last, _)) = self.last_below(to as u32)
-                    && last as usize >= from
+            let to = if is_last { self.starts_below(from, limit) } else { self.count };
+            // Each leaf that the cursor moves on to begins with an entry that it visits.
+            if from < to {
+                let flow = leaf.visit(from as usize, to as usize, &mut visit);
+                if (is_last || flow.is_break())
+                    && let Some((last, _)) = self.last_below(to)
+                    && last >= from
                 {
                     self.slot = 2 * last + 1;
                 }
+                flow?;
+            }
+            if is_last {
                 return ControlFlow::Continue(());
             }
             // As `step_after`, for the most frequent step.
@@ -255,5 +256,15 @@ impl<'m, T> Place<'m, T> {
             }
             from = 0;
         }
+    }
+
+    /// Number of entries that start below `limit`; as many as `from` do so.
+    #[inline(always)]
+    fn starts_below(&self, from: u32, limit: u64) -> u32 {
+        let mut at = from;
+        while at < self.count && self.leaf.is_some_and(|leaf| leaf.range(at as usize).start < limit) {
+            at += 1;
+        }
+        at
     }
 }

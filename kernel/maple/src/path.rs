@@ -38,8 +38,8 @@ impl<'m, T> Path<'m, T> {
     /// Walks to the leaf that covers `page`.
     #[inline]
     pub(crate) fn walk<S: NodeSource>(&mut self, tree: &Tree<'m, T, S>, page: u64) -> Place<'m, T> {
-        let mut level = tree.height();
-        self.height = level;
+        self.height = tree.height();
+        let mut level = self.height % PLACES;
         self.leaf = None;
         let Some(mut link) = tree.root() else { return Place::EMPTY };
         let (mut parent, mut index) = (None, 0);
@@ -47,11 +47,11 @@ impl<'m, T> Path<'m, T> {
             match link.kind() {
                 Kind::Inner(inner) => {
                     index = inner.search(page);
-                    self.nodes[level % PLACES] = Some(inner);
-                    self.indexes[level % PLACES] = index as u8;
+                    self.nodes[level] = Some(inner);
+                    self.indexes[level] = index as u8;
                     parent = Some(inner);
                     link = inner.child(index);
-                    level = level.wrapping_sub(1);
+                    level = level.wrapping_sub(1) % PLACES;
                 }
                 Kind::Leaf(leaf) => {
                     self.leaf = Some(leaf);
@@ -141,7 +141,8 @@ impl<'m, T> Path<'m, T> {
     }
 }
 
-/// What the store that follows a reservation will do.
+/// What the store that follows a reservation will do. Told apart by one byte.
+#[repr(u8)]
 pub(crate) enum Change<'m, T> {
     /// The range is free already.
     Nothing,
@@ -151,20 +152,21 @@ pub(crate) enum Change<'m, T> {
         index: usize,
         /// The next entry above that is not vacant, or the count.
         above: usize,
-        gap: u32,
+        /// Largest gap of the leaf, if that changes.
+        gap: Option<u32>,
     },
     /// Put the copy `new` in the place of the path's leaf.
     Leaf {
         new: Leaf<'m, T>,
         /// Where the value goes, if one comes.
         place: Option<usize>,
-        /// Largest gap of `new`.
-        gap: u32,
+        /// Largest gap of `new`, if that changes.
+        gap: Option<u32>,
         /// Entries of the tree afterwards.
         len: usize,
     },
     /// The same for a copy without the first entries: the leaf begins at `start` then, above its old first start.
-    Front { new: Leaf<'m, T>, start: u64, gap: u32, len: usize },
+    Front { new: Leaf<'m, T>, start: u64, gap: Option<u32>, len: usize },
     /// Put `new` in the place of the path's node of `level`; at the tree's height: of the root.
     Replace {
         new: Option<Link<'m, T>>,

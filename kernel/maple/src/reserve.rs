@@ -58,7 +58,8 @@ pub(crate) fn prepare<'m, T, S: NodeSource>(
         };
         if let Some(spot) = spot {
             if what == Store::Erase && spot.can_be_vacated() {
-                let gap = known_gap(plan).max(saturate(spot.after - spot.before));
+                let gap = saturate(spot.after - spot.before);
+                let gap = (gap > known_gap(plan)).then_some(gap);
                 plan.change = Change::Vacate { leaf, index: spot.at, above: spot.above, gap };
                 return Ok(Chain::new());
             }
@@ -94,17 +95,18 @@ fn patch<'m, T, S: NodeSource>(
     plan.change = match what {
         Store::Entry => {
             // If the gap that shrinks was not the largest, that stays.
-            let gap = if spot.free(&bounds) < known { known } else { new.gap(bounds.start, bounds.end) };
+            let gap = (spot.free(&bounds) >= known).then(|| new.gap(bounds.start, bounds.end));
             Change::Leaf { new, place: Some(spot.at), gap, len: tree.len() + 1 }
         }
         Store::Erase if spot.at == 0 && bounds.start > 0 => {
             let start = spot.after;
             let lost = saturate(start - range.end);
-            let gap = if lost < known { known } else { new.gap(start, bounds.end) };
+            let gap = (lost >= known).then(|| new.gap(start, bounds.end));
             Change::Front { new, start, gap, len: tree.len() - 1 }
         }
         Store::Erase => {
-            let gap = known.max(spot.free(&bounds));
+            let gap = spot.free(&bounds);
+            let gap = (gap > known).then_some(gap);
             Change::Leaf { new, place: None, gap, len: tree.len() - 1 }
         }
     };
@@ -172,10 +174,8 @@ fn splice<'m, T, S: NodeSource>(
 
     let moves_front = what == Store::Erase && met.lo == 0 && !met.keeps_before && bounds.start > 0;
     let raise = if moves_front { new.range(0).start } else { 0 };
-    let gap = if path.height == 0 {
-        0
-    } else {
-        let old = path.node(1).gap(path.index(1));
+    let gap = path.parent().and_then(|parent| {
+        let old = parent.gap(path.index(1));
         // From the end of the last entry below those met to the start of the first above.
         let start = if met.lo == 0 { bounds.start } else { leaf.range(met.lo - 1).end };
         let end = if met.hi == met.count { bounds.end } else { leaf.range(met.hi).start };
@@ -183,15 +183,16 @@ fn splice<'m, T, S: NodeSource>(
             Store::Erase if !moves_front => {
                 let start = if met.keeps_before { range.start } else { start };
                 let end = if met.keeps_after { range.end } else { end };
-                old.max(saturate(end - start))
+                let gap = saturate(end - start);
+                (gap > old).then_some(gap)
             }
             // The gap that shrinks was not the largest.
-            Store::Entry if met.lo == met.hi && saturate(end - start) < old => old,
+            Store::Entry if met.lo == met.hi && saturate(end - start) < old => None,
             // The value changes inside of one entry only.
-            Store::Entry if met.lo + 1 == met.hi && is_inside(leaf, met.lo, range) => old,
-            _ => new.gap(bounds.start.max(raise), bounds.end),
+            Store::Entry if met.lo + 1 == met.hi && is_inside(leaf, met.lo, range) => None,
+            _ => Some(new.gap(bounds.start.max(raise), bounds.end)),
         }
-    };
+    });
     let len = tree.len() + met.count_after(what) - met.count;
     plan.change = if moves_front {
         Change::Front { new, start: raise, gap, len }

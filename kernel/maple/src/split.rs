@@ -34,7 +34,7 @@ pub(crate) fn split<'m, T, S: NodeSource>(
         let Some(memory) = tree.rcu().allocate() else { return Some(Err(NoMemory)) };
         let mut prepared = Chain::new();
         let new = Leaf::join(memory, &mut prepared, &below, Some(range), &above);
-        let gap = new.gap(bounds.start, bounds.end);
+        let gap = Some(new.gap(bounds.start, bounds.end));
         plan.change = Change::Leaf { new, place: Some(place), gap, len: tree.len() + 1 };
         return Some(Ok(prepared));
     }

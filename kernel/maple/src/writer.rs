@@ -125,14 +125,20 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
         );
         // The prepared nodes become the tree's.
         core::mem::forget(reservation);
+        // Since the reservation the cursor may have gone to another leaf.
         let has_moved = !Leaf::is_same(self.place.leaf, plan.path.leaf);
         match plan.change {
             Change::Vacate { leaf, index, above, gap } => {
                 refuse_unless(value.is_none());
                 leaf.vacate(index);
-                settle_leaf_gap(tree, &plan.path, gap);
+                if let Some(gap) = gap {
+                    settle_leaf_gap(tree, &plan.path, gap);
+                }
                 tree.changed(tree.len() - 1);
-                self.place.slot = 2 * above as u32;
+                if !has_moved {
+                    self.place.slot = 2 * above as u32;
+                    return;
+                }
             }
             Change::Leaf { new, place, gap, len } => {
                 refuse_unless(value.is_some() == place.is_some());
@@ -140,14 +146,13 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
                     new.fill(place, value);
                 }
                 replace_leaf(tree, &mut plan.path, new, gap, len);
-                self.place.land::<S, Token<'m, T, S>>(new, plan.page);
+                if !has_moved {
+                    return self.place.land::<S, Token<'m, T, S>>(new, plan.page);
+                }
             }
             _ => return self.store_elsewhere(value),
         }
-        if has_moved {
-            // The cursor has gone to another leaf since the reservation.
-            self.walk_path(self.witness.plan.page);
-        }
+        self.walk_path(self.witness.plan.page);
     }
 
     /// The stores that are not frequent.
@@ -202,15 +207,12 @@ fn refuse_unless(is_of_its_kind: bool) {
     assert!(is_of_its_kind, "reserved for the other kind of store");
 }
 
-/// Notes the largest gap of the path's leaf.
+/// Notes the largest gap of the path's leaf, which has changed.
 #[inline(always)]
 fn settle_leaf_gap<'m, T, S: NodeSource>(tree: &Tree<'m, T, S>, path: &Path<'m, T>, gap: u32) {
     let Some(parent) = path.parent() else { return };
     let index = path.index(1);
     let known = parent.gap(index);
-    if known == gap {
-        return;
-    }
     // Most often a larger one beside it is the one that counts above.
     if path.height > 1 && path.node(2).gap(path.index(2)) > known.max(gap) {
         parent.set_gap(index, gap);
@@ -219,18 +221,20 @@ fn settle_leaf_gap<'m, T, S: NodeSource>(tree: &Tree<'m, T, S>, path: &Path<'m, 
     }
 }
 
-/// Puts `new`, whose largest gap is `gap`, in the place of the path's leaf: the store becomes visible here.
+/// Puts `new`, whose largest gap is `gap` now if that changes, in the place of the path's leaf: the store becomes visible here.
 #[inline(always)]
 fn replace_leaf<'m, T, S: NodeSource>(
     tree: &Tree<'m, T, S>,
     path: &mut Path<'m, T>,
     new: Leaf<'m, T>,
-    gap: u32,
+    gap: Option<u32>,
     len: usize,
 ) {
     if let Some(parent) = path.parent() {
         parent.set_child(path.index(1), new.link());
-        settle_leaf_gap(tree, path, gap);
+        if let Some(gap) = gap {
+            settle_leaf_gap(tree, path, gap);
+        }
     } else {
         tree.publish_root(Some(new.link()), 0);
     }

@@ -160,8 +160,8 @@ fn visits_pass_them_and_end_on_an_entry() {
         let mut cursor = pair.tree.cursor(&pair.token, 0);
         let mut seen = Vec::new();
         // Behind the first entry, where it stands.
-        let flow = cursor.visit_below(limit, |value| {
-            seen.push(*value);
+        let flow = cursor.visit_below(limit, |values| {
+            seen.extend(values.iter().map(|value| **value));
             std::ops::ControlFlow::<()>::Continue(())
         });
         assert!(flow.is_continue());

@@ -105,11 +105,12 @@ impl Fixture {
     /// One munmap of `range`; `gathered` has room for its entries.
     #[inline(always)]
     pub(crate) fn munmap<O: Order>(&mut self, range: Range<u64>, gathered: &mut [&'static u64]) {
-        let mut free = gathered.iter_mut();
-        let mut gather = |value| {
-            if let Some(place) = free.next() {
-                *place = value;
+        let mut count = 0;
+        let mut gather = |values: &[&'static u64]| {
+            if let Some(places) = gathered.get_mut(count..count + values.len()) {
+                places.copy_from_slice(values);
             }
+            count += values.len();
         };
         let mut cursor = self.tree.cursor_mut(&mut self.token, range.start);
         let Some((first, value)) = cursor.find(range.end) else { return };
@@ -121,9 +122,9 @@ impl Fixture {
             black_box(cursor.prev());
             black_box(cursor.next());
         }
-        gather(value);
-        let all = cursor.visit_below(range.end, |value| {
-            gather(value);
+        gather(&[value]);
+        let all = cursor.visit_below(range.end, |values| {
+            gather(values);
             ControlFlow::<()>::Continue(())
         });
         debug_assert!(all.is_continue());

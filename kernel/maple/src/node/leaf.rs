@@ -4,6 +4,7 @@ use core::{
     marker::PhantomData,
     ops::{ControlFlow, Range},
     ptr::NonNull,
+    slice,
 };
 
 use super::{
@@ -215,53 +216,30 @@ impl<'m, T> Leaf<'m, T> {
         body.base + (bounds >> 32)..body.base + (bounds & END)
     }
 
-    /// Calls `visit` for the values of entries `from` to `to`, which is at most the count, until it breaks: then with the
-    /// index of the entry. For a tree that nobody writes.
+    /// Calls `visit` for the values of entries `from` to `to`, which is at most the count, for as many at once as it can, until it
+    /// breaks. For a tree that nobody writes.
     #[inline(always)]
     pub(crate) fn visit<B>(
         self,
         from: usize,
         to: usize,
-        mut visit: impl FnMut(&'m T) -> ControlFlow<B>,
-    ) -> ControlFlow<(usize, B)> {
-        if from >= to {
-            return ControlFlow::Continue(());
+        mut visit: impl FnMut(&[&'m T]) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        debug_assert!(to <= self.count());
+        if from < to && self.is_narrow() && !self.has_vacant() && !cfg!(loom) {
+            let entries = &self.narrow().entries;
+            entries.iter().take(to).skip(from).for_each(stats::touch);
+            // SAFETY: the entries have the layout of pointers, which were made of `&'m T`: no entry is vacant, and a linked leaf
+            // has no place left open. Nobody writes them meanwhile.
+            let values = unsafe { slice::from_raw_parts(entries.as_ptr().add(from).cast(), to - from) };
+            return visit(values);
         }
-        let mut visit = |index, value| visit(value).map_break(|value| (index, value));
-        if self.is_narrow() && !self.has_vacant() {
-            let body = self.narrow();
-            // SAFETY: as the caller says, and the count is at most NARROW.
-            let entries = unsafe { body.entries.get_unchecked(from..to) };
-            // SAFETY: made of a `&'m T`: no entry is vacant, and a linked leaf has no place left open.
-            let value = |entry: &AtomicPtr<T>| unsafe {
-                stats::touch(entry);
-                &*entry.load(Ordering::Relaxed)
-            };
-            // Two at a time.
-            let (pairs, rest) = entries.as_chunks();
-            for (index, [one, other]) in pairs.iter().enumerate() {
-                let (one, other) = (value(one), value(other));
-                visit(from + 2 * index, one)?;
-                visit(from + 2 * index + 1, other)?;
-            }
-            return rest.iter().try_for_each(|last| visit(to - 1, value(last)));
-        }
-        for at in from..to {
-            if let Some(value) = self.item(at).entry {
-                visit(at, value)?;
+        for index in from..to {
+            if let Some(value) = self.item(index).entry {
+                visit(slice::from_ref(&value))?;
             }
         }
         ControlFlow::Continue(())
-    }
-
-    /// Number of entries that start below `limit`; as many as `from` do so.
-    #[inline(always)]
-    pub(crate) fn starts_below(self, from: usize, limit: u64) -> usize {
-        let (mut at, count) = (from, self.count());
-        while at < count && self.range(at).start < limit {
-            at += 1;
-        }
-        at
     }
 
     /// Number of entries that start at or below `page`.

@@ -111,8 +111,9 @@ impl<'m, T> Leaf<'m, T> {
                 return None;
             }
             before = body.base + below;
-            replaces_vacant = vacant > 0 && body.is_vacant(at - 1);
-            at -= usize::from(replaces_vacant);
+            if vacant > 0 && body.is_vacant(at - 1) {
+                (replaces_vacant, at) = (true, at - 1);
+            }
         }
         Some(Spot { at, count, vacant, replaces_vacant, above, before, after })
     }
@@ -156,11 +157,8 @@ impl<'m, T> Leaf<'m, T> {
         // SAFETY: the memory is exclusively ours, large enough and aligned; the old leaf is in use. All indexes are at most the
         // old count, which is below NARROW. Every field is written before anyone reads it.
         unsafe {
-            let counts = if spot.replaces_vacant {
-                spot.count + spot.vacant - ONE_VACANT
-            } else {
-                spot.count + 1 + spot.vacant
-            };
+            let counts = (spot.count | spot.vacant) + 1;
+            let counts = if spot.replaces_vacant { counts - 1 - ONE_VACANT } else { counts };
             (&raw mut (*new).head).write(Head::on_chain(counts, chain, node));
             copy_body(old, new);
             let (from, to) = (bounds_of(old), bounds_of(new));

@@ -74,20 +74,23 @@ fn steps_forward_and_back_over_every_border_come_to_the_same_slot() {
 fn visiting_below_a_limit_stops_where_it_breaks_and_goes_on_from_there() {
     use std::ops::ControlFlow::{self, Break, Continue};
     let pair = comb(60);
-    for stop in 0..60 {
+    for stop in 1..60 {
         let mut cursor = pair.tree.cursor(&pair.token, 5);
-        let mut seen = 0;
-        let flow = cursor.visit_below(8 * 59 + 1, |id| {
-            if *id == stop {
-                return Break(*id);
-            }
-            seen += 1;
-            assert_eq!(*id, seen);
-            Continue(())
+        let mut seen = Vec::new();
+        let mut visit = |values: &[&u32]| {
+            seen.extend(values.iter().map(|id| **id));
+            if seen.contains(&stop) { Break(stop) } else { Continue(()) }
+        };
+        assert_eq!(cursor.visit_below(LIMIT, &mut visit), Break(stop));
+        let last = *seen.last().expect("it has visited some");
+        assert_eq!(cursor.entry(), Some(value(last as usize)));
+        let flow = cursor.visit_below(8 * 58 + 1, |values| {
+            seen.extend(values.iter().map(|id| **id));
+            Continue::<(), ()>(())
         });
-        assert_eq!(flow.break_value(), (stop > 0).then_some(stop));
-        assert_eq!(cursor.entry(), Some(value(if stop == 0 { 59 } else { stop as usize })));
-        assert_eq!(seen, if stop == 0 { 59 } else { stop - 1 });
+        assert!(flow.is_continue());
+        assert_eq!(seen, Vec::from_iter(1..59.max(last + 1)));
+        assert_eq!(cursor.range().start, 8 * u64::from(seen.len() as u32));
     }
     let mut cursor = pair.tree.cursor(&pair.token, 5);
     assert!(cursor.visit_below(8, |_| -> ControlFlow<()> { panic!("nothing starts there") }).is_continue());
