@@ -252,7 +252,10 @@ impl<'m, T> Place<'m, T> {
                     self.index += 1;
                     self.count = leaf.count() as u32;
                 }
-                _ => *self = Self::walk::<S, Token<'m, T, S>>(tree, self.high),
+                _ => {
+                    *self = Self::walk::<S, Token<'m, T, S>>(tree, self.high);
+                    self.count_entries();
+                }
             }
             from = 0;
         }

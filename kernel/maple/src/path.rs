@@ -40,8 +40,10 @@ impl<'m, T> Path<'m, T> {
     pub(crate) fn walk<S: NodeSource>(&mut self, tree: &Tree<'m, T, S>, page: u64) -> Place<'m, T> {
         self.height = tree.height();
         let mut level = self.height % PLACES;
-        self.leaf = None;
-        let Some(mut link) = tree.root() else { return Place::EMPTY };
+        let Some(mut link) = tree.root() else {
+            self.leaf = None;
+            return Place::EMPTY;
+        };
         let (mut parent, mut index) = (None, 0);
         loop {
             match link.kind() {

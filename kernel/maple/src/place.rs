@@ -31,7 +31,7 @@ pub(crate) struct Place<'m, T> {
     pub(crate) page: u64,
     /// Under a guard: where the slot ends. The writer may empty the entry there at any time.
     pub(crate) end: u64,
-    /// Entries of the leaf.
+    /// Entries of the leaf; 0 before the slot is settled.
     pub(crate) count: u32,
 }
 
@@ -112,7 +112,7 @@ impl<'m, T> Place<'m, T> {
             slot: UNSETTLED,
             page,
             end: 0,
-            count: leaf.count() as u32,
+            count: 0,
         }
     }
 
@@ -141,7 +141,6 @@ impl<'m, T> Place<'m, T> {
     #[inline]
     pub(crate) fn land<S: NodeSource, W: Witness<'m, T, S>>(&mut self, leaf: Leaf<'m, T>, page: u64) {
         self.leaf = Some(leaf);
-        self.count = leaf.count() as u32;
         self.page = page;
         self.slot = UNSETTLED;
         if W::CONCURRENT {
@@ -174,11 +173,21 @@ impl<'m, T> Place<'m, T> {
     /// Searches the slot if that has not been done.
     #[inline]
     pub(crate) fn settle(&mut self) {
-        self.slot = self.slot();
+        if self.slot == UNSETTLED {
+            self.slot = self.search();
+            self.count_entries();
+        }
+    }
+
+    /// Notes how many entries the leaf has; for who sets the slot without a search.
+    #[inline]
+    pub(crate) fn count_entries(&mut self) {
+        self.count = self.leaf.map_or(0, |leaf| leaf.count() as u32);
     }
 
     /// Searches the slot and notes its bounds, all from one look at the entries beside the page.
     fn settle_under_guard(&mut self, leaf: Leaf<'m, T>) {
+        self.count_entries();
         let below = leaf.search(self.page);
         let mut start = self.low;
         if let Some(index) = below.checked_sub(1) {
@@ -273,7 +282,7 @@ impl<'m, T> Place<'m, T> {
             return leaf.range(index);
         }
         let start = if index == 0 { self.low } else { leaf.range(index - 1).end };
-        let end = if slot == 2 * self.count { self.high } else { leaf.range(index).start };
+        let end = if index == leaf.count() { self.high } else { leaf.range(index).start };
         start..end.max(start)
     }
 

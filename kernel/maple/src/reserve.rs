@@ -49,17 +49,16 @@ pub(crate) fn prepare<'m, T, S: NodeSource>(
         && leaf.is_narrow()
     {
         let spot = match what {
-            Store::Entry => leaf.free_spot(range, bounds.end),
+            Store::Entry => leaf.free_spot(range, &bounds),
             // Only the root may have fewer.
-            Store::Erase => leaf.spot_of(range, bounds.end).filter(|spot| {
+            Store::Erase => leaf.spot_of(range, &bounds).filter(|spot| {
                 let live = spot.live();
                 live > LEAF_MIN || plan.path.height == 0 && live > 1
             }),
         };
         if let Some(spot) = spot {
             if what == Store::Erase && spot.can_be_vacated() {
-                let gap = saturate(spot.after - spot.before);
-                let gap = (gap > known_gap(plan)).then_some(gap);
+                let gap = rises_to(spot.free(), known_gap(plan));
                 plan.change = Change::Vacate { leaf, index: spot.at, above: spot.above, gap };
                 return Ok(Chain::new());
             }
@@ -73,6 +72,13 @@ pub(crate) fn prepare<'m, T, S: NodeSource>(
 #[inline(always)]
 fn known_gap<T>(plan: &Plan<'_, T>) -> u32 {
     plan.path.parent().map_or(u32::MAX, |parent| parent.gap(plan.path.index(1)))
+}
+
+/// The largest gap of a leaf with a new one of so many pages, if it changes.
+#[inline(always)]
+fn rises_to(pages: u64, known: u32) -> Option<u32> {
+    let gap = saturate(pages);
+    (gap > known).then_some(gap)
 }
 
 /// Copies the leaf with one entry more or less.
@@ -95,19 +101,16 @@ fn patch<'m, T, S: NodeSource>(
     plan.change = match what {
         Store::Entry => {
             // If the gap that shrinks was not the largest, that stays.
-            let gap = (spot.free(&bounds) >= known).then(|| new.gap(bounds.start, bounds.end));
+            let gap = (spot.free() >= known.into()).then(|| new.gap(bounds.start, bounds.end));
             Change::Leaf { new, place: Some(spot.at), gap, len: tree.len() + 1 }
         }
         Store::Erase if spot.at == 0 && bounds.start > 0 => {
             let start = spot.after;
-            let lost = saturate(start - range.end);
-            let gap = (lost >= known).then(|| new.gap(start, bounds.end));
+            let gap = (start - range.end >= known.into()).then(|| new.gap(start, bounds.end));
             Change::Front { new, start, gap, len: tree.len() - 1 }
         }
         Store::Erase => {
-            let gap = spot.free(&bounds);
-            let gap = (gap > known).then_some(gap);
-            Change::Leaf { new, place: None, gap, len: tree.len() - 1 }
+            Change::Leaf { new, place: None, gap: rises_to(spot.free(), known), len: tree.len() - 1 }
         }
     };
     Ok(prepared)
@@ -183,11 +186,10 @@ fn splice<'m, T, S: NodeSource>(
             Store::Erase if !moves_front => {
                 let start = if met.keeps_before { range.start } else { start };
                 let end = if met.keeps_after { range.end } else { end };
-                let gap = saturate(end - start);
-                (gap > old).then_some(gap)
+                rises_to(end - start, old)
             }
             // The gap that shrinks was not the largest.
-            Store::Entry if met.lo == met.hi && saturate(end - start) < old => None,
+            Store::Entry if met.lo == met.hi && end - start < old.into() => None,
             // The value changes inside of one entry only.
             Store::Entry if met.lo + 1 == met.hi && is_inside(leaf, met.lo, range) => None,
             _ => Some(new.gap(bounds.start.max(raise), bounds.end)),

@@ -207,6 +207,15 @@ impl<'m, T> Place<'m, T> {
             }
         }
         *self = Self::walk::<S, W>(tree, page);
+        self.has_moved::<S, W>()
+    }
+
+    /// Ends a step into another leaf.
+    #[inline(always)]
+    fn has_moved<S: NodeSource, W: Witness<'m, T, S>>(&mut self) -> bool {
+        if !W::CONCURRENT {
+            self.count_entries();
+        }
         true
     }
 
@@ -237,11 +246,11 @@ impl<'m, T> Place<'m, T> {
                 (self.low, self.high) = (low, self.low);
                 self.index = index as u32;
                 self.land::<S, W>(leaf, page);
-                return true;
+                return self.has_moved::<S, W>();
             }
         }
         *self = Self::walk::<S, W>(tree, page);
-        true
+        self.has_moved::<S, W>()
     }
 
     /// Goes back to the slot that covers `page`, leaf by leaf: in the leaf at hand straight there. Gives how many leaves

@@ -137,7 +137,7 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
                 tree.changed(tree.len() - 1);
                 if !has_moved {
                     self.place.slot = 2 * above as u32;
-                    return;
+                    return self.place.count_entries();
                 }
             }
             Change::Leaf { new, place, gap, len } => {

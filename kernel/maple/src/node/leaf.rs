@@ -413,24 +413,40 @@ impl<'m, T> Narrow<'m, T> {
         bounds >> 32 == bounds & END
     }
 
+    /// Start and end of entry `index`, which is below the count, relative to the base; for the writer, beside readers only.
+    #[inline(always)]
+    fn halves(&self, index: usize) -> (u32, u32) {
+        debug_assert!(index < NARROW);
+        if cfg!(loom) || cfg!(target_endian = "big") {
+            let bounds = self.bounds(index);
+            return ((bounds >> 32) as u32, bounds as u32);
+        }
+        // SAFETY: the count is at most NARROW; nobody writes meanwhile.
+        unsafe {
+            let bounds = self.bounds.as_ptr().add(index);
+            stats::touch(&*bounds);
+            let halves = bounds.cast::<u32>();
+            (halves.add(1).read(), halves.read())
+        }
+    }
+
     #[inline]
     fn gap(&self, count: usize, low: u64, high: u64) -> u32 {
-        let first = self.bounds(0);
-        let (mut end, mut max, mut index) = (first as u32, 0, 1);
+        let (first, mut end) = self.halves(0);
+        let (mut max, mut index) = (0, 1);
         // Two at a time.
         while index + 1 < count {
-            let (bounds, next) = (self.bounds(index), self.bounds(index + 1));
-            max = max.max((bounds >> 32) as u32 - end);
-            max = max.max((next >> 32) as u32 - bounds as u32);
-            end = next as u32;
+            let ((start, middle), (next, behind)) = (self.halves(index), self.halves(index + 1));
+            max = max.max(start - end).max(next - middle);
+            end = behind;
             index += 2;
         }
         if index < count {
-            let bounds = self.bounds(index);
-            max = max.max((bounds >> 32) as u32 - end);
-            end = bounds as u32;
+            let (start, behind) = self.halves(index);
+            max = max.max(start - end);
+            end = behind;
         }
-        let leading = saturate(self.base + (first >> 32) - low);
+        let leading = saturate(self.base + u64::from(first) - low);
         max.max(leading).max(saturate(high.saturating_sub(self.base + u64::from(end))))
     }
 
@@ -444,7 +460,7 @@ impl<'m, T> Narrow<'m, T> {
     /// Number of entries that start at or below `key`, relative to the base and below `END`.
     #[inline(always)]
     pub(super) fn search_near(&self, key: u64) -> usize {
-        count_le::<NARROW>(|index| self.bounds(index), key << 32 | END)
+        count_le::<NARROW>(|index| self.bounds(index), ((key + 1) << 32) - 1)
     }
 }
 

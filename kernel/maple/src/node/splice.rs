@@ -7,7 +7,7 @@ use core::{
 
 use super::{
     Chain, Head, Leaf, Link, NARROW as NARROW_TAG, Node, ONE_VACANT, VACANT,
-    leaf::{END, Narrow, saturate},
+    leaf::{END, Narrow},
     visited,
 };
 use crate::{
@@ -51,7 +51,7 @@ pub(crate) struct Spot {
     replaces_vacant: bool,
     /// The next entry above that is not vacant, or the count.
     pub(crate) above: usize,
-    /// End of the entry below; 0 if there is none.
+    /// End of the entry below; where the leaf begins if there is none.
     pub(crate) before: u64,
     /// Start of the entry above; where the leaf ends if there is none.
     pub(crate) after: u64,
@@ -70,10 +70,10 @@ impl Spot {
         self.at > 0 && self.vacant < VACANT
     }
 
-    /// The free pages around the spot if it is empty, in a leaf of these bounds.
+    /// The free pages around the spot if it is empty.
     #[inline(always)]
-    pub(crate) fn free(&self, bounds: &Range<u64>) -> u32 {
-        saturate(self.after - self.before.max(bounds.start))
+    pub(crate) fn free(&self) -> u64 {
+        self.after - self.before
     }
 }
 
@@ -85,10 +85,10 @@ impl<'m, T> Leaf<'m, T> {
         self.link().into_raw().wrapping_byte_sub(NARROW_TAG).cast()
     }
 
-    /// The place of an entry over `range` (inside the leaf's bounds, which end at `high`) in a narrow leaf that reaches so far,
-    /// if all of it is free and the leaf has room.
+    /// The place of an entry over `range` in a narrow leaf of these `bounds` (the range is inside) that reaches so far, if all of it
+    /// is free and the leaf has room.
     #[inline(always)]
-    pub(crate) fn free_spot(self, range: &Range<u64>, high: u64) -> Option<Spot> {
+    pub(crate) fn free_spot(self, range: &Range<u64>, bounds: &Range<u64>) -> Option<Spot> {
         let body = self.narrow();
         let (count, vacant) = body.head.count_and_vacant();
         let (start, end) = (range.start.checked_sub(body.base)?, range.end - body.base);
@@ -103,8 +103,8 @@ impl<'m, T> Leaf<'m, T> {
         if next < end {
             return None;
         }
-        let after = if at < count { body.base + next } else { high };
-        let (mut before, mut replaces_vacant) = (0, false);
+        let after = if at < count { body.base + next } else { bounds.end };
+        let (mut before, mut replaces_vacant) = (bounds.start, false);
         if at > 0 {
             let below = body.bounds(at - 1) & END;
             if below > start {
@@ -118,9 +118,9 @@ impl<'m, T> Leaf<'m, T> {
         Some(Spot { at, count, vacant, replaces_vacant, above, before, after })
     }
 
-    /// The place of the entry that covers exactly `range`, in a narrow leaf that ends at `high`.
+    /// The place of the entry that covers exactly `range`, in a narrow leaf of these `bounds`.
     #[inline(always)]
-    pub(crate) fn spot_of(self, range: &Range<u64>, high: u64) -> Option<Spot> {
+    pub(crate) fn spot_of(self, range: &Range<u64>, bounds: &Range<u64>) -> Option<Spot> {
         let body = self.narrow();
         let (count, vacant) = body.head.count_and_vacant();
         let (start, end) = (range.start.checked_sub(body.base)?, range.end - body.base);
@@ -133,11 +133,11 @@ impl<'m, T> Leaf<'m, T> {
         if body.bounds(at) != (start << 32) | end {
             return None;
         }
-        let before = if at > 0 { body.base + (body.bounds(at - 1) & END) } else { 0 };
+        let before = if at > 0 { body.base + (body.bounds(at - 1) & END) } else { bounds.start };
         while vacant > 0 && above < count && body.is_vacant(above) {
             above += 1;
         }
-        let after = if above < count { body.base + (body.bounds(above) >> 32) } else { high };
+        let after = if above < count { body.base + (body.bounds(above) >> 32) } else { bounds.end };
         Some(Spot { at, count, vacant, replaces_vacant: false, above, before, after })
     }
 
