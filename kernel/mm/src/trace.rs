@@ -26,10 +26,10 @@ pub enum Step {
         /// Whole tables that moved.
         tables: u64,
     },
-    /// The iterator went back to the start, in so many single steps.
+    /// The iterator went back to the start from leaf to leaf of the tree.
     WalkBack {
-        /// Steps with `prev_range`.
-        steps: u64,
+        /// How many leaves it went back; 0 inside of one.
+        leaves: u64,
     },
     /// The iterator was reset; the clear walks from the root again.
     Reset,
@@ -85,7 +85,8 @@ impl fmt::Display for Step {
             Step::Relocate { from, to, pages, tables } => {
                 write!(f, "relocate    {from} to {to:#x}: {pages} entries, {tables} whole page tables")
             }
-            Step::WalkBack { steps } => write!(f, "walk back   {steps} steps to the start"),
+            Step::WalkBack { leaves: 0 } => write!(f, "walk back   to the start, inside the leaf"),
+            Step::WalkBack { leaves } => write!(f, "walk back   to the start, {leaves} leaves before"),
             Step::Reset => write!(f, "walk back   by a reset to the root"),
             Step::Clear { vmas, pages } => {
                 write!(f, "clear       {vmas} vmas, {pages} pages: the point of no return")

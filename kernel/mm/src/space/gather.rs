@@ -11,11 +11,12 @@ use crate::range::{Page, PageRange};
 use crate::schedule::Point;
 use crate::space::AddressSpace;
 use crate::space::edit::{Edit, NewHalf};
+use crate::space::lifetime::lock_vma_killable;
 use crate::space::map::{Change, Totals};
 use crate::space::order::{NeighboursRead, Order, Return};
 use crate::sync::List;
 use crate::trace::Step;
-use crate::vma::{Locked, Vma, WriteSection};
+use crate::vma::{Vma, WriteSection};
 
 /// VMAs on their way out: write-locked and detached, but still in the tree. Dropped before the clear, it attaches
 /// them again (the unwinding of E6-E14).
@@ -32,11 +33,19 @@ impl<'g, 'm, P: Platform> Gathered<'g, 'm, P> {
         Gathered { machine, section, vmas: List::new(), totals: Totals::default() }
     }
 
-    /// Takes one more. It is write-locked before it is detached (I10).
-    fn take(&mut self, vma: Locked<'g, 'm>) {
-        if !self.machine.has(Bug::DetachBeforeLock) {
-            vma.detach(self.machine);
-        }
+    /// Takes one more, all of which goes: locks it, then detaches it (I10).
+    ///
+    /// # Errors
+    /// E12 for a sealed VMA, E15: it has not been taken.
+    fn take(&mut self, vma: &'m Vma) -> Result<(), MmError> {
+        vma.may_change()?;
+        let vma = if self.machine.has(Bug::DetachBeforeLock) {
+            vma.detach_before_lock(self.section, self.machine)
+        } else {
+            let locked = lock_vma_killable(self.machine, self.section, vma)?;
+            locked.detach(self.machine);
+            locked
+        };
         let counted = match self.vmas.first() {
             Some(other) if self.machine.has(Bug::LockedPagesOfWrongVma) => other.flags(),
             _ => vma.flags(),
@@ -44,6 +53,8 @@ impl<'g, 'm, P: Platform> Gathered<'g, 'm, P> {
         self.vmas.push(vma.vma());
         self.totals.account(counted, vma.pages(), Change::Add);
         self.totals.vmas += 1;
+        self.machine.trace(Step::Gather(vma.range()));
+        Ok(())
     }
 
     /// Their sums.
@@ -112,8 +123,8 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
         prev
     }
 
-    /// Gathers the VMAs of `range` from `first` on: splits the last one at the end if need be, then locks and detaches
-    /// each (I10). The cursor stands on the last one, or behind it.
+    /// Gathers the VMAs of `range` from `first` on, where the cursor stands: locks and detaches each (I10); the last one is split
+    /// at the end first if need be. The cursor then stands on the last one, or behind it.
     ///
     /// # Errors
     /// E12 for a sealed VMA, E7, E8 from the end split, E15. All are attached again then; splits remain.
@@ -123,20 +134,21 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
         range: PageRange,
     ) -> Result<Gathered<'g, 'm, P>, MmError> {
         let mut gathered = Gathered::new(self.machine, self.section);
-        let mut next = Some(first);
-        while let Some(vma) = next {
-            vma.may_change()?;
+        let mut last = None;
+        let mut take = |vma: &'m Vma| {
             if vma.end() > range.end() {
-                let new = self.split(vma, range.end(), NewHalf::Upper)?;
-                self.trace(Step::SplitEnd(new.range()));
+                last = Some(vma);
+                return Ok(());
             }
-            gathered.take(if self.machine.has(Bug::DetachBeforeLock) {
-                vma.detach_before_lock(self.section, self.machine)
-            } else {
-                self.lock_killable(vma)?
-            });
-            self.trace(Step::Gather(vma.range()));
-            next = self.cursor.next(range.end());
+            gathered.take(vma)
+        };
+        take(first)?;
+        self.cursor.visit_below(range.end(), take)?;
+        if let Some(last) = last {
+            last.may_change()?;
+            let new = self.split(last, range.end(), NewHalf::Upper)?;
+            self.trace(Step::SplitEnd(new.range()));
+            gathered.take(last)?;
         }
         Ok(gathered)
     }
@@ -159,22 +171,18 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
 
     /// Brings the cursor back to the slot that holds `start`.
     pub(super) fn return_to<O: Order>(&mut self, start: Page) {
-        if O::RETURN == Return::Reset {
+        let walks_back = match O::RETURN {
+            Return::Reset => false,
+            Return::WalkBack => true,
+            Return::WalkBackInLeaf => self.cursor.holds(start),
+        };
+        if walks_back {
+            let leaves = self.cursor.walk_back(start);
+            self.trace(Step::WalkBack { leaves });
+        } else {
             self.cursor.walk(start);
             self.trace(Step::Reset);
-            return;
         }
-        let mut steps = 0;
-        while self.cursor.start() > start {
-            if O::RETURN == Return::StepBackInNode && !self.cursor.holds(start) {
-                self.cursor.walk(start);
-                self.trace(Step::Reset);
-                return;
-            }
-            self.cursor.prev_range();
-            steps += 1;
-        }
-        self.trace(Step::WalkBack { steps });
     }
 
     /// Clears `range` in the tree although another VMA will be stored there. For the museum.

@@ -1,5 +1,7 @@
 //! What the mmap lock guards: the right to the VMA tree of an address space, and its totals.
 
+use core::ops::ControlFlow;
+
 use maple::{Cursor, CursorMut, Position, Reservation, Store, Token, Tree};
 
 use crate::error::MmError;
@@ -236,12 +238,25 @@ impl<'t, 'g, 'm, P: Platform> VmaCursor<'t, 'g, 'm, P> {
         self.cursor.prev().map(|(_, vma)| vma)
     }
 
-    /// Steps to the previous slot.
-    pub(super) fn prev_range(&mut self) {
-        self.cursor.prev_range();
+    /// Calls `visit` for each VMA behind the slot here that starts below `limit`, until it fails. Then the cursor stands on the
+    /// last VMA that starts there, or where `visit` failed, or behind.
+    pub(super) fn visit_below<E>(
+        &mut self,
+        limit: Page,
+        mut visit: impl FnMut(&'m Vma) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let flow = self.cursor.visit_below(limit.number(), |vmas| {
+            vmas.iter().try_for_each(|vma| visit(vma)).map_or_else(ControlFlow::Break, ControlFlow::Continue)
+        });
+        flow.break_value().map_or(Ok(()), Err)
     }
 
-    /// Whether the node at hand holds `page`.
+    /// Goes back to the slot that contains `page`; gives how many leaves of the tree that was.
+    pub(super) fn walk_back(&mut self, page: Page) -> u64 {
+        self.cursor.walk_back(page.number())
+    }
+
+    /// Whether the leaf at hand holds `page`.
     pub(super) fn holds(&self, page: Page) -> bool {
         self.cursor.holds(page.number())
     }

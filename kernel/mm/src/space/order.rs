@@ -21,10 +21,10 @@ pub(super) enum NeighboursRead {
 pub(super) enum Return {
     /// Reset: walk again from the root.
     Reset,
-    /// Step back with `prev_range`.
-    StepBack,
-    /// Step back while the node at hand holds the start, else walk once from the root.
-    StepBackInNode,
+    /// Walk back: inside the leaf at hand straight to the slot, else by way of the leaves between.
+    WalkBack,
+    /// Walk back if the leaf at hand holds the start, else walk once from the root.
+    WalkBackInLeaf,
 }
 
 /// An order of the munmap steps.
@@ -43,7 +43,7 @@ pub(super) struct Prepatch;
 pub(super) struct Reordered;
 /// Linux 6.12 and later.
 pub(super) struct Vms;
-/// Ours: as reordered, without a step that a walk is cheaper than.
+/// Ours: as reordered, without a way back that a walk from the root is cheaper than.
 pub(super) struct Adaptive;
 
 impl Order for Prepatch {
@@ -55,19 +55,19 @@ impl Order for Prepatch {
 impl Order for Reordered {
     const START_SPLIT: NewHalf = NewHalf::Lower;
     const NEIGHBOURS: NeighboursRead = NeighboursRead::AfterClear;
-    const RETURN: Return = Return::StepBack;
+    const RETURN: Return = Return::WalkBack;
 }
 
 impl Order for Vms {
     const START_SPLIT: NewHalf = NewHalf::Lower;
     const NEIGHBOURS: NeighboursRead = NeighboursRead::BeforeClear;
-    const RETURN: Return = Return::StepBack;
+    const RETURN: Return = Return::WalkBack;
 }
 
 impl Order for Adaptive {
     const START_SPLIT: NewHalf = NewHalf::Lower;
     const NEIGHBOURS: NeighboursRead = NeighboursRead::FromGap;
-    const RETURN: Return = Return::StepBackInNode;
+    const RETURN: Return = Return::WalkBackInLeaf;
 }
 
 /// The order of the munmap steps, chosen per address space.
@@ -80,7 +80,7 @@ pub enum MunmapOrder {
     Reordered,
     /// Linux 6.12 and later.
     Vms,
-    /// Ours: as reordered, without a step that a walk is cheaper than.
+    /// Ours: as reordered, without a way back that a walk from the root is cheaper than.
     Adaptive,
 }
 
