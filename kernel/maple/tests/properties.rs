@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::ops::ControlFlow;
+
 use common::{Pair, Value};
 use maple::{LIMIT, Store, Tree};
 use proptest::prelude::*;
@@ -57,10 +59,10 @@ enum Operation {
         pages: u64,
         size: u64,
     },
-    /// Steps a cursor: even numbers forward, odd back; by slots or by entries.
+    /// Moves a cursor: steps forward and back by slots or by entries, goes back or elsewhere at once, visits.
     Wander {
         start: u64,
-        steps: Vec<u8>,
+        steps: Vec<(u8, u64)>,
     },
     /// Erases while iterating.
     EraseEvery {
@@ -86,7 +88,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         20 => (start.clone(), pages.clone()).prop_map(|(start, pages)| Operation::Erase { start, pages }),
         4 => (start.clone(), pages.clone(), what).prop_map(|(start, pages, what)| Operation::Abandon { start, pages, what }),
         8 => (start.clone(), 1..=PAGES, 1..20u64).prop_map(|(start, pages, size)| Operation::Area { start, pages, size }),
-        4 => (start.clone(), proptest::collection::vec(0..4u8, 1..20)).prop_map(|(start, steps)| Operation::Wander { start, steps }),
+        4 => (start.clone(), proptest::collection::vec((0..8u8, 0..PAGES), 1..20)).prop_map(|(start, steps)| Operation::Wander { start, steps }),
         2 => (start.clone(), 1..4usize).prop_map(|(start, nth)| Operation::EraseEvery { start, nth }),
         4 => (start, pages).prop_map(|(start, pages)| Operation::Find { start, pages }),
         1 => (1..5usize).prop_map(|nth| Operation::Duplicate { nth }),
@@ -118,7 +120,7 @@ fn apply(pair: &mut Pair, land: Landscape, operation: &Operation) {
                 tree.dump(token)
             );
         }
-        Operation::Wander { start, ref steps } => wander(pair, land.page(start), steps),
+        Operation::Wander { start, ref steps } => wander(pair, land, start, steps),
         Operation::EraseEvery { start, nth } => erase_every(pair, land.page(start), nth),
         Operation::Find { start, pages } => {
             let range = range(start, pages);
@@ -147,17 +149,54 @@ fn apply(pair: &mut Pair, land: Landscape, operation: &Operation) {
     pair.verify();
 }
 
-fn wander(pair: &mut Pair, page: u64, steps: &[u8]) {
+fn wander(pair: &mut Pair, land: Landscape, start: u64, steps: &[(u8, u64)]) {
     let slots = pair.model.slots();
-    let mut at = slots.iter().position(|(range, _)| range.contains(&page)).unwrap();
-    let mut cursor = pair.tree.cursor(&pair.token, page);
-    for step in steps {
+    let slot_of = |page: u64| slots.partition_point(|(range, _)| range.end <= page);
+    let mut at = slot_of(land.page(start));
+    let mut cursor = pair.tree.cursor(&pair.token, land.page(start));
+    for (step, page) in steps {
+        let page = land.page(*page);
         let entries = |range: &usize| slots[*range].1.is_some();
-        let (moved, expected) = match step {
-            0 => (cursor.next_range(), (at + 1..slots.len()).next()),
-            1 => (cursor.prev_range(), (0..at).next_back()),
-            2 => (cursor.next().map(|(range, _)| range), (at + 1..slots.len()).find(entries)),
-            _ => (cursor.prev().map(|(range, _)| range), (0..at).rev().find(entries)),
+        let expected = match step {
+            0 => (at + 1..slots.len()).next(),
+            1 => (0..at).next_back(),
+            2 => (at + 1..slots.len()).find(entries),
+            3 => (0..at).rev().find(entries),
+            4 => (at + 1..slots.len()).rev().find(|at| entries(at) && slots[*at].0.start < page),
+            5 | 6 => Some(slot_of(page)),
+            _ => Some(slot_of(page.min(slots[at].0.start))),
+        };
+        let moved = match step {
+            0 => cursor.next_range(),
+            1 => cursor.prev_range(),
+            2 => cursor.next().map(|(range, _)| range),
+            3 => cursor.prev().map(|(range, _)| range),
+            4 => {
+                let mut seen = Vec::new();
+                let flow = cursor.visit_below(page, |values| {
+                    seen.extend(values.iter().map(|value| Some(**value)));
+                    ControlFlow::<()>::Continue(())
+                });
+                assert!(flow.is_continue());
+                let last = expected.unwrap_or(at);
+                let between = slots[at + 1..last.max(at) + 1].iter().map(|(_, id)| *id);
+                assert_eq!(seen, between.filter(Option::is_some).collect::<Vec<_>>());
+                expected.map(|_| cursor.range())
+            }
+            5 => {
+                cursor.seek(page);
+                Some(cursor.range())
+            }
+            // Also to a page above.
+            6 => {
+                cursor.walk_back(page);
+                Some(cursor.range())
+            }
+            _ => {
+                let is_here = cursor.holds(page.min(slots[at].0.start));
+                assert_eq!(cursor.walk_back(page.min(slots[at].0.start)) == 0, is_here);
+                Some(cursor.range())
+            }
         };
         assert_eq!(moved, expected.map(|at| slots[at].0.clone()));
         at = expected.unwrap_or(at);

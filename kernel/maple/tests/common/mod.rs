@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use maple::{CursorMut, LIMIT, NoMemory, Node, NodeSource, Rcu, Reader, Store, Token, Tree};
+use maple::{CursorMut, LIMIT, NoMemory, Node, NodeSource, Position, Rcu, Reader, Store, Token, Tree};
 
 /// Values of test trees; an entry is told by its value.
 pub(crate) type Value = u32;
@@ -165,10 +165,30 @@ impl Pair {
         let taken = self.rcu.source().taken.load(SeqCst);
         cursor.store(reservation, id.map(value));
         assert_eq!(taken, self.rcu.source().taken.load(SeqCst), "a store allocated");
-        assert!(cursor.range().contains(&range.start), "the cursor stands elsewhere after a store");
         assert_eq!(cursor.entry(), id.map(value));
-        self.model.store(range, id.map(|id| id as Value));
+        let place = cursor.position();
+        self.model.store(range.clone(), id.map(|id| id as Value));
+        self.verify_place(place, range.start);
         Ok(())
+    }
+
+    /// The cursor that has stored stands on the slot of `page`, and knows what is beside it.
+    #[track_caller]
+    fn verify_place(&self, place: Position<'static, 'static, Value, Source>, page: u64) {
+        let slots = self.model.slots();
+        let at = slots.partition_point(|(range, _)| range.end <= page);
+        let range = |at: usize| slots.get(at).map(|(range, _)| range.clone());
+        let cursor = || self.tree.resume(&self.token, place);
+        assert_eq!(Some(cursor().range()), range(at), "the cursor stands elsewhere after a store");
+        assert_eq!(cursor().next_range(), range(at + 1));
+        assert_eq!(cursor().prev_range(), at.checked_sub(1).and_then(range));
+        let first = |mut beside: std::slice::Iter<'_, (Range<u64>, Option<Value>)>| {
+            beside.find(|(_, id)| id.is_some()).map(|(range, _)| range.clone())
+        };
+        assert_eq!(cursor().next().map(|(range, _)| range), first(slots[at + 1..].iter()));
+        let mut below = slots[..at].to_vec();
+        below.reverse();
+        assert_eq!(cursor().prev().map(|(range, _)| range), first(below.iter()));
     }
 
     #[track_caller]

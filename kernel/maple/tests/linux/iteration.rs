@@ -98,6 +98,29 @@ fn visiting_below_a_limit_stops_where_it_breaks_and_goes_on_from_there() {
 }
 
 #[test]
+fn walking_back_goes_straight_inside_a_leaf_and_else_over_each_leaf_once() {
+    let pair = comb(60);
+    let mut leaves = 0;
+    let mut cursor = pair.tree.cursor(&pair.token, 8 * 59);
+    let mut here = cursor.range();
+    while let Some((before, _)) = cursor.prev() {
+        leaves += u64::from(!cursor.holds(here.start));
+        here = before;
+    }
+    assert!(leaves > 2);
+    for page in 0..8 * 60 {
+        let mut cursor = pair.tree.cursor(&pair.token, LIMIT - 1);
+        let is_here = cursor.holds(page);
+        let back = cursor.walk_back(page);
+        assert!(cursor.range().contains(&page));
+        assert_eq!(back == 0, is_here);
+        assert!(back <= leaves);
+        assert_eq!(cursor.walk_back(page), 0, "it is there");
+        assert_eq!(back == leaves, cursor.holds(0));
+    }
+}
+
+#[test]
 fn storing_while_iterating_goes_on_behind_the_store() {
     let mut pair = comb(60);
     let mut cursor = pair.tree.cursor_mut(&mut pair.token, 0);
