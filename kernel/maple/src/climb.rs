@@ -15,7 +15,7 @@ use crate::{
     cut::Packing,
     geometry::{FANOUT, FANOUT_MIN, LEVELS, LIMIT},
     node::{Chain, Child, Inner, Leaf, Node, Siblings},
-    path::{Change, Path},
+    path::{Change, Path, Plan},
     place::Place,
     reserve::NoMemory,
     source::NodeSource,
@@ -118,6 +118,21 @@ pub(crate) struct Climb<'t, 'm, T, S: NodeSource> {
     removed: usize,
     /// How an overfull node is cut.
     packing: Packing,
+}
+
+/// Notes the change; without one the nodes prepared so far go back.
+pub(crate) fn note<'m, T, S: NodeSource>(
+    tree: &Tree<'m, T, S>,
+    plan: &mut Plan<'m, T>,
+    prepared: Chain,
+    change: Result<Change<'m, T>, NoMemory>,
+) -> Result<Chain, NoMemory> {
+    let Ok(change) = change else {
+        tree.rcu().give_back(prepared);
+        return Err(NoMemory);
+    };
+    plan.change = change;
+    Ok(prepared)
 }
 
 /// The new leaf where the cursor stands after the store.

@@ -239,24 +239,7 @@ impl<'m, T> Place<'m, T> {
             if is_last {
                 return ControlFlow::Continue(());
             }
-            // As `step_after`, for the most frequent step.
-            let next = self.index as usize + 1;
-            match self.parent {
-                Some(parent) if next < parent.count() => {
-                    let Kind::Leaf(leaf) = parent.child(next).kind() else {
-                        return ControlFlow::Continue(());
-                    };
-                    crate::stats::visit();
-                    self.leaf = Some(leaf);
-                    (self.low, self.high) = (self.high, parent.key(next + 1));
-                    self.index += 1;
-                    self.count = leaf.count() as u32;
-                }
-                _ => {
-                    *self = Self::walk::<S, Token<'m, T, S>>(tree, self.high);
-                    self.count_entries();
-                }
-            }
+            self.step_after::<S, Token<'m, T, S>>(tree, self.high);
             from = 0;
         }
     }

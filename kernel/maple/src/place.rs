@@ -187,7 +187,7 @@ impl<'m, T> Place<'m, T> {
 
     /// Searches the slot and notes its bounds, all from one look at the entries beside the page.
     fn settle_under_guard(&mut self, leaf: Leaf<'m, T>) {
-        self.count_entries();
+        self.count = leaf.count() as u32;
         let below = leaf.search(self.page);
         let mut start = self.low;
         if let Some(index) = below.checked_sub(1) {

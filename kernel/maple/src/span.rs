@@ -6,7 +6,7 @@
 use core::ops::Range;
 
 use crate::{
-    climb::{Climb, Landing, New, is_balanced},
+    climb::{Climb, Landing, New, is_balanced, note},
     cut::Packing,
     geometry::{LEAF_MIN, NARROW},
     node::{Chain, Child, Leaf, Run},
@@ -53,15 +53,8 @@ pub(crate) fn erase_span<'m, T, S: NodeSource>(
     let mut climb = Climb::new(tree, (left, &right), Packing::Even);
     let change = erase(&mut climb, (&kept, &behind), leaves, range, low..high);
     let prepared = climb.prepared;
-    match change {
-        // At and above the top the noted path is the left one, too.
-        Ok(change) => plan.change = change,
-        Err(NoMemory) => {
-            tree.rcu().give_back(prepared);
-            return Some(Err(NoMemory));
-        }
-    }
-    Some(Ok(prepared))
+    // At and above the top the noted path is the left one, too.
+    Some(note(tree, plan, prepared, change))
 }
 
 /// How many leaves are made of what the two at the ends keep. `None` if one would be too small.

@@ -7,7 +7,7 @@
 use core::ops::Range;
 
 use crate::{
-    climb::{Climb, Landing, New},
+    climb::{Climb, Landing, New, note},
     cut::Packing,
     geometry::{LEAF_MIN, NARROW},
     node::{Chain, Child, Leaf, Run},
@@ -53,14 +53,7 @@ pub(crate) fn split<'m, T, S: NodeSource>(
     let mut climb = Climb::new(tree, (&plan.path, &plan.path), packing);
     let change = halves(&mut climb, (leaf, place, first), range, bounds, middle);
     let prepared = climb.prepared;
-    match change {
-        Ok(change) => plan.change = change,
-        Err(NoMemory) => {
-            tree.rcu().give_back(prepared);
-            return Some(Err(NoMemory));
-        }
-    }
-    Some(Ok(prepared))
+    Some(note(tree, plan, prepared, change))
 }
 
 /// Builds the two leaves, and all above: the new entry is number `place`, and number `first` is the upper leaf's first, which

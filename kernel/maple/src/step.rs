@@ -182,6 +182,7 @@ impl<'m, T> Place<'m, T> {
     }
 
     /// Steps to the slot at `page`, where the leaf at hand ends: into the next child of the same parent if there is one.
+    #[inline(always)]
     pub(crate) fn step_after<S: NodeSource, W: Witness<'m, T, S>>(
         &mut self,
         tree: &Tree<'m, T, S>,
@@ -220,6 +221,7 @@ impl<'m, T> Place<'m, T> {
     }
 
     /// Lands in a leaf whose first entry, unless a writer moved it, starts at `page`.
+    #[inline(always)]
     fn land_at_start<S: NodeSource, W: Witness<'m, T, S>>(&mut self, leaf: Leaf<'m, T>, page: u64) {
         if W::CONCURRENT {
             return self.land::<S, W>(leaf, page);
