@@ -16,7 +16,7 @@ pub(crate) fn instructions(name: &str) -> Option<f64> {
         "next" | "prev" | "next under rcu" | "next_range" => 141.0,
         _ => {
             let (k, order) = name.strip_prefix("munmap ")?.split_once(" Whole ")?;
-            // Linux's order before the patch; and what the order that steps back costs against it.
+            // Linux's order before the patch; and what the order that steps back (slot by slot) costs against it.
             let (before, stepping) = match k {
                 "1" => (2_945.0, 0.84),
                 "3" => (4_510.0, 1.0),

@@ -1,8 +1,8 @@
 //! The tree work of one munmap in each of the four orders (design.md, section 1), as cursor walks.
 //!
-//! split start, split end, gather into an array, back to the start, clear, neighbours. What the order changes is which half of
-//! a split is new (no difference to a tree that stores the new half in one step), when the neighbours are read, and how the
-//! iterator comes back.
+//! split start, gather into an array, split end, back to the start, clear, neighbours: the calls that mm makes. What the order
+//! changes is which half of a split is new (no difference to a tree that stores the new half in one step), when the neighbours are
+//! read, and how the iterator comes back.
 
 use std::{
     hint::black_box,

@@ -44,6 +44,18 @@ fuzz_target!(|bytes: &[u8]| {
                 let found = cursor.find(range.end).map(|(range, id)| (range, *id));
                 let met = |entry: &&(std::ops::Range<u64>, u32)| entry.0.end > range.start && entry.0.start < range.end;
                 assert_eq!(found, pair.model.0.iter().find(met).cloned());
+                let here = cursor.range().start;
+                let mut seen = Vec::new();
+                let _ = cursor.visit_below(range.end + u64::from(extra), |values| {
+                    seen.extend(values.iter().map(|id| **id));
+                    std::ops::ControlFlow::<()>::Continue(())
+                });
+                let behind = pair.model.0.iter().filter(|entry| entry.0.start > here);
+                let behind = behind.take_while(|entry| entry.0.start < range.end + u64::from(extra));
+                assert_eq!(seen, behind.map(|entry| entry.1).collect::<Vec<_>>());
+                let back = start.saturating_sub(u64::from(extra));
+                cursor.walk_back(back);
+                assert!(cursor.range().contains(&back));
             }
         }
     }
