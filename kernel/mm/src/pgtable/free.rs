@@ -45,18 +45,11 @@ impl<'m, P: Platform> PageTables<'m, P> {
         let mut unhooked = 0;
         let mut page = spans.start();
         while page < spans.end() {
-            let mut table = self.machine.table(self.root);
-            let mut at = LEVELS - 1;
-            let mut entry = table.get(index_of(page, at));
-            while at > level
-                && let Some(next) = entry.as_table()
-            {
-                table = self.machine.table(next);
-                at -= 1;
-                entry = table.get(index_of(page, at));
-            }
+            let (table, at) = self.lowest_table(page, level);
+            let entry = table.get(index_of(page, at));
             let end = entry_end(page, at);
-            if let Some(frame) = entry.as_table()
+            if at == level
+                && let Some(frame) = entry.as_table()
                 && let Some(span) = PageRange::new(page, end)
             {
                 debug_assert!(
@@ -70,7 +63,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
                 gather.unhook_table(range.intersection(span).unwrap_or(span), frame);
                 unhooked += 1;
             }
-            page = end;
+            page = table.next_used_page(page, at);
         }
         unhooked
     }

@@ -214,15 +214,28 @@ impl<'m, P: Platform> PageTables<'m, P> {
     fn next_leaf_table(&self, range: PageRange) -> Option<(&'m Table, PageRange)> {
         let mut page = range.start();
         while page < range.end() {
-            match self.leaf_table(page) {
-                Ok(table) => {
-                    let end = entry_end(page, 1).min(range.end());
-                    return PageRange::new(page, end).map(|part| (table, part));
-                }
-                Err(level) => page = entry_end(page, level),
+            let (table, level) = self.lowest_table(page, 0);
+            if level == 0 {
+                let end = entry_end(page, 1).min(range.end());
+                return PageRange::new(page, end).map(|part| (table, part));
             }
+            page = table.next_used_page(page, level);
         }
         None
+    }
+
+    /// The lowest table on the way to `page` that is there, but none below `level`; and its level.
+    #[inline]
+    fn lowest_table(&self, page: Page, level: u32) -> (&'m Table, u32) {
+        let mut table = self.machine.table(self.root);
+        let mut at = LEVELS - 1;
+        while at > level
+            && let Some(next) = table.get(index_of(page, at)).as_table()
+        {
+            table = self.machine.table(next);
+            at -= 1;
+        }
+        (table, at)
     }
 
     #[inline]

@@ -80,6 +80,15 @@ impl Table {
         index
     }
 
+    /// The first page behind the span of the entry for `page` whose entry in this table, of `level`, is not absent; if there is
+    /// none, the end of what this table spans.
+    #[inline]
+    pub(super) fn next_used_page(&self, page: Page, level: u32) -> Page {
+        let index = index_of(page, level);
+        let passed = self.next_used(index + 1, ENTRIES) - index - 1;
+        Page::new(entry_end(page, level).number() + passed as u64 * entry_span(level))
+    }
+
     /// All entries, in order.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Pte> {
