@@ -8,32 +8,56 @@ use crate::space::AddressSpace;
 use crate::space::gather::Removed;
 use crate::space::lifetime::free_vma;
 use crate::space::map::Neighbours;
+use crate::sync::List;
 use crate::tlb::Gather;
 use crate::trace::Step;
+use crate::vma::Vma;
 
 impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Unmaps the pages of `range`, frees the page tables that only it used, flushes the TLBs, and only then frees
     /// frames, tables and the VMAs `removed` (I20-I23). Caller holds the mmap lock for writing or downgraded, and the
     /// tree has no VMA in `range` that could be faulted on.
-    pub(super) fn release(&self, range: PageRange, neighbours: Neighbours, mut removed: Removed<'m>) {
+    pub(super) fn release(&self, range: PageRange, neighbours: Neighbours, removed: Removed<'m>) {
+        let ceiling =
+            if self.machine.has(Bug::TablesFreedBeyondNext) { Page::USER_END } else { neighbours.ceiling };
+        self.release_by(neighbours, removed.count, |gather| {
+            self.machine.pause(Point::ChangeEntries(range));
+            let pages = self.tables.zap(range, gather);
+            self.machine.trace(Step::Unmap { pages });
+            self.machine.pause(Point::FreeTables(range));
+            let tables = self.tables.free(range, neighbours.floor, ceiling, gather);
+            Unmapped { vmas: removed.vmas, pages, tables }
+        });
+    }
+
+    /// Has `unmap` unhook pages and tables of `count` VMAs, and frees it all after the flush.
+    #[inline]
+    pub(super) fn release_by(
+        &self,
+        neighbours: Neighbours,
+        count: u64,
+        unmap: impl FnOnce(&mut Gather<'_, 'm, P>) -> Unmapped<'m>,
+    ) {
         self.machine.trace(Step::Neighbours {
             floor: neighbours.floor.address(),
             ceiling: neighbours.ceiling.address(),
         });
-        let ceiling =
-            if self.machine.has(Bug::TablesFreedBeyondNext) { Page::USER_END } else { neighbours.ceiling };
         let mut gather = Gather::new(self.machine, &self.tlb);
-        self.machine.pause(Point::ChangeEntries(range));
-        let pages = self.tables.zap(range, &mut gather);
-        self.machine.trace(Step::Unmap { pages });
-        self.machine.pause(Point::FreeTables(range));
-        let tables = self.tables.free(range, neighbours.floor, ceiling, &mut gather);
-        self.machine.trace(Step::FreeTables { tables });
+        let mut unmapped = unmap(&mut gather);
+        self.machine.trace(Step::FreeTables { tables: unmapped.tables });
         let freed = gather.finish();
         self.machine.pause(Point::FreeVmas);
-        while let Some(vma) = removed.vmas.pop() {
+        while let Some(vma) = unmapped.vmas.pop() {
             free_vma(self.machine, vma);
         }
-        self.machine.trace(Step::Free { pages: freed.pages, tables: freed.tables, vmas: removed.count });
+        self.machine.trace(Step::Free { pages: freed.pages, tables: freed.tables, vmas: count });
     }
+}
+
+/// What [`AddressSpace::release`] has unhooked.
+pub(super) struct Unmapped<'m> {
+    /// The VMAs, to be freed after the flush.
+    pub(super) vmas: List<'m, Vma>,
+    pub(super) pages: u64,
+    pub(super) tables: u64,
 }
