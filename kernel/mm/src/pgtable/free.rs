@@ -63,7 +63,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
                 gather.unhook_table(range.intersection(span).unwrap_or(span), frame);
                 unhooked += 1;
             }
-            page = table.next_used_page(page, at);
+            page = table.next_used_page(page, at, spans.end());
         }
         unhooked
     }

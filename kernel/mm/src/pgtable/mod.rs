@@ -219,7 +219,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
                 let end = entry_end(page, 1).min(range.end());
                 return PageRange::new(page, end).map(|part| (table, part));
             }
-            page = table.next_used_page(page, level);
+            page = table.next_used_page(page, level, range.end());
         }
         None
     }

@@ -80,13 +80,23 @@ impl Table {
         index
     }
 
-    /// The first page behind the span of the entry for `page` whose entry in this table, of `level`, is not absent; if there is
-    /// none, the end of what this table spans.
+    /// The first page behind the span of the entry for `page` whose entry in this table, of `level`, is not absent. If there is
+    /// none, the end of what this table spans; at most a page that is not below `end`, behind which nothing is looked at.
     #[inline]
-    pub(super) fn next_used_page(&self, page: Page, level: u32) -> Page {
-        let index = index_of(page, level);
-        let passed = self.next_used(index + 1, ENTRIES) - index - 1;
-        Page::new(entry_end(page, level).number() + passed as u64 * entry_span(level))
+    pub(super) fn next_used_page(&self, page: Page, level: u32, end: Page) -> Page {
+        let next = entry_end(page, level);
+        if next >= end {
+            return next;
+        }
+        let (index, wanted) =
+            (index_of(next, level), (end.number() - next.number()).div_ceil(entry_span(level)));
+        if index == 0 {
+            // The next entry is another table's.
+            return next;
+        }
+        let last = ENTRIES.min(index.saturating_add(wanted as usize));
+        let passed = self.next_used(index, last) - index;
+        Page::new(next.number() + passed as u64 * entry_span(level))
     }
 
     /// All entries, in order.
