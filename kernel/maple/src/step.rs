@@ -111,35 +111,8 @@ impl<'m, T> Place<'m, T> {
         if may_be_gap && self.low < start {
             return self.arrive_in_gap(0, self.low..start);
         }
-        if !W::CONCURRENT
-            && let Some(arrived) = self.end_of_sibling_before()
-        {
-            return arrived;
-        }
         let moved = self.step_before::<S, W>(tree);
         moved && self.note_bounds::<S, W>()
-    }
-
-    /// Steps to the last slot of the child before of the same parent, if there is one, where nobody writes; notes its bounds.
-    #[inline(always)]
-    fn end_of_sibling_before(&mut self) -> Option<bool> {
-        let (parent, index) = (self.parent?, self.index.checked_sub(1)?);
-        let Kind::Leaf(leaf) = parent.child(index as usize).kind() else { return None };
-        let count = leaf.count() as u32;
-        let last = leaf.item(count as usize - 1);
-        let high = self.low;
-        if last.end == high && last.entry.is_none() {
-            // Vacant, and no gap is behind it: to be searched.
-            return None;
-        }
-        crate::stats::visit();
-        self.leaf = Some(leaf);
-        (self.low, self.high) = (parent.key(index as usize), high);
-        (self.index, self.count) = (index, count);
-        if last.end < high {
-            return Some(self.arrive_in_gap(2 * count, last.end..high));
-        }
-        Some(self.arrive(count - 1, &last).is_some())
     }
 
     /// Stands in a gap.
