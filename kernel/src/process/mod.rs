@@ -20,6 +20,7 @@
 //! | [`futex`] | waiting for a word in memory |
 //! | [`signals`] | signals |
 //! | [`launch`] | from a name to an ending: the first process, the check for leaks |
+//! | [`oom`] | which process ends when there is no memory |
 //! | `test_program` | test programs |
 //! | [`report`] | messages about fatal faults; `/proc/self/maps` |
 //! | [`limits`] | resource limits |
@@ -35,6 +36,7 @@ mod group;
 mod launch;
 mod limits;
 mod load;
+mod oom;
 mod report;
 mod run;
 pub(crate) mod signals;

@@ -11,7 +11,7 @@ use mm::vma::Access;
 use super::report::FaultReport;
 use super::signals::info::{Detail, SigInfo};
 use super::thread::Trap;
-use super::{Ending, Thread};
+use super::{Thread, oom};
 use crate::arch::fpu;
 use crate::arch::user::{Event, PageFault, Resolution, TIMER, UserAccess, enter_unless};
 use crate::process::signals::Next;
@@ -52,10 +52,9 @@ fn system_call(thread: &mut Thread) {
 /// Handles a fault of the user copy routines in the current task; on failure the system call returns `EFAULT`.
 pub(crate) fn resolve_fault(fault: PageFault) -> Resolution {
     let Some(space) = sched::space_for_fault() else { return Resolution::Failed };
-    if space.fault(fault.address, access(fault)) == FaultOutcome::Resolved {
-        Resolution::Resolved
-    } else {
-        Resolution::Failed
+    match space.fault(fault.address, access(fault)) {
+        FaultOutcome::Resolved => Resolution::Resolved,
+        _ => Resolution::Failed,
     }
 }
 
@@ -91,9 +90,8 @@ fn page_fault(thread: &mut Thread, fault: PageFault) {
             thread.force(SigInfo::fault(Signal::SIGBUS, BUS_ADRERR, fault.address));
         }
         FaultOutcome::OutOfMemory => {
-            let rip = thread.context.rip();
-            log::warn!("SIGKILL: no memory for {:#x}, touched at rip {rip:#x}", fault.address);
-            thread.end(Ending::Killed(Signal::SIGKILL.number()));
+            // The access is tried again, unless it was this process that had to go.
+            oom::relieve(thread.pid(), fault.address);
         }
     }
 }

@@ -53,7 +53,7 @@ pub(super) enum State {
 pub(crate) type Body = Box<dyn FnOnce() + Send>;
 
 /// A task. The CPU that runs it is the only one to touch `user`, `space` and `stack`, but for the claim of the stack, which
-/// waits for the CPU before.
+/// waits for the CPU before, and looks at `space`.
 pub(crate) struct Task {
     /// Taken in no order with other locks: nothing is taken inside but a run queue.
     pub(super) state: Mutex<State>,
@@ -131,6 +131,11 @@ impl Task {
             futex: AtomicUsize::new(0),
             _room: timer::Room::new().ok(),
         })
+    }
+
+    /// Its address space, if it has one. Dropping what may be the last owner takes it apart: not under a spin lock.
+    pub(crate) fn space(&self) -> Option<Shared<Space>> {
+        self.space.lock().clone()
     }
 
     /// Whether it should look at its signals.

@@ -42,7 +42,7 @@ use core::ops::ControlFlow;
 use maple::Tree;
 
 use crate::error::MmError;
-use crate::frame::Frame;
+use crate::frame::{Frame, FrameKind};
 use crate::pgtable::PageTables;
 use crate::platform::{Fallible, Platform};
 use crate::range::{PAGE_SHIFT, PAGE_SIZE, Page};
@@ -76,6 +76,22 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits { address_space: u64::MAX, data: u64::MAX, stack: 8 << 20, memlock: 8 << 20 }
+    }
+}
+
+/// What an address space has in memory, in pages. What it shares with others counts for each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Footprint {
+    /// Pages of data that are mapped, without those of zeroes that all share.
+    pub pages: u64,
+    /// Page tables, the root included.
+    pub tables: u64,
+}
+
+impl Footprint {
+    /// All of it.
+    pub fn total(self) -> u64 {
+        self.pages + self.tables
     }
 }
 
@@ -160,6 +176,15 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Number of page tables, the root included.
     pub fn page_tables(&self) -> u64 {
         self.tables.tables()
+    }
+
+    /// What the address space has in memory, by a look at all of its page tables under the mmap lock (write).
+    pub fn footprint(&self) -> Footprint {
+        let _map = self.write_unconditionally();
+        let (frames, mut pages) = (self.machine.frames(), 0);
+        let tables =
+            self.tables.survey(|_, frame, _| pages += u64::from(frames.kind(frame) != FrameKind::Zero));
+        Footprint { pages, tables }
     }
 
     /// The resource limits.

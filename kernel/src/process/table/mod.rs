@@ -16,7 +16,7 @@ use spin::Mutex;
 
 use super::signals::info::{Detail, SigInfo};
 use super::signals::post;
-use super::{Ending, Handle, Process};
+use super::{Ending, Handle, Process, Space};
 use crate::arch::shared::Shared;
 use crate::sched::{Attention, Sleep, Task, WaitQueue};
 
@@ -104,6 +104,11 @@ impl Entry {
     /// Its first thread ends by itself: how the process ends, if nothing else decides that.
     pub(crate) fn end_with_last_thread(&mut self, ending: Ending) {
         self.leader_ending = Some(ending);
+    }
+
+    /// The address space of its threads.
+    fn space(&self) -> Option<Shared<Space>> {
+        self.threads.iter().find_map(|thread| thread.task()?.space())
     }
 
     fn is_zombie(&self) -> bool {
@@ -265,6 +270,14 @@ fn child_info(number: u8, pid: i32, ending: Ending) -> SigInfo {
 /// The process with this number that has threads.
 pub(crate) fn process(pid: i32) -> Option<Shared<Process>> {
     with_entry(pid, |entry| entry.process.clone())
+}
+
+/// The first process with a greater number than `pid` that has an address space, and that.
+pub(super) fn next_with_space(pid: i32) -> Option<(i32, Shared<Space>)> {
+    let table = TABLE.lock();
+    let later = table.entries.iter().filter(|entry| entry.process.pid > pid);
+    let found = later.filter_map(|entry| Some((entry.process.pid, entry.space()?)));
+    found.min_by_key(|(pid, _)| *pid)
 }
 
 /// Works on the entry of a process that has threads; `None` if there is none.
