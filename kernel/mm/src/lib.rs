@@ -11,6 +11,7 @@
 //! | [`museum`] | historical bugs that tests put back |
 //! | [`sync`] | locks with ranks, the mmap lock, type-stable pools |
 //! | [`frame`] | physical frames: buddy allocator, metadata |
+//! | [`commit`] | memory that was promised |
 //! | [`object`] | shared anonymous memory, seen by all that map it |
 //! | [`pgtable`] | page tables: traverse, install, zap, free |
 //! | [`tlb`] | what was unhooked, the flush, and only then the free |
@@ -20,6 +21,7 @@
 
 extern crate alloc;
 
+pub mod commit;
 pub mod error;
 pub mod event;
 pub mod frame;

@@ -9,6 +9,7 @@ use core::ops::Deref;
 
 use maple::{NodeSource, Rcu, ReadGuard};
 
+use crate::commit::Commitment;
 use crate::event::Event;
 use crate::frame::{Frame, FrameAllocator, FrameMeta};
 use crate::museum::Bug;
@@ -85,6 +86,9 @@ pub trait Platform {
 
     /// The shared objects of this machine.
     fn objects(&self) -> &Objects;
+
+    /// What this machine has promised to programs.
+    fn commitment(&self) -> &Commitment;
 
     /// The grace periods of all VMA trees of this machine.
     fn rcu(&self) -> &Rcu<Self::Nodes>;

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use maple::{HostNodes, Rcu, ReadGuard};
 
+use crate::commit::Commitment;
 use crate::event::Event;
 use crate::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use crate::object::Objects;
@@ -26,6 +27,7 @@ pub(crate) struct Machine {
     memory: Box<[Table]>,
     vmas: VmaPool,
     objects: Objects,
+    pub(crate) commitment: Commitment,
     rcu: Rcu<HostNodes>,
     kernel_half: [u64; 256],
     zero_frame: Frame,
@@ -78,6 +80,7 @@ impl Machine {
             memory: (0..count).map(|_| Table::new()).collect(),
             vmas: VmaPool::new(),
             objects: Objects::new(),
+            commitment: Commitment::generous(),
             rcu: Rcu::new(HostNodes),
             kernel_half: std::array::from_fn(|index| index as u64 * 0x1000 + 1),
             zero_frame,
@@ -228,6 +231,10 @@ impl Platform for Machine {
 
     fn objects(&self) -> &Objects {
         &self.objects
+    }
+
+    fn commitment(&self) -> &Commitment {
+        &self.commitment
     }
 
     fn rcu(&self) -> &Rcu<HostNodes> {

@@ -76,6 +76,7 @@ impl World<'_> {
             data: totals.data,
             exec: totals.code,
             stack: totals.stack,
+            accounted: totals.accounted,
             map_count: totals.vmas,
         };
         assert_eq!(

@@ -82,6 +82,16 @@ impl Setup {
         Setup { settings: Settings { memlock, ..self.settings }, ..self }
     }
 
+    /// With at most so many pages in one promise of memory (`vm.overcommit_memory` 0).
+    pub fn promise(self, promise: u64) -> Self {
+        Setup { settings: Settings { promise, ..self.settings }, ..self }
+    }
+
+    /// With all promises of memory below so many pages (`vm.overcommit_memory` 2).
+    pub fn promises(self, promises: u64) -> Self {
+        Setup { settings: Settings { promises, ..self.settings }, ..self }
+    }
+
     /// The configuration of the address space.
     pub(crate) fn config(&self) -> Config {
         let Settings { address_space, data, stack, memlock, mmap_min_addr, .. } = self.settings;
@@ -105,6 +115,8 @@ impl fmt::Display for Setup {
         part("address_space", mine.address_space, plain.address_space)?;
         part("data", mine.data, plain.data)?;
         part("stack", mine.stack, plain.stack)?;
-        part("memlock", mine.memlock, plain.memlock)
+        part("memlock", mine.memlock, plain.memlock)?;
+        part("promise", mine.promise, plain.promise)?;
+        part("promises", mine.promises, plain.promises)
     }
 }

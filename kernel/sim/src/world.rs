@@ -9,13 +9,13 @@ use std::thread;
 
 use abi::Errno;
 use abi::mman::Prot;
-use mm::MmError;
 use mm::frame::FrameKind;
 use mm::platform::Cpu;
 use mm::range::{Page, PageRange};
 use mm::space::{AddressSpace, FaultOutcome, MmapRequest, Segv, Source};
 use mm::trace::Step;
 use mm::vma::Access;
+use mm::{MmError, Platform};
 
 use crate::failure::Attempt;
 use crate::machine::{Accessed, CPUS, Handled, Machine};
@@ -79,6 +79,7 @@ impl<'m> World<'m> {
     pub fn run(setup: Setup, body: impl FnOnce(&mut World<'_>)) -> Result<(), String> {
         let machine = Machine::with_bug(setup.frames, setup.bug);
         machine.set_max_map_count(setup.settings.max_map_count);
+        machine.set_promises(&setup.settings);
         let before = machine.free_frames();
         let space = AddressSpace::new(&machine, setup.config()).map_err(|error| format!("{error:?}"))?;
         space.set_brk_start(setup.brk_start);
@@ -415,4 +416,5 @@ pub(crate) fn check_end(machine: &Machine, before: u64) {
     assert!(left.is_empty(), "frames are left when all address spaces are gone: {left:?}");
     assert_eq!(machine.free_frames(), before, "frames are missing");
     assert_eq!(machine.vmas_in_use(), 0, "vmas are left");
+    assert_eq!(machine.commitment().committed(), 0, "memory is promised to nobody");
 }

@@ -15,7 +15,7 @@ use abi::Errno;
 
 use super::text::Text;
 use super::transfer::{Sink, Source};
-use crate::memory::MAX_MAP_COUNT;
+use crate::memory::{COMMITMENT, MAX_MAP_COUNT};
 
 /// Requests of this size in bytes and above are refused: Linux buffers them whole.
 const TOO_LARGE: usize = 4 << 20;
@@ -25,7 +25,12 @@ const LOOKED_AT: usize = 4095;
 const NUMBER_MAX: usize = 20;
 
 /// All settings.
-pub(crate) static SETTINGS: [Setting; 1] = [Setting::new(b"proc/sys/vm/max_map_count", &MAX_MAP_COUNT)];
+pub(crate) static SETTINGS: [Setting; 4] = [
+    Setting::new(b"proc/sys/vm/max_map_count", &MAX_MAP_COUNT),
+    Setting::new(b"proc/sys/vm/overcommit_memory", &COMMITMENT.mode).at_most(2),
+    Setting::new(b"proc/sys/vm/overcommit_ratio", &COMMITMENT.ratio).instead_of(&COMMITMENT.kbytes),
+    Setting::new(b"proc/sys/vm/overcommit_kbytes", &COMMITMENT.kbytes).instead_of(&COMMITMENT.ratio),
+];
 
 /// A number from 0 to `i32::MAX` that user programs may set.
 #[derive(Debug)]
@@ -33,12 +38,26 @@ pub(crate) struct Setting {
     /// Its file, from the root, without the first slash.
     pub(crate) path: &'static [u8],
     value: &'static AtomicU32,
+    /// The greatest that it may be.
+    maximum: u32,
+    /// Another one that is 0 once this one is set.
+    other: Option<&'static AtomicU32>,
 }
 
 impl Setting {
     /// The file `path` for `value`.
     pub(crate) const fn new(path: &'static [u8], value: &'static AtomicU32) -> Setting {
-        Setting { path, value }
+        Setting { path, value, maximum: i32::MAX.cast_unsigned(), other: None }
+    }
+
+    /// The same, for numbers up to `maximum`.
+    const fn at_most(self, maximum: u32) -> Setting {
+        Setting { maximum, ..self }
+    }
+
+    /// The same, which makes `other` 0 when it is set.
+    const fn instead_of(self, other: &'static AtomicU32) -> Setting {
+        Setting { other: Some(other), ..self }
     }
 
     /// Moves the text of the number to `sink` if `offset` is 0; returns how many bytes, 0 at the end. All that is wanted
@@ -68,8 +87,12 @@ impl Setting {
             return Ok(bytes.len());
         }
         let looked_at = &bytes[..bytes.len().min(LOOKED_AT)];
-        let (value, rest) = parse(looked_at).ok_or(Errno::EINVAL)?;
+        let (value, rest) =
+            parse(looked_at).filter(|(value, _)| *value <= self.maximum).ok_or(Errno::EINVAL)?;
         self.value.store(value, Ordering::Relaxed);
+        if let Some(other) = self.other {
+            other.store(0, Ordering::Relaxed);
+        }
         Ok(bytes.len() - rest.len())
     }
 }

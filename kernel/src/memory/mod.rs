@@ -23,7 +23,7 @@ use crate::ramdisk;
 use map::MemoryMap;
 #[cfg(feature = "test")]
 pub(crate) use nodes::KernelNodes;
-pub(crate) use platform::{KERNEL, Kernel, MAX_MAP_COUNT};
+pub(crate) use platform::{COMMITMENT, KERNEL, Kernel, MAX_MAP_COUNT};
 pub(crate) use stack::KernelStack;
 
 /// What is known of physical memory. Used at boot, by one CPU.

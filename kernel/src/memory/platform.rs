@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use maple::{Rcu, ReadGuard, Reader};
+use mm::commit::Commitment;
 use mm::event::Event;
 use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use mm::object::Objects;
@@ -29,6 +30,9 @@ pub(crate) static KERNEL: Kernel = Kernel;
 /// Most VMAs an address space may have; at most `i32::MAX`. `/proc/sys/vm/max_map_count` is this.
 pub(crate) static MAX_MAP_COUNT: AtomicU32 = AtomicU32::new(65_530);
 
+/// What the machine has promised; settings of `/proc/sys/vm` are in it.
+pub(crate) static COMMITMENT: Commitment = Commitment::new();
+
 static VMAS: VmaPool = VmaPool::new();
 static OBJECTS: Objects = Objects::new();
 static GRACE_PERIODS: Once<Rcu<KernelNodes>> = Once::new();
@@ -37,6 +41,7 @@ static ZERO_FRAME: Once<Frame> = Once::new();
 
 /// Takes what the platform needs of memory.
 pub(super) fn init() {
+    COMMITMENT.set_total(super::frames().statistics().total);
     GRACE_PERIODS.call_once(|| Rcu::new(KernelNodes));
     ZERO_FRAME.call_once(|| {
         let frame = super::frames().alloc_frame(FrameKind::Zero).expect("a frame of zeroes");
@@ -67,6 +72,11 @@ impl Platform for Kernel {
     #[inline]
     fn objects(&self) -> &Objects {
         &OBJECTS
+    }
+
+    #[inline]
+    fn commitment(&self) -> &Commitment {
+        &COMMITMENT
     }
 
     #[inline]

@@ -4,6 +4,7 @@ use core::str::FromStr;
 
 use explore::Engine;
 use maple::{Node, NodeSource, Rcu, ReadGuard};
+use mm::commit::Commitment;
 use mm::frame::{Frame, FrameAllocator, FrameMeta};
 use mm::object::Objects;
 use mm::pgtable::Table;
@@ -40,6 +41,7 @@ impl FromStr for Bug {
 pub(super) struct Forced {
     vmas: VmaPool,
     objects: Objects,
+    commitment: Commitment,
     rcu: Rcu<Nodes>,
     max_map_count: usize,
 }
@@ -49,6 +51,7 @@ impl Forced {
         Forced {
             vmas: VmaPool::new(),
             objects: Objects::new(),
+            commitment: Commitment::generous(),
             rcu: Rcu::new(Nodes { engine: Engine::new(), bug }),
             max_map_count,
         }
@@ -98,6 +101,10 @@ impl Platform for Forced {
 
     fn objects(&self) -> &Objects {
         &self.objects
+    }
+
+    fn commitment(&self) -> &Commitment {
+        &self.commitment
     }
 
     fn rcu(&self) -> &Rcu<Nodes> {

@@ -79,6 +79,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let mut edit = self.edit(guard, more.start());
         // What ends where the heap begins is not of the heap.
         let prev = edit.vma_below().filter(|prev| prev.end() > brk_start);
+        edit.commit(more.pages())?;
         edit.insert(&info, prev, None)?;
         Ok(())
     }

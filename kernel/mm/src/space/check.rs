@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::commit::KEPT;
 use crate::frame::{Frame, FrameKind};
 use crate::pgtable::Protection;
 use crate::platform::Platform;
@@ -31,6 +32,13 @@ pub enum CheckError {
         kept: Totals,
         /// As summed up.
         summed: Totals,
+    },
+    /// The committed memory is not what the VMAs need, and a few pages at most.
+    CommittedDiffers {
+        /// As kept.
+        kept: u64,
+        /// As summed up.
+        summed: u64,
     },
     /// A page is mapped, and no VMA is there.
     PageWithoutVma(Page),
@@ -83,6 +91,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         result?;
         if summed != map.totals {
             return Err(CheckError::TotalsDiffer { kept: map.totals, summed });
+        }
+        if !(summed.accounted..=summed.accounted + KEPT).contains(&map.committed) {
+            return Err(CheckError::CommittedDiffers { kept: map.committed, summed: summed.accounted });
         }
         Ok(())
     }

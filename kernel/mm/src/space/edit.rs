@@ -3,6 +3,7 @@
 
 use maple::Store;
 
+use crate::commit::KEPT;
 use crate::error::MmError;
 use crate::museum::{self, Bug};
 use crate::platform::Platform;
@@ -20,6 +21,8 @@ pub(super) struct Edit<'t, 'g, 'm, P: Platform> {
     pub(super) owner: Owner,
     pub(super) cursor: VmaCursor<'t, 'g, 'm, P>,
     pub(super) totals: &'g mut Totals,
+    /// As [`Map::committed`]; follows the totals at the end.
+    committed: &'g mut u64,
 }
 
 /// Which part of a split the new VMA object takes.
@@ -42,7 +45,20 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
     ) -> Self {
         let cursor = VmaCursor::new(tree, &mut map.token, page);
         let owner = Owner(tree.name());
-        Edit { machine, section, owner, cursor, totals: &mut map.totals }
+        Edit { machine, section, owner, cursor, totals: &mut map.totals, committed: &mut map.committed }
+    }
+
+    /// Makes sure of `pages` more pages of committed memory, for VMAs that will be here at the end of the edit.
+    ///
+    /// # Errors
+    /// [`MmError::NoMemory`] if the machine does not promise so much (M1).
+    pub(super) fn commit(&mut self, pages: u64) -> Result<(), MmError> {
+        let need = (self.totals.accounted + pages).saturating_sub(*self.committed);
+        if pages != 0 && !self.machine.commitment().promise(pages, need, self.totals.pages) {
+            return Err(MmError::NoMemory);
+        }
+        *self.committed += if pages == 0 { 0 } else { need };
+        Ok(())
     }
 
     /// Whether one more VMA would pass `max_map_count` (E4).
@@ -296,5 +312,25 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
 
     pub(super) fn trace(&self, step: Step) {
         self.machine.trace(step);
+    }
+}
+
+impl<P: Platform> Drop for Edit<'_, '_, '_, P> {
+    /// What the VMAs do not need of the committed memory goes back, but for a little.
+    #[inline]
+    fn drop(&mut self) {
+        let (needed, had) = (self.totals.accounted, *self.committed);
+        if needed == had {
+            return;
+        }
+        let commitment = self.machine.commitment();
+        if needed > had {
+            commitment.take(needed - had);
+        } else if had - needed > KEPT || commitment.is_strict() {
+            commitment.give_back(had - needed);
+        } else {
+            return;
+        }
+        *self.committed = needed;
     }
 }

@@ -28,6 +28,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         });
         self.vmas.clear(&mut guard.token);
         guard.totals = Totals::default();
+        self.machine.commitment().give_back(core::mem::take(&mut guard.committed));
         let _guard = guard.downgrade();
         self.release_all(removed);
     }

@@ -61,10 +61,27 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let mut copied = Totals::default();
         let mut vmas = self.copy_vmas(child, parent, &mut map, &mut copied)?;
         map.totals = copied;
+        let promised = self.commit_copy(&mut map);
         map.brk_start = parent.brk_start;
         map.brk = parent.brk;
         map.stack_top = parent.stack_top;
-        self.copy_pages(child, &mut vmas)
+        self.copy_pages(child, &mut vmas, promised)
+    }
+
+    /// Makes sure of the committed memory of a child, whose totals are known.
+    ///
+    /// # Errors
+    /// [`MmError::NoMemory`] if the machine does not promise so much.
+    fn commit_copy(&self, child: &mut Map<'m, P>) -> Result<(), MmError> {
+        let (commitment, pages) = (self.machine.commitment(), child.totals.accounted);
+        // Only together may the VMAs be too much: each of them was promised once.
+        if !commitment.is_strict() {
+            commitment.take(pages);
+        } else if !commitment.promise(pages, pages, child.totals.pages) {
+            return Err(MmError::NoMemory);
+        }
+        child.committed = pages;
+        Ok(())
     }
 
     /// Gives `child` a VMA for each of the parent's that a fork does not leave out; all of these are write-locked then. All
@@ -130,10 +147,15 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
     /// Copies the page-table entries of `vmas`, the child's, all the parent's counterparts of which are write-locked; the
     /// parent's TLBs have forgotten the rights to write that are lost, whatever the result. `vmas` is empty then.
-    fn copy_pages(&self, child: &Self, vmas: &mut List<'m, Vma>) -> Result<(), MmError> {
+    /// Nothing is copied if `result` is an error already.
+    fn copy_pages(
+        &self,
+        child: &Self,
+        vmas: &mut List<'m, Vma>,
+        mut result: Result<(), MmError>,
+    ) -> Result<(), MmError> {
         let mut gather = Gather::new(self.machine, &self.tlb);
         let mut copy = self.tables.copy_to(&child.tables);
-        let mut result = Ok(());
         while let Some(vma) = vmas.pop() {
             if result.is_ok() && vma.anon().is_some() {
                 self.machine.pause(Point::ChangeEntries(vma.range()));

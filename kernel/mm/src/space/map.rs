@@ -28,6 +28,8 @@ pub(super) struct Map<'m, P: Platform> {
     pub(super) token: VmaToken<'m, P>,
     /// Sums over the VMAs.
     pub(super) totals: Totals,
+    /// Pages that the machine has promised: `totals.accounted`, and a few more.
+    pub(super) committed: u64,
     /// Resource limits of the process.
     pub(super) limits: Limits,
     /// How the pages of new mappings are locked (`MCL_FUTURE`).
@@ -55,6 +57,8 @@ pub struct Totals {
     pub code: u64,
     /// Pages of stacks.
     pub stack: u64,
+    /// Pages that count as committed memory.
+    pub accounted: u64,
 }
 
 impl Totals {
@@ -67,6 +71,9 @@ impl Totals {
         apply(&mut self.pages);
         if flags.contains(VmaFlags::LOCKED) {
             apply(&mut self.locked);
+        }
+        if flags.contains(VmaFlags::ACCOUNT) {
+            apply(&mut self.accounted);
         }
         if flags.is_code() {
             apply(&mut self.code);
@@ -94,6 +101,7 @@ impl Totals {
         self.data -= other.data;
         self.code -= other.code;
         self.stack -= other.stack;
+        self.accounted -= other.accounted;
     }
 }
 

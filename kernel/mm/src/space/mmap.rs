@@ -59,7 +59,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let mut flags = VmaFlags::from_prot(request.prot);
         flags |= map.future;
         flags.set(VmaFlags::GROWSDOWN, request.options.contains(MmapOptions::GROWSDOWN));
-        flags.set(VmaFlags::NORESERVE, request.options.contains(MmapOptions::NORESERVE));
+        let reserves =
+            !request.options.contains(MmapOptions::NORESERVE) || self.machine.commitment().is_strict();
+        flags.set(VmaFlags::NORESERVE, !reserves);
         flags.set(VmaFlags::NOHUGEPAGE, request.options.contains(MmapOptions::STACK));
         if request.options.contains(MmapOptions::LOCKED) {
             if map.limits.memlock == 0 {
@@ -91,12 +93,14 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     ) -> Result<(), MmError> {
         let range = info.range;
         let (limits, totals) = (guard.limits, guard.totals);
+        let committed = if info.flags.contains(VmaFlags::ACCOUNT) { range.pages() } else { 0 };
         let may_expand = |leaving| totals.may_expand(&limits, info.flags, range.pages(), leaving);
         let mut edit = self.edit(guard, range.start());
         let Some(first) = edit.cursor.find(range.end()) else {
             if !may_expand(0) {
                 return Err(MmError::NoMemory);
             }
+            edit.commit(committed)?;
             let (prev, next) = edit.around(range);
             edit.insert(info, prev, next)?;
             return Ok(());
@@ -108,6 +112,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         if !may_expand(gathered.totals().pages) {
             return Err(MmError::NoMemory);
         }
+        edit.commit(committed.saturating_sub(gathered.totals().accounted))?;
         let next = edit.vma_above(range.end());
         edit.return_to::<O>(range.start());
         let prev = edit.vma_below();

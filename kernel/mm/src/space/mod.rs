@@ -146,6 +146,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             map: RwSem::new(Map {
                 token,
                 totals: Totals::default(),
+                committed: 0,
                 limits: config.limits,
                 future: VmaFlags::empty(),
                 brk_start: 0,

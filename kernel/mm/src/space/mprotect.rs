@@ -69,9 +69,13 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 if flags.contains(VmaFlags::WRITE) && !may(flags) && may(vma.flags()) {
                     break Err(MmError::NoMemory);
                 }
-                if let Err(error) = self.edit(&mut guard, at).modify(vma, part, flags) {
+                let mut edit = self.edit(&mut guard, at);
+                let grows = (flags - old).contains(VmaFlags::ACCOUNT);
+                let committed = edit.commit(if grows { part.pages() } else { 0 });
+                if let Err(error) = committed.and_then(|()| edit.modify(vma, part, flags)) {
                     break Err(error);
                 }
+                drop(edit);
                 self.machine.pause(Point::ChangeEntries(part));
                 self.tables.protect(part, flags.protection(), writable(flags), &mut gather);
                 if becomes_writable_locked(old, flags) {

@@ -217,6 +217,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         };
         if let Some(more) = PageRange::new(info.range.end(), end).filter(|more| at_end && free(*more)) {
             let mut edit = self.edit(guard, more.start());
+            if info.flags.contains(VmaFlags::ACCOUNT) {
+                edit.commit(more.pages())?;
+            }
             let (_, next) = edit.around(more);
             edit.insert(&info.part(more), Some(vma), next)?;
             let populate = Some(more).filter(|_| info.flags.contains(VmaFlags::LOCKED));

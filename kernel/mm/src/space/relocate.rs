@@ -113,7 +113,11 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         // Before the store: a merge moves the bounds of the neighbours.
         let neighbours = Neighbours::between(prev, next);
         let made = plan.old().map_or(Ok(()), |old| self.tables.make_room(old, plan.to.start()));
-        let result = made.and_then(|()| edit.insert(&info, prev, next).map(drop));
+        // What moves is promised already.
+        let moves = if plan.source == Source::Unmap { plan.pages } else { 0 };
+        let more = if info.flags.contains(VmaFlags::ACCOUNT) { plan.to.pages() - moves } else { 0 };
+        let result = made.and_then(|()| edit.commit(more)).and_then(|()| edit.insert(&info, prev, next));
+        let result = result.map(drop);
         if result.is_err() {
             let mut gather = Gather::new(self.machine, &self.tlb);
             self.tables.free(plan.to, neighbours.floor, neighbours.ceiling, &mut gather);

@@ -58,7 +58,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         // Before the limits, as on Linux: the stack can merge only with its like afterwards.
         self.prepare_anon(map, stack);
-        if !allowed || Edit::new(self.machine, section, &self.vmas, map, page).extend(stack, range).is_err() {
+        let mut edit = Edit::new(self.machine, section, &self.vmas, map, page);
+        let committed = if flags.contains(VmaFlags::ACCOUNT) { more } else { 0 };
+        if !allowed || edit.commit(committed).and_then(|()| edit.extend(stack, range)).is_err() {
             return Growth::Refused;
         }
         Growth::Grown

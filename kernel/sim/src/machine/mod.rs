@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use explore::Engine;
 use maple::{Rcu, ReadGuard};
+use mm::commit::Commitment;
 use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use mm::object::Objects;
 use mm::pgtable::Table;
@@ -35,6 +36,7 @@ use mm::tlb::{Flush, FlushScope, TlbState};
 use mm::trace::Step;
 use mm::vma::VmaPool;
 
+use crate::model::Settings;
 use arena::Arena;
 use control::Nodes;
 pub use control::{Bug, UnknownBug};
@@ -54,6 +56,7 @@ pub struct Machine {
     frames: FrameAllocator<Box<[FrameMeta]>>,
     vmas: VmaPool,
     objects: Objects,
+    commitment: Commitment,
     rcu: Rcu<Nodes>,
     zero: Frame,
     kernel_half: Box<[u64; 256]>,
@@ -108,6 +111,7 @@ impl Machine {
             frames: allocator,
             vmas: VmaPool::new(),
             objects: Objects::new(),
+            commitment: Commitment::generous(),
             rcu: Rcu::new(Nodes::new(bug)),
             zero,
             // Any pattern will do that page-table code must carry over unchanged; not present for the walker.
@@ -129,6 +133,19 @@ impl Machine {
     /// Sets the most VMAs that an address space may have (`vm.max_map_count`).
     pub fn set_max_map_count(&self, count: usize) {
         self.max_map_count.store(count, Ordering::Relaxed);
+    }
+
+    /// Sets what is promised to programs.
+    pub(crate) fn set_promises(&self, settings: &Settings) {
+        let Settings { promise, promises, .. } = *settings;
+        let mode = match (promise, promises) {
+            (u64::MAX, u64::MAX) => 1,
+            (_, u64::MAX) => 0,
+            _ => 2,
+        };
+        self.commitment.set_total(promise);
+        self.commitment.kbytes.store(promises.saturating_mul(4) as u32, Ordering::Relaxed);
+        self.commitment.mode.store(mode, Ordering::Relaxed);
     }
 
     /// Lets the fallible point number `fail_at` from now on (from 0) be refused, or none; forgets points and steps
@@ -242,6 +259,10 @@ impl Platform for Machine {
 
     fn objects(&self) -> &Objects {
         &self.objects
+    }
+
+    fn commitment(&self) -> &Commitment {
+        &self.commitment
     }
 
     fn rcu(&self) -> &Rcu<Nodes> {

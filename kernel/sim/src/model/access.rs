@@ -97,6 +97,7 @@ impl Model {
         if pages > area.pgoff
             || (area.end - page) * PAGE > self.settings.stack
             || self.check_expand(&area.attributes, pages).is_err()
+            || (area.attributes.account && self.check_commit(pages).is_err())
             || (area.attributes.locking.is_locked() && self.check_lock(pages).is_err())
         {
             return Err(Fault::Unmapped);

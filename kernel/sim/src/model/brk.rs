@@ -63,6 +63,7 @@ impl Model {
         if self.future.is_locked() {
             self.check_lock(new - old).ok()?;
         }
+        self.check_commit(new - old).ok()?;
         let area = Area { start: old, end: new, attributes, pgoff: old, group: None };
         // Grows the area below if that belongs to the heap, and never joins the one above.
         if self.before(old).is_some_and(|area| area.end > self.brk_start / PAGE) {

@@ -4,7 +4,7 @@ use abi::Errno;
 use abi::mman::{Map, MapType, Prot};
 
 use super::area::{Advice, Area, Attributes, Backing, Growth, Locking, Sharing};
-use super::{Model, PAGE, USER_END};
+use super::{Model, PAGE, Settings, USER_END};
 
 impl Model {
     /// `mmap(address, length, prot, flags | MAP_ANONYMOUS, -1, 0)` with raw arguments; the address in bytes.
@@ -52,7 +52,7 @@ impl Model {
             _ => return Err(Errno::EINVAL),
         };
         let prot = Prot::from_bits_truncate(prot) & ACCESS;
-        let noreserve = map.contains(Map::NORESERVE);
+        let noreserve = map.contains(Map::NORESERVE) && self.settings.promises == u64::MAX;
         let account = prot.contains(Prot::WRITE) && sharing == Sharing::Private && !noreserve;
         let backing = Backing::Anonymous;
         let attributes = Attributes {
@@ -113,6 +113,11 @@ impl Model {
             .map(|old| old.end.min(area.end) - old.start.max(area.start))
             .sum();
         self.check_expand(&area.attributes, area.pages() - replaced)?;
+        if area.attributes.account {
+            let old = self.overlapping(area.start, area.end).into_iter().filter(|old| old.attributes.account);
+            let leaving: u64 = old.map(|old| old.end.min(area.end) - old.start.max(area.start)).sum();
+            self.check_commit(area.pages() - leaving)?;
+        }
         self.remove(area.start, area.end);
         if matches!(area.attributes.sharing, Sharing::Shared(_)) {
             self.sizes.insert(self.object_name(), area.pages());
@@ -154,6 +159,19 @@ impl Model {
             return Err(Errno::ENOMEM);
         }
         Ok(())
+    }
+
+    /// Linux: `__vm_enough_memory`, for `pages` more pages of committed memory.
+    pub(crate) fn check_commit(&self, pages: u64) -> Result<(), Errno> {
+        const RESERVE: u64 = (128 << 20) / PAGE;
+        let Settings { promise, promises, .. } = self.settings;
+        let sums = self.sums();
+        let refused = if promises == u64::MAX {
+            pages > promise
+        } else {
+            sums.accounted + pages >= promises - RESERVE.min(sums.total / 32)
+        };
+        if pages != 0 && refused { Err(Errno::ENOMEM) } else { Ok(()) }
     }
 
     /// Linux: `mlock_future_ok`.

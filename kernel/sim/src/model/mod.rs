@@ -48,6 +48,10 @@ pub struct Settings {
     pub max_map_count: usize,
     /// `vm.mmap_min_addr`, page aligned.
     pub mmap_min_addr: u64,
+    /// Most pages in one promise of memory (`vm.overcommit_memory` 0); `u64::MAX` for any.
+    pub promise: u64,
+    /// All promises of memory together stay below this many pages (`vm.overcommit_memory` 2); `u64::MAX` for any.
+    pub promises: u64,
 }
 
 impl Default for Settings {
@@ -59,6 +63,8 @@ impl Default for Settings {
             memlock: 8 << 20,
             max_map_count: 65530,
             mmap_min_addr: 65536,
+            promise: u64::MAX,
+            promises: u64::MAX,
         }
     }
 }
@@ -76,6 +82,8 @@ pub struct Sums {
     pub exec: u64,
     /// Pages of stacks.
     pub stack: u64,
+    /// Pages that count as committed memory.
+    pub accounted: u64,
     /// Number of areas.
     pub map_count: usize,
 }
@@ -136,6 +144,7 @@ impl Model {
             sums.locked += if area.attributes.locking.is_locked() { area.pages() } else { 0 };
             sums.data += if area.attributes.is_data() { area.pages() } else { 0 };
             sums.exec += if area.attributes.is_exec() { area.pages() } else { 0 };
+            sums.accounted += if area.attributes.account { area.pages() } else { 0 };
             sums.stack += if area.attributes.is_stack() { area.pages() } else { 0 };
         }
         sums

@@ -79,6 +79,9 @@ impl Model {
                 return Err(Errno::ENOMEM);
             }
         }
+        if changed.account && !area.attributes.account {
+            self.check_commit(end - start)?;
+        }
         self.change(start, end, changed)?;
         // Locked memory that becomes writable is copied at once.
         if changed.locking == Locking::Now

@@ -119,6 +119,9 @@ impl Model {
         let area = *self.area_at(call.old).ok_or(Errno::EFAULT)?;
         let (end, new_end) = (call.old + call.old_pages, call.old + call.new_pages);
         if end == area.end && new_end <= USER_END && self.overlapping(end, new_end).is_empty() {
+            if area.attributes.account {
+                self.check_commit(new_end - end)?;
+            }
             let more = Area { start: end, end: new_end, pgoff: area.offset_of(end), ..area };
             self.put_merged(more);
             self.populate_locked(end);
@@ -183,6 +186,10 @@ impl Model {
             return Err(Errno::ENOMEM);
         }
         let area = *self.area_at(call.old).ok_or(Errno::EFAULT)?;
+        if area.attributes.account {
+            let moves = if call.keep { 0 } else { call.old_pages };
+            self.check_commit(call.new_pages - moves)?;
+        }
         let private = area.attributes.sharing == Sharing::Private;
         let mut copy = Area { start, end: start + call.new_pages, pgoff: area.offset_of(call.old), ..area };
         if private && area.attributes.backing == Backing::Anonymous && area.group.is_none() {

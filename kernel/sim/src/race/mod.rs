@@ -98,6 +98,7 @@ impl Race {
         history.borrow_mut().clear();
         let machine = Machine::with_bug(self.scenario.setup.frames, self.bug);
         machine.set_max_map_count(self.scenario.setup.settings.max_map_count);
+        machine.set_promises(&self.scenario.setup.settings);
         let free = machine.free_frames();
         let processes = Processes::new(&machine, &self.scenario, self.order);
         let clock = Cell::new(0);

@@ -29,7 +29,7 @@ impl Replay {
             let _ = writeln!(script, "bug {bug}");
         }
         let _ = writeln!(script, "schedule {}", self.schedule);
-        let Settings { address_space, data, stack, memlock, max_map_count, mmap_min_addr } =
+        let Settings { address_space, data, stack, memlock, max_map_count, mmap_min_addr, .. } =
             scenario.setup.settings;
         push(&mut script, "max_map_count", &[max_map_count as u64]);
         push(&mut script, "limits", &[address_space, data, stack, memlock, mmap_min_addr]);

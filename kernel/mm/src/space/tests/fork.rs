@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Platform;
+use crate::sync::atomic::Ordering;
 use crate::tlb::{Flush, FlushScope};
 
 fn fork<'m>(world: &World<'m>) -> World<'m> {
@@ -192,4 +193,21 @@ fn a_child_can_fork_when_its_parent_is_gone() {
     drop(grandchild);
     assert_eq!(frames_in_use(&machine), 0);
     machine.check();
+}
+
+#[test]
+fn a_child_whose_memory_cannot_be_promised_is_not_born() {
+    let machine = Machine::with_frames(64);
+    let world = World::new(&machine, Config::default());
+    world.map(0, 30);
+    machine.commitment.mode.store(2, Ordering::Relaxed);
+    machine.commitment.kbytes.store(60 * 4, Ordering::Relaxed);
+    assert_eq!(world.space.fork().err(), Some(MmError::NoMemory));
+    assert_eq!(machine.commitment.committed(), 30);
+    machine.commitment.kbytes.store(61 * 4, Ordering::Relaxed);
+    let child = world.space.fork().unwrap();
+    assert_eq!(machine.commitment.committed(), 60);
+    drop(child);
+    assert_eq!(machine.commitment.committed(), 30);
+    world.check();
 }
