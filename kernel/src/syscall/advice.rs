@@ -5,8 +5,12 @@ use mm::{PAGE_SIZE, Page, USER_END};
 
 use super::Arguments;
 use super::user::UserSlice;
+use super::vectors::UserVectors;
 use crate::process::Thread;
 
+/// The own thread and process, in place of a descriptor (since Linux 6.14).
+const PIDFD_SELF_THREAD: i32 = -10_000;
+const PIDFD_SELF_THREAD_GROUP: i32 = -10_001;
 /// Pages that mincore answers for in one go.
 const ANSWERS: usize = 512;
 
@@ -14,6 +18,27 @@ const ANSWERS: usize = 512;
 pub(super) fn madvise(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     thread.space.madvise(arguments.u64(0), arguments.u64(1), arguments.u64(2))?;
     Ok(0)
+}
+
+/// `process_madvise(2)` of the process itself, which is what `PIDFD_SELF` stands for; there are no descriptors of processes.
+/// How many bytes of the ranges, up to the one where an error comes.
+pub(super) fn process_madvise(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    if arguments.u32(4) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let vectors = UserVectors::read(arguments.u64(1), arguments.u64(2))?;
+    if !matches!(arguments.i32(0), PIDFD_SELF_THREAD | PIDFD_SELF_THREAD_GROUP) {
+        return Err(Errno::EBADF);
+    }
+    let mut done = 0;
+    for (address, length) in vectors.ranges() {
+        match thread.space.madvise(address, length, arguments.u64(3)) {
+            Ok(()) => done += length,
+            Err(error) if done == 0 => return Err(error.into()),
+            Err(_) => break,
+        }
+    }
+    Ok(done)
 }
 
 /// `msync(2)`.

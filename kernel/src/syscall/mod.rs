@@ -18,6 +18,7 @@ mod lock;
 mod memory;
 mod poll;
 mod process;
+mod process_vm;
 mod schedule;
 mod signal;
 mod table;

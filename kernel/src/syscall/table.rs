@@ -5,8 +5,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use abi::{Errno, nr};
 
 use super::{
-    Arguments, advice, alarm, clone, file, file_io, futex, info, kill, lock, memory, poll, process, schedule,
-    signal, time, wait,
+    Arguments, advice, alarm, clone, file, file_io, futex, info, kill, lock, memory, poll, process,
+    process_vm, schedule, signal, time, wait,
 };
 use crate::process::Thread;
 
@@ -115,6 +115,8 @@ const CALLS: &[(u64, Handler)] = &[
     (nr::PIPE2, file_io::pipe2),
     (nr::RT_TGSIGQUEUEINFO, kill::rt_tgsigqueueinfo),
     (nr::PRLIMIT64, process::prlimit64),
+    (nr::PROCESS_VM_READV, process_vm::process_vm_readv),
+    (nr::PROCESS_VM_WRITEV, process_vm::process_vm_writev),
     (nr::GETRANDOM, file_io::getrandom),
     (nr::GETCPU, schedule::getcpu),
     (nr::EXECVEAT, clone::execveat),
@@ -122,6 +124,7 @@ const CALLS: &[(u64, Handler)] = &[
     (nr::MLOCK2, lock::mlock2),
     (nr::CLONE3, clone::clone3),
     (nr::FACCESSAT2, file::faccessat2),
+    (nr::PROCESS_MADVISE, advice::process_madvise),
     (nr::MSEAL, memory::mseal),
 ];
 

@@ -43,6 +43,11 @@ impl UserSlice {
         Ok(UserSlice { length: length.min(TRANSFER_MAX) as usize, ..slice })
     }
 
+    /// First byte and length.
+    pub(crate) fn range(&self) -> (u64, u64) {
+        (self.address, self.length as u64)
+    }
+
     /// Writes all of `bytes`; `EFAULT` if not all arrive, of which some may have.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Errno> {
         if self.put(bytes) == bytes.len() { Ok(()) } else { Err(Errno::EFAULT) }

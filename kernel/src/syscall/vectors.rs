@@ -7,6 +7,26 @@ use abi::{Errno, IOV_MAX, IoVec};
 use super::user::{TRANSFER_MAX, UserPtr, UserSlice};
 use crate::fs::transfer::{Sink, Source};
 
+/// The ranges in the table of `count` entries at `address`, wherever they are.
+///
+/// Errors: `EINVAL` for too many, or one that is too long; `EFAULT` for a table that cannot be read; `ENOMEM`.
+pub(super) fn ranges(address: u64, count: u64) -> Result<Vec<IoVec>, Errno> {
+    if count > IOV_MAX as u64 {
+        return Err(Errno::EINVAL);
+    }
+    let mut ranges = Vec::new();
+    ranges.try_reserve_exact(count as usize).map_err(|_| Errno::ENOMEM)?;
+    for index in 0..count {
+        let at = address.checked_add(index * size_of::<IoVec>() as u64).ok_or(Errno::EFAULT)?;
+        let range = UserPtr::<IoVec>::new(at).read()?;
+        if range.len > i64::MAX as u64 {
+            return Err(Errno::EINVAL);
+        }
+        ranges.push(range);
+    }
+    Ok(ranges)
+}
+
 /// Ranges of user memory, one after the other.
 #[derive(Debug)]
 pub(super) struct UserVectors {
@@ -21,23 +41,21 @@ impl UserVectors {
     /// Errors: `EINVAL` for too many, or one that is too long; `EFAULT` for a table that cannot be read, or a range that
     /// is not in the user half; `ENOMEM`.
     pub(super) fn read(address: u64, count: u64) -> Result<UserVectors, Errno> {
-        if count > IOV_MAX as u64 {
-            return Err(Errno::EINVAL);
-        }
+        let ranges = ranges(address, count)?;
         let mut slices = Vec::new();
-        slices.try_reserve_exact(count as usize).map_err(|_| Errno::ENOMEM)?;
+        slices.try_reserve_exact(ranges.len()).map_err(|_| Errno::ENOMEM)?;
         let mut room = TRANSFER_MAX;
-        for index in 0..count {
-            let at = address.checked_add(index * size_of::<IoVec>() as u64).ok_or(Errno::EFAULT)?;
-            let IoVec { base, len } = UserPtr::<IoVec>::new(at).read()?;
-            if len > i64::MAX as u64 {
-                return Err(Errno::EINVAL);
-            }
+        for IoVec { base, len } in ranges {
             UserSlice::new(base, len)?;
             slices.push(UserSlice::new(base, len.min(room))?);
             room -= len.min(room);
         }
         Ok(UserVectors { slices, current: 0 })
+    }
+
+    /// First byte and length of each that is not empty.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.slices.iter().map(UserSlice::range).filter(|(_, length)| *length != 0)
     }
 
     fn left_in_all(&self) -> usize {

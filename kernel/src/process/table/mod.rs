@@ -272,6 +272,11 @@ pub(crate) fn process(pid: i32) -> Option<Shared<Process>> {
     with_entry(pid, |entry| entry.process.clone())
 }
 
+/// The address space of the process that a thread with this number is of.
+pub(crate) fn space(tid: i32) -> Option<Shared<Space>> {
+    with_thread(tid, |entry, _| entry.space()).flatten()
+}
+
 /// The first process with a greater number than `pid` that has an address space, and that.
 pub(super) fn next_with_space(pid: i32) -> Option<(i32, Shared<Space>)> {
     let table = TABLE.lock();
