@@ -60,7 +60,7 @@ pub(crate) struct MachineArgs {
     /// Number of processors
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) smp: u8,
-    /// Memory in MiB
+    /// Memory in MiB; more if the files of --initramfs need it
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(64..=65536))]
     pub(crate) memory: u32,
     /// Boot this kernel instead of building one
@@ -71,7 +71,7 @@ pub(crate) struct MachineArgs {
 /// What is on the ramdisk and runs first.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct GuestArgs {
-    /// Program to run: any static x86-64 Linux ELF file [default: the demo]
+    /// Program to run: an x86-64 Linux ELF file [default: the first argument, of --initramfs, or else the demo]
     #[arg(long, value_name = "FILE")]
     pub(crate) program: Option<PathBuf>,
     /// Directory whose files the program finds in /
@@ -83,7 +83,7 @@ pub(crate) struct GuestArgs {
     /// More words for the kernel command line
     #[arg(long, value_name = "WORDS", allow_hyphen_values = true)]
     pub(crate) append: Option<String>,
-    /// Arguments for the program
+    /// Arguments for the program; with --initramfs and without --program the first one is the program, in DIR
     #[arg(last = true, value_name = "ARG")]
     pub(crate) args: Vec<OsString>,
 }

@@ -63,15 +63,33 @@ pub(crate) fn ramdisk(guest: &GuestArgs, log: LogLevel) -> Result<Initramfs> {
     if let Some(directory) = &guest.initramfs {
         ramdisk.directory(directory)?;
     }
-    let (name, content) = match &guest.program {
-        Some(path) => (base_name(path)?, program::read(path)?),
-        None => (DEMO.to_owned(), demo()?),
-    };
-    let path = format!("bin/{name}");
-    ramdisk.file(&path, 0o755, content);
-    ramdisk.first_process(&format!("/{path}"), &guest.args);
+    match (&guest.program, &guest.initramfs, guest.args.split_first()) {
+        (None, Some(_), Some((program, args))) => {
+            let program = program.to_str().ok_or_else(|| usage("the program's name is not UTF-8"))?;
+            ramdisk.first_process(&find(&ramdisk, program), args);
+        }
+        (program, files, _) => {
+            let (name, content) = match program {
+                Some(path) => (base_name(path)?, program::read(path, files.is_some())?),
+                None => (DEMO.to_owned(), demo()?),
+            };
+            let path = format!("bin/{name}");
+            ramdisk.file(&path, 0o755, content);
+            ramdisk.first_process(&format!("/{path}"), &guest.args);
+        }
+    }
     ramdisk.command_line(&initramfs::command_line(&words(guest.munmap, log, "run"), guest.append.as_deref()));
     Ok(ramdisk)
+}
+
+/// The path of a program on the ramdisk: as it is named, or if that is a mere name, in the first of the usual places.
+fn find(ramdisk: &Initramfs, program: &str) -> String {
+    if program.contains('/') {
+        return program.to_owned();
+    }
+    let places = ["usr/local/bin", "usr/bin", "bin", "usr/sbin", "sbin"];
+    let place = places.into_iter().find(|place| ramdisk.has(&format!("{place}/{program}")));
+    format!("/{}/{program}", place.unwrap_or("bin"))
 }
 
 /// Completes a ramdisk with the symbols of `kernel`, and writes it to `file`.

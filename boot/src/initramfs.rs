@@ -24,6 +24,8 @@ const OWN: &str = ".sugarbush";
 struct Entry {
     /// `st_mode`.
     mode: u32,
+    /// Last change, in seconds since 1970; compiled Python files name that of their source.
+    modified: u32,
     /// What is in the file, or where the link points.
     content: Vec<u8>,
 }
@@ -39,10 +41,15 @@ impl Initramfs {
     /// Adds a file with its directories; `path` is without a leading slash. A file that is there is replaced.
     pub(crate) fn file(&mut self, path: &str, permissions: u32, content: Vec<u8>) {
         self.parents_of(path);
-        self.entries.insert(path.to_owned(), Entry { mode: REGULAR | permissions, content });
+        self.entries.insert(path.to_owned(), Entry { mode: REGULAR | permissions, modified: 0, content });
     }
 
-    /// Adds all that is below a directory of the host.
+    /// Whether there is something at `path`, which is without a leading slash.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.entries.contains_key(path)
+    }
+
+    /// Adds all that is below a directory of the host, but for devices, sockets and pipes: the kernel brings its own.
     ///
     /// # Errors
     /// When the directory is none, cannot be read, or holds what no archive can hold.
@@ -68,22 +75,18 @@ impl Initramfs {
             let metadata = host.symlink_metadata().map_err(|error| unreadable(&host, error))?;
             let kind = metadata.file_type();
             let permissions = metadata.mode() & 0o7777;
+            let modified = u32::try_from(metadata.mtime()).unwrap_or_default();
             if kind.is_dir() {
-                self.entries
-                    .insert(path.clone(), Entry { mode: DIRECTORY | permissions, content: Vec::new() });
+                let mode = DIRECTORY | permissions;
+                self.entries.insert(path.clone(), Entry { mode, modified, content: Vec::new() });
                 self.below(&host, &format!("{path}/"))?;
             } else if kind.is_symlink() {
                 let target = fs::read_link(&host).map_err(|error| unreadable(&host, error))?;
                 let content = target.into_os_string().into_vec();
-                self.entries.insert(path, Entry { mode: SYMLINK | 0o777, content });
+                self.entries.insert(path, Entry { mode: SYMLINK | 0o777, modified, content });
             } else if kind.is_file() {
                 let content = fs::read(&host).map_err(|error| unreadable(&host, error))?;
-                self.entries.insert(path, Entry { mode: REGULAR | permissions, content });
-            } else {
-                return Err(usage(format!(
-                    "{}: only files, directories and symbolic links can be packed",
-                    host.display()
-                )));
+                self.entries.insert(path, Entry { mode: REGULAR | permissions, modified, content });
             }
         }
         Ok(())
@@ -91,9 +94,11 @@ impl Initramfs {
 
     fn parents_of(&mut self, path: &str) {
         for (slash, _) in path.match_indices('/') {
-            self.entries
-                .entry(path[..slash].to_owned())
-                .or_insert(Entry { mode: DIRECTORY | 0o755, content: Vec::new() });
+            self.entries.entry(path[..slash].to_owned()).or_insert(Entry {
+                mode: DIRECTORY | 0o755,
+                modified: 0,
+                content: Vec::new(),
+            });
         }
     }
 
@@ -137,6 +142,7 @@ impl Initramfs {
                 .ino(u32::try_from(number + 1).context("too many files")?)
                 .mode(entry.mode)
                 .nlink(links)
+                .mtime(entry.modified)
                 .write(&mut archive, size);
             writer.write_all(&entry.content)?;
             writer.finish()?;

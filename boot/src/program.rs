@@ -11,27 +11,27 @@ use object::{FileKind, LittleEndian};
 
 use crate::errors::usage;
 
-/// Reads a program after a look at what it is.
+/// Reads a program after a look at what it is. `with_files` says whether it finds a dynamic linker, perhaps.
 ///
 /// # Errors
 /// What is wrong with the file and what to do, in one line.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn read(path: &Path, with_files: bool) -> Result<Vec<u8>> {
     let name = path.display();
     let bytes = fs::read(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => usage(format!("{name}: no such file")),
         ErrorKind::IsADirectory => usage(format!("{name}: is a directory; --program wants an ELF file")),
         _ => usage(format!("{name}: {error}")),
     })?;
-    match refusal(&bytes) {
+    match refusal(&bytes, with_files) {
         None => Ok(bytes),
         Some(reason) => Err(usage(format!("{name}: {reason}"))),
     }
 }
 
 /// Why the kernel cannot run this file, if it cannot.
-fn refusal(bytes: &[u8]) -> Option<&'static str> {
+fn refusal(bytes: &[u8], with_files: bool) -> Option<&'static str> {
     match FileKind::parse(bytes) {
-        Ok(FileKind::Elf64) => elf_refusal(bytes),
+        Ok(FileKind::Elf64) => elf_refusal(bytes, with_files),
         Ok(FileKind::Elf32) => Some("is a 32-bit ELF file; compile it for x86-64 (-m64)"),
         _ if bytes.starts_with(b"#!") => {
             Some("is a script; name its interpreter (a static ELF file) instead")
@@ -40,7 +40,7 @@ fn refusal(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn elf_refusal(bytes: &[u8]) -> Option<&'static str> {
+fn elf_refusal(bytes: &[u8], with_files: bool) -> Option<&'static str> {
     const DAMAGED: Option<&str> = Some("is a damaged ELF file; build it again");
     let Ok(header) = FileHeader64::<LittleEndian>::parse(bytes) else { return DAMAGED };
     let Ok(endian) = header.endian() else {
@@ -59,7 +59,9 @@ fn elf_refusal(bytes: &[u8]) -> Option<&'static str> {
         return DAMAGED;
     }
     let dynamic = segments.iter().any(|segment| segment.p_type(endian) == PT_INTERP);
-    dynamic.then_some("is dynamically linked, and there is no ld.so here; link it with -static")
+    (dynamic && !with_files).then_some(
+        "is dynamically linked, and there is no ld.so here; link it with -static, or give its libraries with --initramfs",
+    )
 }
 
 #[cfg(test)]
@@ -82,14 +84,14 @@ mod tests {
     }
 
     fn refused(bytes: &[u8], word: &str) {
-        let reason = refusal(bytes).unwrap_or_default();
+        let reason = refusal(bytes, false).unwrap_or_default();
         assert!(reason.contains(word), "{reason:?} does not say {word:?}");
     }
 
     #[test]
     fn static_programs_of_both_kinds_are_taken() {
-        assert_eq!(refusal(&elf(2, 1, 2, 62, 1)), None);
-        assert_eq!(refusal(&elf(2, 1, 3, 62, 1)), None);
+        assert_eq!(refusal(&elf(2, 1, 2, 62, 1), false), None);
+        assert_eq!(refusal(&elf(2, 1, 3, 62, 1), false), None);
     }
 
     #[test]
@@ -108,8 +110,13 @@ mod tests {
     }
 
     #[test]
+    fn a_dynamic_program_runs_where_its_linker_may_be() {
+        assert_eq!(refusal(&elf(2, 1, 3, 62, 3), true), None);
+    }
+
+    #[test]
     fn a_missing_file_is_named() {
-        let error = read(Path::new("/nowhere/at/all")).expect_err("there is no such file");
+        let error = read(Path::new("/nowhere/at/all"), false).expect_err("there is no such file");
         assert_eq!(error.to_string(), "/nowhere/at/all: no such file");
         assert_eq!(crate::errors::status_of(&error, 125), 2);
     }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<u8> {
     let machine = Machine {
         medium: Medium::Kernel { elf: &kernel, initramfs: &initramfs },
         smp: args.machine.smp,
-        memory: args.machine.memory,
+        memory: memory(args.machine.memory, &initramfs)?,
         clock: if args.icount { Clock::Instructions } else { Clock::Host },
         debugger: if args.gdb { Debugger::Gdb } else { Debugger::None },
     };
@@ -74,6 +75,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<u8> {
     }
     explain(fate, &report);
     Ok(status(fate, report.ending))
+}
+
+/// The machine's memory in MiB: what is wanted, or if that is more what the kernel needs beside the files.
+fn memory(wanted: u32, initramfs: &Path) -> Result<u32> {
+    const BESIDE: u64 = 192;
+    let files = std::fs::metadata(initramfs)?.len() >> 20;
+    Ok(wanted.max(u32::try_from(files + BESIDE).unwrap_or(u32::MAX)))
 }
 
 /// The exit status of this tool.

@@ -151,7 +151,7 @@ fn end_group(child: &Child) -> Result<()> {
 /// # Errors
 /// A mistake in the arguments, or one of the two cannot be run.
 pub(super) fn diff(path: &Path, args: &DiffArgs) -> Result<u8> {
-    program::read(path)?;
+    program::read(path, false)?;
     let kernel = guest::kernel(args.machine.kernel.as_deref(), Kernel::Release)?;
     let subject = Subject {
         program: path,

@@ -227,7 +227,7 @@ impl Outcome {
 }
 
 fn busybox_obstacle() -> Option<String> {
-    program::read(Path::new(BUSYBOX)).err().map(|error| error.to_string())
+    program::read(Path::new(BUSYBOX), false).err().map(|error| error.to_string())
 }
 
 fn image_obstacle(checkout: &Checkout) -> Option<String> {
