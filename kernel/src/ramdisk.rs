@@ -55,6 +55,14 @@ pub(crate) fn archive() -> &'static [u8] {
     ARCHIVE.get().map_or(&[], direct_map::ramdisk)
 }
 
+/// Where in the archive `bytes` are; `None` if they are elsewhere.
+pub(crate) fn offset_of(bytes: &[u8]) -> Option<u64> {
+    let archive = archive().as_ptr_range();
+    let part = bytes.as_ptr_range();
+    let inside = archive.start <= part.start && part.end <= archive.end;
+    inside.then(|| part.start as u64 - archive.start as u64)
+}
+
 /// All files in the order of the archive. Ends after the first error.
 pub(crate) fn files() -> Files {
     parse(archive())

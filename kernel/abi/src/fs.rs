@@ -103,6 +103,55 @@ pub const F_DUPFD_CLOEXEC: u32 = 1030;
 pub const F_SETPIPE_SZ: u32 = 1031;
 /// Reads the capacity of a pipe in bytes.
 pub const F_GETPIPE_SZ: u32 = 1032;
+/// Adds seals to a file.
+pub const F_ADD_SEALS: u32 = 1033;
+/// Reads the seals of a file.
+pub const F_GET_SEALS: u32 = 1034;
+/// Sets a record lock.
+pub const F_SETLK: u32 = 6;
+/// Sets a record lock, and waits for others.
+pub const F_SETLKW: u32 = 7;
+/// Asks whether a record lock could be set.
+pub const F_GETLK: u32 = 5;
+/// No more seals can be added.
+pub const F_SEAL_SEAL: u32 = 0x1;
+/// The file does not get shorter.
+pub const F_SEAL_SHRINK: u32 = 0x2;
+/// The file does not get longer.
+pub const F_SEAL_GROW: u32 = 0x4;
+/// The file does not change.
+pub const F_SEAL_WRITE: u32 = 0x8;
+/// The file does not change but through mappings that are there.
+pub const F_SEAL_FUTURE_WRITE: u32 = 0x10;
+/// The file is not made executable, or not executable.
+pub const F_SEAL_EXEC: u32 = 0x20;
+
+/// `memfd_create`: close on `execve`.
+pub const MFD_CLOEXEC: u32 = 1;
+/// `memfd_create`: seals can be added.
+pub const MFD_ALLOW_SEALING: u32 = 2;
+/// `memfd_create`: huge pages.
+pub const MFD_HUGETLB: u32 = 4;
+/// `memfd_create`: not executable, and stays so.
+pub const MFD_NOEXEC_SEAL: u32 = 8;
+/// `memfd_create`: executable.
+pub const MFD_EXEC: u32 = 16;
+
+/// `fallocate`: the size stays.
+pub const FALLOC_FL_KEEP_SIZE: u32 = 1;
+/// `fallocate`: makes a hole.
+pub const FALLOC_FL_PUNCH_HOLE: u32 = 2;
+
+/// `renameat2`: do not replace.
+pub const RENAME_NOREPLACE: u32 = 1;
+/// `renameat2`: exchange the two.
+pub const RENAME_EXCHANGE: u32 = 2;
+
+/// `utimensat`: now.
+pub const UTIME_NOW: i64 = 0x3fff_ffff;
+/// `utimensat`: leave it.
+pub const UTIME_OMIT: i64 = 0x3fff_fffe;
+
 /// The only descriptor flag: close on `execve`.
 pub const FD_CLOEXEC: u32 = 1;
 

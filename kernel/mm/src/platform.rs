@@ -113,6 +113,13 @@ pub trait Platform {
     /// Fills `frame` (allocated, owned by the caller) with zeroes.
     fn zero(&self, frame: Frame);
 
+    /// Fills `frame` (allocated) with zeroes from byte `start` on.
+    fn zero_from(&self, frame: Frame, start: usize);
+
+    /// Fills the first `bytes` bytes of `frame` (allocated, owned by the caller) with those that the machine's read-only store
+    /// of files has from `place` on.
+    fn fill(&self, frame: Frame, place: u64, bytes: usize);
+
     /// Copies the content of `from` to `to` (both allocated, `to` owned by the caller).
     fn copy(&self, from: Frame, to: Frame);
 

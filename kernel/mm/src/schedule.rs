@@ -99,6 +99,8 @@ pub enum Wait {
     WriteLockMmap,
     /// The readers of a VMA that is to be write-locked or detached.
     VmaReaders,
+    /// The lock of a file's object.
+    LockObject,
 }
 
 impl fmt::Display for Wait {
@@ -107,6 +109,7 @@ impl fmt::Display for Wait {
             Wait::ReadLockMmap => "wait for the mmap lock, read",
             Wait::WriteLockMmap => "wait for the mmap lock, write",
             Wait::VmaReaders => "wait for readers of the vma",
+            Wait::LockObject => "wait for the lock of the object",
         })
     }
 }

@@ -13,7 +13,7 @@ use crate::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use crate::object::Objects;
 use crate::pgtable::{LEVELS, Protection, PteView, Table, index_of};
 use crate::platform::{Cpu, Fallible, Platform, Slab};
-use crate::range::Page;
+use crate::range::{PAGE_SIZE, Page};
 use crate::schedule::{Wait, Wake};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::tlb::{Flush, FlushScope, TlbState};
@@ -62,6 +62,11 @@ struct Cached {
 enum What {
     Table,
     Leaf(Protection),
+}
+
+/// The byte at `place` of the machine's store of files; never 0.
+pub(crate) fn stored_byte(place: u64) -> u8 {
+    (place % 251) as u8 + 1
 }
 
 fn space_of(tlb: &TlbState) -> usize {
@@ -122,6 +127,18 @@ impl Machine {
     /// Sets the first word of `frame`.
     pub(crate) fn set_word(&self, frame: Frame, word: u64) {
         self.content(frame).set(0, crate::pgtable::Pte::from_bits(word));
+    }
+
+    /// Byte `at` of `frame`.
+    pub(crate) fn byte(&self, frame: Frame, at: usize) -> u8 {
+        self.content(frame).get(at / 8).bits().to_le_bytes()[at % 8]
+    }
+
+    /// Sets byte `at` of `frame`.
+    pub(crate) fn set_byte(&self, frame: Frame, at: usize, byte: u8) {
+        let mut bytes = self.content(frame).get(at / 8).bits().to_le_bytes();
+        bytes[at % 8] = byte;
+        self.content(frame).set(at / 8, crate::pgtable::Pte::from_bits(u64::from_le_bytes(bytes)));
     }
 
     fn content(&self, frame: Frame) -> &Table {
@@ -270,6 +287,17 @@ impl Platform for Machine {
     fn zero(&self, frame: Frame) {
         self.assert_uncached(frame);
         (0..512).for_each(|index| self.content(frame).set(index, crate::pgtable::Pte::ABSENT));
+    }
+
+    fn zero_from(&self, frame: Frame, start: usize) {
+        for at in start..PAGE_SIZE as usize {
+            self.set_byte(frame, at, 0);
+        }
+    }
+
+    fn fill(&self, frame: Frame, place: u64, bytes: usize) {
+        self.assert_uncached(frame);
+        (0..bytes).for_each(|at| self.set_byte(frame, at, stored_byte(place + at as u64)));
     }
 
     fn copy(&self, from: Frame, to: Frame) {

@@ -172,7 +172,10 @@ pub(crate) fn area_of(vma: &VmaInfo) -> Area {
     prot.set(Prot::EXEC, has(VmaFlags::EXEC));
     let (sharing, backing) = match vma.backing {
         MmBacking::Anonymous => (Sharing::Private, Backing::Anonymous),
-        MmBacking::Image => (Sharing::Private, Backing::Image),
+        MmBacking::File { object } if has(VmaFlags::SHARED) => {
+            (Sharing::Shared(object.root().number().into()), Backing::File)
+        }
+        MmBacking::File { .. } => (Sharing::Private, Backing::File),
         MmBacking::SharedAnonymous { object } => {
             (Sharing::Shared(object.root().number().into()), Backing::Anonymous)
         }
@@ -223,10 +226,9 @@ fn list(areas: &[Area]) -> String {
 pub(crate) fn seen_of(space: &AddressSpace<'_, Machine>, model: &Model) -> Seen {
     let mapped = |area: &Area| Mapped { start: area.start, end: area.end, prot: area.attributes.prot };
     let mut objects = Vec::new();
-    space.for_each_vma(|view| {
-        if let MmBacking::SharedAnonymous { object } = view.vma.backing {
-            objects.push(object.root());
-        }
+    space.for_each_vma(|view| match view.vma.backing {
+        MmBacking::SharedAnonymous { object } | MmBacking::File { object } => objects.push(object.root()),
+        MmBacking::Anonymous => {}
     });
     let guards = model.guards().collect();
     Seen { root: space.root(), mapped: model.areas().map(mapped).collect(), guards, objects }

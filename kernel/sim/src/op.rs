@@ -82,8 +82,8 @@ pub enum Op {
         /// `MS_`, and others.
         flags: u64,
     },
-    /// What a loader does with a segment of an executable: private memory at exactly this place, filled later.
-    Image {
+    /// `mmap` of the file at exactly this place, as loaders do with the segments of an executable.
+    File {
         /// First page.
         page: u64,
         /// Pages, at least 1.
@@ -92,6 +92,13 @@ pub enum Op {
         prot: u64,
         /// Offset in the file, in pages.
         first: u64,
+        /// Who sees stores.
+        view: View,
+    },
+    /// `ftruncate` of the file.
+    Resize {
+        /// Its new size in bytes, a multiple of 8.
+        size: u64,
     },
     /// `brk`.
     Brk {
@@ -111,6 +118,15 @@ pub enum Op {
         /// Load, store or fetch; a store stores a value of its own.
         touch: Touch,
     },
+}
+
+/// Who sees stores to a mapping of the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum View {
+    /// Nobody else (`MAP_PRIVATE`).
+    Private,
+    /// All who map it (`MAP_SHARED`).
+    Shared,
 }
 
 /// The arguments of an `mmap`; without more said, private memory to read and write, anywhere.
@@ -209,9 +225,19 @@ pub fn munlock(address: u64, length: u64) -> Op {
     Op::Munlock { address, length }
 }
 
-/// A segment of an executable, from its page `first` on, at page `page`.
+/// A private mapping of the file, from its page `first` on, at page `page`.
 pub fn image(page: u64, pages: u64, prot: Prot, first: u64) -> Op {
-    Op::Image { page, pages, prot: prot.bits(), first }
+    Op::File { page, pages, prot: prot.bits(), first, view: View::Private }
+}
+
+/// A shared mapping of the file, from its page `first` on, at page `page`.
+pub fn shared_image(page: u64, pages: u64, prot: Prot, first: u64) -> Op {
+    Op::File { page, pages, prot: prot.bits(), first, view: View::Shared }
+}
+
+/// The file gets another size, in bytes.
+pub fn resize(size: u64) -> Op {
+    Op::Resize { size }
 }
 
 /// `brk`.
@@ -336,9 +362,11 @@ impl fmt::Display for Op {
                 "Op::Msync {{ address: {address:#x}, length: {}, flags: {flags:#x} }}",
                 Length(length)
             ),
-            Op::Image { page, pages, prot, first } => {
-                write!(f, "image({page:#x}, {pages}, {}, {first})", ProtBits(prot))
+            Op::File { page, pages, prot, first, view } => {
+                let verb = if view == View::Private { "image" } else { "shared_image" };
+                write!(f, "{verb}({page:#x}, {pages}, {}, {first})", ProtBits(prot))
             }
+            Op::Resize { size } => write!(f, "resize({size:#x})"),
             Op::Brk { address } => write!(f, "brk({address:#x})"),
             Op::Fork => f.write_str("Op::Fork"),
             Op::Exit => f.write_str("Op::Exit"),

@@ -7,7 +7,8 @@ use mm::space::MunmapOrder;
 use proptest::prelude::*;
 
 use crate::model::ADVICE;
-use crate::op::{Mmap, Mremap, Op, PAGE, Touch};
+use crate::model::FILE_SIZE;
+use crate::op::{Mmap, Mremap, Op, PAGE, Touch, View};
 use crate::setup::Setup;
 use crate::world::World;
 
@@ -193,7 +194,9 @@ enum Blueprint {
     Mlockall { flags: u64 },
     Munlockall,
     Msync { spot: Spot, extent: Extent, flags: u64 },
-    Image { spot: Spot, pages: u64, prot: u64, shift: u64 },
+    File { spot: Spot, pages: u64, prot: u64, shift: u64, view: View },
+    Resize { spot: Spot, words: u64 },
+    Grow,
     Brk { pages: u64, bytes: u64 },
     Touch { cpu: u32, spot: Spot, below: u64, word: u64, touch: Touch },
     Wild { cpu: u32, address: u64 },
@@ -258,11 +261,16 @@ impl Blueprint {
                 let address = spot.address(place);
                 Op::Msync { address, length: extent.from(address, place), flags }
             }
-            Blueprint::Image { spot, pages, prot, shift } => {
+            Blueprint::File { spot, pages, prot, shift, view } => {
                 let page = spot.page(place);
                 // Mostly the offsets run on from one to the next, as those of segments do.
-                Op::Image { page, pages, prot, first: page % (1 << 20) + shift }
+                Op::File { page, pages, prot, first: page % (1 << 20) + shift, view }
             }
+            // Where the file is likely to be mapped.
+            Blueprint::Resize { spot, words } => {
+                Op::Resize { size: spot.page(place) % (1 << 20) * PAGE + words * 8 }
+            }
+            Blueprint::Grow => Op::Resize { size: FILE_SIZE },
             Blueprint::Brk { pages, bytes } => {
                 Op::Brk { address: (BRK_START + pages * PAGE + bytes).saturating_sub(2 * PAGE) }
             }
@@ -408,6 +416,10 @@ fn remapping() -> impl Strategy<Value = Blueprint> {
     })
 }
 
+fn view() -> impl Strategy<Value = View> {
+    prop_oneof![2 => Just(View::Private), 1 => Just(View::Shared)]
+}
+
 fn blueprint() -> impl Strategy<Value = Blueprint> {
     let touch = prop_oneof![4 => Just(Touch::Read), 5 => Just(Touch::Write), 1 => Just(Touch::Execute)];
     let below = prop_oneof![20 => Just(0_u64), 2 => 1..WINDOW, 1 => 1..600_u64];
@@ -427,8 +439,10 @@ fn blueprint() -> impl Strategy<Value = Blueprint> {
         4 => locking(),
         1 => (spot(), prop_oneof![3 => short(), 1 => extent()], 0..9_u64)
             .prop_map(|(spot, extent, flags)| Blueprint::Msync { spot, extent, flags }),
-        2 => (spot(), 1..=5_u64, 0..8_u64, prop_oneof![5 => Just(0_u64), 1 => Just(1)])
-            .prop_map(|(spot, pages, prot, shift)| Blueprint::Image { spot, pages, prot, shift }),
+        4 => (spot(), 1..=5_u64, 0..8_u64, prop_oneof![5 => Just(0_u64), 1 => Just(1)], view())
+            .prop_map(|(spot, pages, prot, shift, view)| Blueprint::File { spot, pages, prot, shift, view }),
+        1 => (spot(), 0..512_u64).prop_map(|(spot, words)| Blueprint::Resize { spot, words }),
+        1 => Just(Blueprint::Grow),
         2 => (0..24_u64, prop_oneof![Just(0), 1..PAGE])
             .prop_map(|(pages, bytes)| Blueprint::Brk { pages, bytes }),
         22 => (0..3_u32, spot(), below, 0..512_u64, touch).prop_map(|(cpu, spot, below, word, touch)| {

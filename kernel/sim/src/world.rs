@@ -10,17 +10,18 @@ use std::thread;
 use abi::Errno;
 use abi::mman::Prot;
 use mm::frame::FrameKind;
+use mm::object::{FileObject, Origin};
 use mm::platform::Cpu;
 use mm::range::{Page, PageRange};
-use mm::space::{AddressSpace, FaultOutcome, MmapRequest, Segv, Source};
+use mm::space::{AddressSpace, Copies, FaultOutcome, MmapRequest, Segv, Sharing, Source};
 use mm::trace::Step;
 use mm::vma::Access;
 use mm::{MmError, Platform};
 
 use crate::failure::Attempt;
 use crate::machine::{Accessed, CPUS, Handled, Machine};
-use crate::model::{Fault, System, Touch};
-use crate::op::{Mmap, Mremap, Op};
+use crate::model::{FILE_SIZE, Fault, System, Touch};
+use crate::op::{Mmap, Mremap, Op, View};
 use crate::quiet::quietly;
 use crate::setup::Setup;
 
@@ -58,6 +59,8 @@ pub struct World<'m> {
     pub(crate) machine: &'m Machine,
     /// The address spaces of the processes, by number; `None` when a process has ended.
     spaces: Vec<Option<Space<'m>>>,
+    /// The one file there is, made when it is used first.
+    file: Option<FileObject<'m, Machine>>,
     /// The model of all of them.
     pub(crate) system: System,
     /// The process that each CPU runs.
@@ -88,6 +91,7 @@ impl<'m> World<'m> {
         let mut world = World {
             machine: &machine,
             spaces: vec![Some(space)],
+            file: None,
             system,
             running: [None; CPUS as usize],
             random: fastrand::Rng::with_seed(1),
@@ -102,6 +106,7 @@ impl<'m> World<'m> {
                 world.stop();
             }
             drop(world.take());
+            machine.set_file(None);
             check_end(&machine, before);
         });
         if result.is_err() {
@@ -235,6 +240,8 @@ impl<'m> World<'m> {
             Op::Touch { address, touch, .. } => self.touch(process, cpu, address, touch, self.value),
             Op::Fork => self.fork(process),
             Op::Exit => self.exit(process),
+            Op::File { .. } => answer(self.map_file(process, op)),
+            Op::Resize { size } => answer(self.resize(size).map(|()| 0)),
             _ => system_call(self.space_of(process), op).unwrap_or(Answer::Failed(Errno::ENOSYS)),
         };
         // The last CPU comes and goes.
@@ -252,6 +259,45 @@ impl<'m> World<'m> {
             }
             Err(error) => Answer::Failed(Errno::from(error)),
         }
+    }
+
+    /// The file, made if there is none yet.
+    fn make_file(&mut self) -> Result<&FileObject<'m, Machine>, MmError> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => {
+                let origin = Origin { place: 0, bytes: FILE_SIZE };
+                let file = FileObject::new(self.machine, 1, Some(origin))?;
+                self.machine.set_file(Some(file.object_id()));
+                file
+            }
+        };
+        Ok(self.file.insert(file))
+    }
+
+    fn map_file(&mut self, process: usize, op: Op) -> Result<u64, MmError> {
+        let Op::File { page, pages, prot, first, view } = op else { return Err(MmError::Invalid) };
+        let object = self.make_file()?.object_id();
+        let range = PageRange::from_start(Page::new(page), pages).ok_or(MmError::Invalid)?;
+        let source = Source::File { object, first_page: first };
+        self.space_of(process).mmap(MmapRequest {
+            sharing: Some(if view == View::Private { Sharing::Private } else { Sharing::Shared }),
+            ..MmapRequest::fixed(range, Prot::from_bits_retain(prot), source)
+        })
+    }
+
+    fn resize(&mut self, size: u64) -> Result<(), MmError> {
+        self.make_file()?;
+        let Some(file) = &self.file else { return Err(MmError::NoMemory) };
+        if size >= file.size() {
+            return file.extend(size);
+        }
+        file.cut(size, |from| {
+            for space in self.spaces.iter().flatten() {
+                space.unmap_object(file.object_id(), from..u64::MAX, Copies::Go);
+            }
+        });
+        Ok(())
     }
 
     fn exit(&mut self, process: usize) -> Answer {
@@ -322,19 +368,18 @@ pub(crate) fn system_call(space: &AddressSpace<'_, Machine>, op: Op) -> Option<A
         Op::Mlockall { flags } => space.mlockall(flags).map(done),
         Op::Munlockall => space.munlockall().map(done),
         Op::Msync { address, length, flags } => space.msync(address, length, flags).map(done),
-        Op::Image { page, pages, prot, first } => {
-            let range = PageRange::from_start(Page::new(page), pages).ok_or(MmError::Invalid);
-            let source = Source::Image { first_page: first };
-            let request = |range| MmapRequest::fixed(range, Prot::from_bits_retain(prot), source);
-            range.and_then(|range| space.mmap(request(range)))
-        }
         Op::Brk { address } => Ok(space.brk(address)),
-        Op::Fork | Op::Exit | Op::Touch { .. } => return None,
+        Op::Fork | Op::Exit | Op::File { .. } | Op::Resize { .. } | Op::Touch { .. } => return None,
     };
-    Some(match result {
+    Some(answer(result))
+}
+
+/// The answer of a system call.
+fn answer(result: Result<u64, MmError>) -> Answer {
+    match result {
         Ok(value) => Answer::Returned(value),
         Err(error) => Answer::Failed(Errno::from(error)),
-    })
+    }
 }
 
 /// What `system` answers to `op` of `process`, which changes it; a store stores `value`.
@@ -358,8 +403,12 @@ pub(crate) fn predict(system: &mut System, process: usize, op: Op, value: u64) -
             Ok(0)
         }
         Op::Msync { address, length, flags } => model.msync(address, length, flags).map(done),
-        Op::Image { page, pages, prot, first } => {
-            model.map_image(page, pages, Prot::from_bits_retain(prot), first)
+        Op::File { page, pages, prot, first, view } => {
+            model.map_file(page, pages, Prot::from_bits_retain(prot), first, view)
+        }
+        Op::Resize { size } => {
+            system.resize(size);
+            Ok(0)
         }
         Op::Brk { address } => Ok(model.brk(address)),
         Op::Fork => Ok(system.fork(process) as u64),
@@ -375,6 +424,9 @@ pub(crate) fn predict(system: &mut System, process: usize, op: Op, value: u64) -
             return word.map_or_else(Answer::Killed, Answer::Word);
         }
     };
+    if !matches!(op, Op::Exit) {
+        system.copy_faulted(process);
+    }
     system.drop_unmapped_objects();
     result.map_or_else(Answer::Failed, Answer::Returned)
 }

@@ -324,14 +324,13 @@ fn locked_shared_memory_is_faulted_in_up_to_the_end_of_its_object() {
 }
 
 #[test]
-fn the_image_does_not_grow() {
+fn a_mapped_file_grows_and_moves_and_shows_what_follows() {
     in_every_order(|world| {
         world.apply(image(page(4) / PAGE, 2, Prot::READ_WRITE, 7));
-        for op in [resize(4, 2, 3), resize(4, 2, 3).fixed(page(10))] {
-            assert_eq!(world.apply(op), failed(Errno::EFAULT), "{:?}", Op::from(op));
-        }
-        assert_eq!(world.apply(resize(4, 2, 2).fixed(page(10)).keep()), failed(Errno::EINVAL));
-        assert_eq!(world.apply(resize(4, 2, 2).fixed(page(10))), at(10));
+        let word = world.apply(write(0, page(5)));
+        assert_eq!(world.apply(resize(4, 2, 3)), at(4));
+        assert_eq!(world.apply(resize(4, 3, 4).fixed(page(10))), at(10));
+        assert_eq!(world.apply(read(0, page(11))), word);
     });
 }
 

@@ -94,6 +94,24 @@ pub(crate) fn node_page(physical: u64) -> &'static mut NodePage {
     unsafe { &mut *address(physical).cast() }
 }
 
+/// Fills the frame at `physical` with zeroes from byte `start` on. It is RAM that the kernel allocated for users.
+pub(crate) fn zero_from(physical: u64, start: usize) {
+    with_frame_mut(physical, |bytes| bytes[start..].fill(0));
+}
+
+/// The content of the frame at `physical`, which is RAM that the caller keeps allocated meanwhile.
+pub(crate) fn with_frame<R>(physical: u64, read: impl FnOnce(&[u8]) -> R) -> R {
+    // SAFETY: a frame of users is in the direct map. Programs may store to it at the same time: `read` copies the bytes, each of
+    // which is then the old or the new one, and depends on none of them.
+    read(unsafe { slice::from_raw_parts(address(physical), PAGE_SIZE as usize) })
+}
+
+/// As [`with_frame`], to be written.
+pub(crate) fn with_frame_mut<R>(physical: u64, write: impl FnOnce(&mut [u8]) -> R) -> R {
+    // SAFETY: as above; writers of one file exclude each other, and `write` stores bytes and depends on none of them.
+    write(unsafe { slice::from_raw_parts_mut(address(physical), PAGE_SIZE as usize) })
+}
+
 /// The ramdisk at `physical`.
 pub(crate) fn ramdisk(range: &Range<u64>) -> &'static [u8] {
     // SAFETY: its frames were taken out of what is free before anything was allocated, and nobody writes there.

@@ -2,8 +2,9 @@
 
 use alloc::boxed::Box;
 use core::alloc::Layout;
+use core::fmt;
 use core::ops::Deref;
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
 
 /// The kernel heap is exhausted.
@@ -35,24 +36,35 @@ pub(crate) fn try_box<T>(value: T) -> Result<Box<T>, NoMemory> {
 }
 
 struct Inner<T> {
-    /// Owners; above 0 while there is one.
+    /// Owners; the value lives while there is one.
     owners: AtomicUsize,
-    value: T,
+    /// Watchers, and one for all owners together; the memory lives while there is one.
+    watchers: AtomicUsize,
+    /// `None` when the last owner has gone; changed by that one only.
+    value: Option<T>,
 }
 
 /// A value with several owners, dropped with the last one.
 pub(crate) struct Shared<T>(NonNull<Inner<T>>);
 
+/// Knows a value of others, as long as they have it.
+pub(crate) struct Watch<T>(NonNull<Inner<T>>);
+
 // SAFETY: owners on any CPU have `&T` (`T: Sync`), and the last one drops the value wherever it is (`T: Send`).
 unsafe impl<T: Send + Sync> Send for Shared<T> {}
 // SAFETY: as above; `&Shared` gives `&T` and more owners.
 unsafe impl<T: Send + Sync> Sync for Shared<T> {}
+// SAFETY: as above; a watch can become an owner.
+unsafe impl<T: Send + Sync> Send for Watch<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Watch<T> {}
 
 impl<T> Shared<T> {
     /// Takes `value`; drops it when memory is short.
     pub(crate) fn new(value: T) -> Result<Self, NoMemory> {
-        let inner = try_box(Inner { owners: AtomicUsize::new(1), value })?;
-        Ok(Shared(NonNull::from(Box::leak(inner))))
+        let (owners, watchers) = (AtomicUsize::new(1), AtomicUsize::new(1));
+        let inner = Inner { owners, watchers, value: Some(value) };
+        Ok(Shared(NonNull::from(Box::leak(try_box(inner)?))))
     }
 
     /// Whether both own the same value.
@@ -70,9 +82,34 @@ impl<T> Shared<T> {
         self.inner().owners.load(Ordering::Acquire)
     }
 
+    /// Watches the value.
+    pub(crate) fn watch(&self) -> Watch<T> {
+        let watchers = self.inner().watchers.fetch_add(1, Ordering::Relaxed);
+        assert!(watchers < usize::MAX / 2, "too many watchers");
+        Watch(self.0)
+    }
+
     fn inner(&self) -> &Inner<T> {
         // SAFETY: this is an owner, so the value is alive.
         unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T> Watch<T> {
+    /// Whether the value has owners now.
+    pub(crate) fn is_alive(&self) -> bool {
+        // SAFETY: a watcher keeps the memory; the count is looked at only.
+        let owners = unsafe { &*ptr::addr_of!((*self.0.as_ptr()).owners) };
+        owners.load(Ordering::Acquire) != 0
+    }
+
+    /// The value, if it has owners.
+    pub(crate) fn get(&self) -> Option<Shared<T>> {
+        // SAFETY: a watcher keeps the memory; only the counts are looked at until there is an owner.
+        let owners = unsafe { &*ptr::addr_of!((*self.0.as_ptr()).owners) };
+        let more = |count: usize| if count == 0 { None } else { Some(count + 1) };
+        owners.fetch_update(Ordering::Acquire, Ordering::Relaxed, more).ok()?;
+        Some(Shared(self.0))
     }
 }
 
@@ -80,7 +117,14 @@ impl<T> Deref for Shared<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.inner().value
+        // SAFETY: only the last owner takes the value out, and this is one.
+        unsafe { self.inner().value.as_ref().unwrap_unchecked() }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Shared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
     }
 }
 
@@ -96,7 +140,20 @@ impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
         if self.inner().owners.fetch_sub(1, Ordering::Release) == 1 {
             fence(Ordering::Acquire);
-            // SAFETY: made by `Box::leak` in `new`, and this was the last owner.
+            // SAFETY: this was the last owner, and no watcher makes new ones.
+            unsafe { (*self.0.as_ptr()).value = None };
+            drop(Watch(self.0));
+        }
+    }
+}
+
+impl<T> Drop for Watch<T> {
+    fn drop(&mut self) {
+        // SAFETY: a watcher keeps the memory.
+        let watchers = unsafe { &*ptr::addr_of!((*self.0.as_ptr()).watchers) };
+        if watchers.fetch_sub(1, Ordering::Release) == 1 {
+            fence(Ordering::Acquire);
+            // SAFETY: made by `Box::leak` in `new`; the value is dropped, and nobody knows the memory any more.
             drop(unsafe { Box::from_raw(self.0.as_ptr()) });
         }
     }

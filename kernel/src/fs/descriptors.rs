@@ -46,6 +46,15 @@ impl Descriptors {
         Ok(Descriptors { entries, limit: self.limit })
     }
 
+    /// The numbers that are open, ascending. Errors: `ENOMEM`.
+    pub(crate) fn numbers(&self) -> Result<Vec<i32>, Errno> {
+        let mut numbers = Vec::new();
+        numbers.try_reserve_exact(self.entries.len()).map_err(|_| Errno::ENOMEM)?;
+        let open = self.entries.iter().enumerate().filter(|(_, entry)| entry.is_some());
+        numbers.extend(open.map(|(number, _)| number as i32));
+        Ok(numbers)
+    }
+
     /// Takes out those that `execve` closes.
     pub(crate) fn take_closed_by_exec(&mut self) -> Option<Descriptor> {
         let closes = |entry: &&mut Option<Descriptor>| {

@@ -14,6 +14,8 @@ pub(crate) enum Device {
     Null,
     /// Swallows writes, reads as zeroes.
     Zero,
+    /// Refuses writes, reads as zeroes.
+    Full,
     /// Swallows writes, reads as random bytes.
     Random,
 }
@@ -35,7 +37,7 @@ impl Device {
                 }
                 sink.put(&chunk[..there])
             }
-            Device::Zero => put_zeroes(sink, room),
+            Device::Zero | Device::Full => put_zeroes(sink, room),
             Device::Random => put_generated(sink, room, random::fill),
         };
         if done == 0 && room > 0 { Err(Errno::EFAULT) } else { Ok(done) }
@@ -43,11 +45,12 @@ impl Device {
 
     /// Moves bytes from `source` to the device; returns how many.
     ///
-    /// Errors: `EFAULT`.
+    /// Errors: `EFAULT`, `ENOSPC`.
     pub(crate) fn write(self, source: &mut dyn Source) -> Result<usize, Errno> {
         match self {
             Device::Console => write_console(source),
-            Device::Null | Device::Zero | Device::Random => Ok(source.left()),
+            Device::Full if source.left() > 0 => Err(Errno::ENOSPC),
+            Device::Null | Device::Zero | Device::Full | Device::Random => Ok(source.left()),
         }
     }
 }

@@ -4,40 +4,35 @@
 //! of them.
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use abi::Errno;
-use abi::fs::{O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY};
+use abi::fs::{O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY};
 
+use super::content::{Content, copy_out};
+use super::counter::Counter;
 use super::device::Device;
+use super::inode::{Inode, Kind};
 use super::pipe::{self, Blocking, Pipe};
+use super::procfs::{ProcFile, Subject};
 use super::transfer::{Sink, Source};
-use super::tree::{Kind, NodeId, Tree};
 use crate::arch::shared::Shared;
 use crate::process::trace;
 use crate::sched::mutex::Mutex;
 
-/// A file whose text is written when it is read: anew by each read from offset 0, but for the trace.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum ProcFile {
-    /// `/proc/self/maps`.
-    Maps,
-    /// `/proc/vmstat`.
-    Vmstat,
-    /// `/proc/sugarbush/trace`: the steps since the last read; tracing is on while it is open.
-    Trace,
-}
-
 /// What an open file is.
 pub(crate) enum Object {
-    /// Something with a name.
-    Node(NodeId),
+    /// Something with an inode.
+    Inode(Shared<Inode>),
     /// The trace, which is on meanwhile.
-    Trace(NodeId, Tracing),
+    Trace(Shared<Inode>, Tracing),
     /// The read end of a pipe.
     PipeReader(pipe::Reader),
     /// The write end of a pipe.
     PipeWriter(pipe::Writer),
+    /// A counter (`eventfd(2)`).
+    Counter(Counter),
 }
 
 /// Steps are recorded while this lives.
@@ -50,20 +45,20 @@ impl Drop for Tracing {
 }
 
 impl Object {
-    /// The object with this name.
-    pub(crate) fn node(tree: &Tree, node: NodeId) -> Object {
-        if let Kind::Proc(ProcFile::Trace) = tree.node(node).kind {
+    /// The object that is `inode`.
+    pub(crate) fn of(inode: Shared<Inode>) -> Object {
+        if let Kind::Proc(ProcFile { subject: Subject::Trace, .. }) = inode.kind {
             trace::start();
-            return Object::Trace(node, Tracing(()));
+            return Object::Trace(inode, Tracing(()));
         }
-        Object::Node(node)
+        Object::Inode(inode)
     }
 
-    /// Its place in the name space; `None` for an end of a pipe.
-    pub(crate) fn named(&self) -> Option<NodeId> {
-        match *self {
-            Object::Node(node) | Object::Trace(node, _) => Some(node),
-            Object::PipeReader(_) | Object::PipeWriter(_) => None,
+    /// Its inode; `None` for an end of a pipe and for a counter.
+    pub(crate) fn inode(&self) -> Option<&Shared<Inode>> {
+        match self {
+            Object::Inode(inode) | Object::Trace(inode, _) => Some(inode),
+            Object::PipeReader(_) | Object::PipeWriter(_) | Object::Counter(_) => None,
         }
     }
 
@@ -72,14 +67,22 @@ impl Object {
         match self {
             Object::PipeReader(reader) => Some(reader.pipe()),
             Object::PipeWriter(writer) => Some(writer.pipe()),
-            Object::Node(_) | Object::Trace(..) => None,
+            Object::Inode(_) | Object::Trace(..) | Object::Counter(_) => None,
         }
     }
 
-    /// Whether it has no positions: pipes, the console, the trace.
-    pub(crate) fn is_stream(&self, tree: &Tree) -> bool {
-        match *self {
-            Object::Node(node) => matches!(tree.node(node).kind, Kind::Device(Device::Console)),
+    /// What a link in `/proc` says of what has no path. Errors: those of `text`.
+    pub(crate) fn describe(&self, text: &mut impl fmt::Write) -> fmt::Result {
+        match self.pipe() {
+            Some(pipe) => write!(text, "pipe:[{}]", pipe.inode),
+            None => write!(text, "anon_inode:[eventfd]"),
+        }
+    }
+
+    /// Whether it has no positions: pipes, counters, the console, the trace.
+    pub(crate) fn is_stream(&self) -> bool {
+        match self {
+            Object::Inode(inode) => matches!(inode.kind, Kind::Device(Device::Console)),
             _ => true,
         }
     }
@@ -109,8 +112,8 @@ pub(crate) struct OpenFile {
 pub(crate) struct Cursor {
     /// Next byte to read, or the next entry of a directory.
     pub(crate) offset: u64,
-    /// Text of a [`ProcFile`] as it was last written.
-    text: Vec<u8>,
+    /// Text of a [`ProcFile`] as it was last written, or the records of a directory.
+    pub(super) text: Vec<u8>,
 }
 
 impl Cursor {
@@ -148,6 +151,12 @@ impl OpenFile {
         let _always = self.flags.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
     }
 
+    /// The content of a regular file, and the number of its inode.
+    pub(crate) fn content(&self) -> Option<(u64, &Content)> {
+        let inode = self.object.inode()?;
+        Some((inode.number, inode.content()?))
+    }
+
     /// Whether it is an end of a pipe.
     pub(crate) fn is_pipe(&self) -> bool {
         self.object.pipe().is_some()
@@ -175,12 +184,15 @@ impl OpenFile {
         }
     }
 
-    /// What it is ready for. Only pipes ever wait.
+    /// What it is ready for. Only pipes and counters ever wait.
     pub(crate) fn readiness(&self) -> Readiness {
         let always =
             Readiness { readable: true, writable: true, without_readers: false, without_writers: false };
         match &self.object {
-            Object::Node(_) | Object::Trace(..) => always,
+            Object::Inode(_) | Object::Trace(..) => always,
+            Object::Counter(counter) => {
+                Readiness { readable: counter.is_readable(), writable: counter.is_writable(), ..always }
+            }
             Object::PipeReader(reader) => {
                 let (readable, without_writers) = (reader.pipe().len() > 0, !reader.pipe().has_writer());
                 Readiness { readable, writable: false, without_writers, ..always }
@@ -195,43 +207,46 @@ impl OpenFile {
 
     /// `read(2)`: moves bytes from the file to `sink`; returns how many, 0 at the end.
     ///
-    /// Errors: `EBADF`, `EISDIR`, `EFAULT`, `ESPIPE` for a position in a stream, those of pipes and of
+    /// Errors: `EBADF`, `EISDIR`, `EFAULT`, `ENOMEM`, `ESPIPE` for a position in a stream, those of pipes and of
     /// `generate`.
     pub(crate) fn read(
         &self,
-        tree: &Tree,
         position: Position,
         sink: &mut dyn Sink,
-        generate: &dyn Fn(ProcFile) -> Result<Vec<u8>, Errno>,
+        generate: Generate<'_>,
     ) -> Result<usize, Errno> {
         self.check_readable()?;
-        if position != Position::Current && self.object.is_stream(tree) {
+        if position != Position::Current && self.object.is_stream() {
             return Err(Errno::ESPIPE);
         }
-        let node = match &self.object {
+        let inode = match &self.object {
             Object::PipeWriter(_) => return Err(Errno::EBADF),
             Object::PipeReader(reader) => return reader.read(sink, self.blocking()),
-            Object::Node(node) | Object::Trace(node, _) => *node,
+            Object::Counter(counter) => return counter.read(sink, self.blocking()),
+            Object::Inode(inode) | Object::Trace(inode, _) => inode,
         };
-        if let Kind::Device(device) = tree.node(node).kind {
+        if let Kind::Device(device) = inode.kind {
             return device.read(sink);
+        }
+        if let (Kind::File(content), Position::At(offset)) = (&inode.kind, position) {
+            return content.read(offset, sink);
         }
         let mut cursor = self.cursor.lock();
         let offset = cursor.offset_of(position);
-        let done = match &tree.node(node).kind {
-            Kind::Directory(_) => return Err(Errno::EISDIR),
-            Kind::Symlink(_) | Kind::ExeLink | Kind::Device(_) => return Err(Errno::EBADF),
-            Kind::File(content) => copy_out(content, offset, sink)?,
+        let done = match &inode.kind {
+            Kind::Directory(_) | Kind::ProcDirectory(_) => return Err(Errno::EISDIR),
+            Kind::Symlink(_) | Kind::ProcLink(_) | Kind::Device(_) => return Err(Errno::EBADF),
+            Kind::File(content) => content.read(offset, sink)?,
             Kind::Setting(setting) => setting.read(offset, sink)?,
-            Kind::Proc(ProcFile::Trace) => {
+            Kind::Proc(file @ ProcFile { subject: Subject::Trace, .. }) => {
                 if cursor.offset >= cursor.text.len() as u64 {
-                    (cursor.text, cursor.offset) = (generate(ProcFile::Trace)?, 0);
+                    (cursor.text, cursor.offset) = (generate(*file)?, 0);
                 }
                 copy_out(&cursor.text, cursor.offset, sink)?
             }
-            Kind::Proc(kind) => {
+            Kind::Proc(file) => {
                 if offset == 0 || cursor.text.is_empty() {
-                    cursor.text = generate(*kind)?;
+                    cursor.text = generate(*file)?;
                 }
                 copy_out(&cursor.text, offset, sink)?
             }
@@ -242,31 +257,40 @@ impl OpenFile {
 
     /// `write(2)`: moves bytes from `source` to the file; returns how many.
     ///
-    /// Errors: `EBADF`, `EFAULT`, `ESPIPE` for a position in a stream, those of pipes and settings. The files of the
-    /// initramfs are read only.
-    pub(crate) fn write(
-        &self,
-        tree: &Tree,
-        position: Position,
-        source: &mut dyn Source,
-    ) -> Result<usize, Errno> {
+    /// Errors: `EBADF`, `EFAULT`, `ENOMEM`, `ESPIPE` for a position in a stream, those of files, pipes and settings.
+    pub(crate) fn write(&self, position: Position, source: &mut dyn Source) -> Result<usize, Errno> {
         self.check_writable()?;
-        if position != Position::Current && self.object.is_stream(tree) {
+        if position != Position::Current && self.object.is_stream() {
             return Err(Errno::ESPIPE);
         }
-        match &self.object {
-            Object::PipeReader(_) | Object::Trace(..) => Err(Errno::EBADF),
-            Object::PipeWriter(writer) => writer.write(source, self.blocking()),
-            Object::Node(node) => match &tree.node(*node).kind {
-                Kind::Device(device) => device.write(source),
-                Kind::Setting(setting) => {
-                    let mut cursor = self.cursor.lock();
-                    let done = setting.write(cursor.offset_of(position), source)?;
-                    cursor.advance(position, done);
-                    Ok(done)
+        let inode = match &self.object {
+            Object::PipeReader(_) | Object::Trace(..) => return Err(Errno::EBADF),
+            Object::PipeWriter(writer) => return writer.write(source, self.blocking()),
+            Object::Counter(counter) => return counter.write(source, self.blocking()),
+            Object::Inode(inode) => inode,
+        };
+        match &inode.kind {
+            Kind::Device(device) => device.write(source),
+            Kind::File(content) => {
+                let mut cursor = self.cursor.lock();
+                let offset = cursor.offset_of(position);
+                let offset = if self.flags() & O_APPEND != 0 { None } else { Some(offset) };
+                let (end, done) = content.write(inode.number, offset, source)?;
+                if position == Position::Current {
+                    cursor.offset = end;
                 }
-                _ => Err(Errno::EBADF), // cannot be open for writing
-            },
+                inode.touch_modified();
+                Ok(done)
+            }
+            Kind::Setting(setting) => {
+                let mut cursor = self.cursor.lock();
+                let done = setting.write(cursor.offset_of(position), source)?;
+                cursor.advance(position, done);
+                Ok(done)
+            }
+            // What is set there has no effect.
+            Kind::Proc(_) => Ok(source.left()),
+            _ => Err(Errno::EBADF), // cannot be open for writing
         }
     }
 }
@@ -284,21 +308,5 @@ pub(crate) struct Readiness {
     pub(crate) without_writers: bool,
 }
 
-/// Writes the text of a [`ProcFile`]; errors: `ENOMEM`.
-pub(crate) type Generate<'a> = &'a dyn Fn(ProcFile, Exe<'_>) -> Result<Vec<u8>, Errno>;
-
-/// The program of a process, as the files of `/proc` name it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Exe<'a> {
-    /// Its path.
-    pub(crate) path: &'a [u8],
-    /// Its inode number.
-    pub(crate) inode: u64,
-}
-
-fn copy_out(content: &[u8], offset: u64, sink: &mut dyn Sink) -> Result<usize, Errno> {
-    let rest = usize::try_from(offset).ok().and_then(|offset| content.get(offset..)).unwrap_or_default();
-    let wanted = rest.len().min(sink.room());
-    let done = sink.put(&rest[..wanted]);
-    if done == 0 && wanted > 0 { Err(Errno::EFAULT) } else { Ok(done) }
-}
+/// Writes the text of a [`ProcFile`]; errors: `ENOMEM`, `ESRCH`.
+pub(crate) type Generate<'a> = &'a dyn Fn(ProcFile) -> Result<Vec<u8>, Errno>;

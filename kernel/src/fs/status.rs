@@ -3,63 +3,64 @@
 use abi::fs::{S_IFIFO, Stat};
 
 use super::device::Device;
+use super::inode::{Inode, Kind};
 use super::open::Object;
-use super::tree::{Kind, NodeId, Tree};
 
-/// Device number of the initramfs, as `st_dev`.
-pub(crate) const INITRAMFS_DEVICE: u64 = 2;
+/// Device number of the files in memory, as `st_dev`.
+pub(crate) const TMPFS_DEVICE: u64 = 2;
 /// Device number of the files of `/proc`, as `st_dev`.
 const PROC_DEVICE: u64 = 4;
 /// Device number of the pipes, as `st_dev`.
 const PIPE_DEVICE: u64 = 13;
+/// Device number of counters, as `st_dev`.
+const ANONYMOUS_DEVICE: u64 = 14;
 /// Preferred size of a transfer, and the unit in which files take space, in bytes.
 const BLOCK: i64 = 4096;
 
-/// Status of a node. `exe` is the path of the program, the target of `/proc/self/exe`.
-pub(crate) fn of_node(tree: &Tree, id: NodeId, exe: &[u8]) -> Stat {
-    let node = tree.node(id);
-    let (size, links, device) = match &node.kind {
-        Kind::File(content) => (content.len(), 1, 0),
-        Kind::Symlink(target) => (target.len(), 1, 0),
-        Kind::ExeLink => (exe.len(), 1, 0),
-        Kind::Directory(children) => {
-            (0, 2 + children.iter().filter(|&&child| tree.is_directory(child)).count(), 0)
-        }
-        Kind::Device(device) => (0, 1, number(*device)),
-        Kind::Proc(_) | Kind::Setting(_) => (0, 1, 0),
+/// Status of an inode.
+pub(crate) fn of_inode(inode: &Inode) -> Stat {
+    let meta = *inode.meta.lock();
+    let (size, space, device) = match &inode.kind {
+        Kind::File(content) => (content.size(), content.space(), 0),
+        Kind::Symlink(target) => (target.len() as u64, 0, 0),
+        Kind::Directory(entries) => (20 * (entries.lock().len() as u64 + 2), 0, 0),
+        Kind::Device(device) => (0, 0, number(*device)),
+        Kind::Proc(_) | Kind::Setting(_) | Kind::ProcDirectory(_) | Kind::ProcLink(_) => (0, 0, 0),
     };
-    let file_system = match &node.kind {
-        Kind::Proc(_) | Kind::Setting(_) | Kind::ExeLink => PROC_DEVICE,
-        Kind::File(_) | Kind::Symlink(_) | Kind::Directory(_) | Kind::Device(_) => INITRAMFS_DEVICE,
+    let file_system = match &inode.kind {
+        Kind::Proc(_) | Kind::Setting(_) | Kind::ProcDirectory(_) | Kind::ProcLink(_) => PROC_DEVICE,
+        Kind::File(_) | Kind::Symlink(_) | Kind::Directory(_) | Kind::Device(_) => TMPFS_DEVICE,
     };
     Stat {
         st_dev: file_system,
-        st_ino: id.inode(),
-        st_nlink: links as u64,
-        st_mode: node.mode,
+        st_ino: inode.number,
+        st_nlink: meta.links,
+        st_mode: meta.mode,
+        st_uid: meta.uid,
+        st_gid: meta.gid,
         st_rdev: device,
         st_size: size as i64,
         st_blksize: BLOCK,
-        st_blocks: (size as i64 + BLOCK - 1) / BLOCK * (BLOCK / 512),
-        st_atime: node.modified,
-        st_mtime: node.modified,
-        st_ctime: node.modified,
+        st_blocks: space as i64 / 512,
+        st_atime: meta.accessed.0,
+        st_atime_nsec: meta.accessed.1,
+        st_mtime: meta.modified.0,
+        st_mtime_nsec: meta.modified.1,
+        st_ctime: meta.changed.0,
+        st_ctime_nsec: meta.changed.1,
         ..Stat::default()
     }
 }
 
 /// Status of what is open.
-pub(crate) fn of_object(tree: &Tree, object: &Object, exe: &[u8]) -> Stat {
-    if let Some(node) = object.named() {
-        return of_node(tree, node, exe);
+pub(crate) fn of_object(object: &Object) -> Stat {
+    if let Some(inode) = object.inode() {
+        return of_inode(inode);
     }
-    Stat {
-        st_dev: PIPE_DEVICE,
-        st_ino: object.pipe().map_or(0, |pipe| pipe.inode),
-        st_nlink: 1,
-        st_mode: S_IFIFO | 0o600,
-        st_blksize: BLOCK,
-        ..Stat::default()
+    let anonymous = Stat { st_nlink: 1, st_blksize: BLOCK, ..Stat::default() };
+    match object.pipe() {
+        Some(pipe) => Stat { st_dev: PIPE_DEVICE, st_ino: pipe.inode, st_mode: S_IFIFO | 0o600, ..anonymous },
+        None => Stat { st_dev: ANONYMOUS_DEVICE, st_ino: 1, st_mode: 0o600, ..anonymous },
     }
 }
 
@@ -69,6 +70,7 @@ fn number(device: Device) -> u64 {
         Device::Console => (5, 1),
         Device::Null => (1, 3),
         Device::Zero => (1, 5),
+        Device::Full => (1, 7),
         Device::Random => (1, 9),
     };
     major << 8 | minor

@@ -18,6 +18,7 @@ use spin::Once;
 
 use super::nodes::KernelNodes;
 use crate::arch::{self, Local, direct_map, paging, tlb};
+use crate::ramdisk;
 use crate::sched::{self, Attention};
 
 /// The real machine: a value without content.
@@ -117,6 +118,16 @@ impl Platform for Kernel {
     #[inline]
     fn zero(&self, frame: Frame) {
         direct_map::zero(frame.address().as_u64());
+    }
+
+    fn zero_from(&self, frame: Frame, start: usize) {
+        direct_map::zero_from(frame.address().as_u64(), start);
+    }
+
+    /// The store is the ramdisk.
+    fn fill(&self, frame: Frame, place: u64, bytes: usize) {
+        let content = &ramdisk::archive()[place as usize..][..bytes];
+        direct_map::with_frame_mut(frame.address().as_u64(), |to| to[..bytes].copy_from_slice(content));
     }
 
     #[inline]

@@ -10,9 +10,10 @@ use mm::frame::FrameKind;
 use crate::arch;
 
 /// Uses of frames that Linux has a name for.
-const USES: [(&str, FrameKind); 4] = [
+const USES: [(&str, FrameKind); 5] = [
     ("nr_slab_unreclaimable", FrameKind::Slab),
     ("nr_anon_pages", FrameKind::Anonymous),
+    ("nr_file_pages", FrameKind::Cache),
     ("nr_shmem", FrameKind::Shared),
     ("nr_page_table_pages", FrameKind::Table),
 ];

@@ -10,7 +10,7 @@ use abi::clone::{
 use abi::{Errno, Signal};
 
 use super::thread::{AlternateStack, Thread};
-use super::{Handle, Process, Space, exit, run, table};
+use super::{Handle, Process, Space, exit, run, spaces, table};
 use crate::arch::shared::{Shared, try_box};
 use crate::arch::switch::UserRegisters;
 use crate::fs::Share;
@@ -103,7 +103,11 @@ fn child(parent: &Thread, handle: &Shared<Handle>, request: Request) -> Result<T
         new_process(parent, handle.tid(), request)?
     };
     let space = space(parent, request)?;
-    let files = parent.files.derive(request.share(CLONE_FILES), request.share(CLONE_FS))?;
+    let mut files = parent.files.derive(request.share(CLONE_FILES), request.share(CLONE_FS))?;
+    files.pid = process.pid;
+    if !request.has(CLONE_THREAD) {
+        process.about.lock().space = Some(space.watch());
+    }
     let mut context = parent.context.clone();
     context.rax = 0;
     if request.stack != 0 {
@@ -134,14 +138,16 @@ fn new_process(parent: &Thread, pid: i32, request: Request) -> Result<Shared<Pro
     } else {
         request.exit_signal.cast_signed()
     };
-    Process::new(pid, limits, actions, exit_signal)
+    let process = Process::new(pid, limits, actions, exit_signal)?;
+    *process.about.lock() = parent.process.about.lock().for_child();
+    Ok(process)
 }
 
 fn space(parent: &Thread, request: Request) -> Result<Shared<Space>, Errno> {
     if request.has(CLONE_VM) {
         return Ok(parent.space.clone());
     }
-    Ok(Shared::new(parent.space.fork()?)?)
+    spaces::register(parent.space.fork()?)
 }
 
 /// What `fork(2)` wants.

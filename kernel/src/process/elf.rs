@@ -1,11 +1,11 @@
-//! Reading a program: a static ELF64 file for x86-64, at its own address (`ET_EXEC`) or at ours (`ET_DYN`
-//! without an interpreter, a static PIE).
+//! Reading a program: an ELF64 file for x86-64, at its own address (`ET_EXEC`) or at ours (`ET_DYN`: a PIE, and an interpreter).
 //!
 //! Everything the loader relies on is checked here, before an address space exists. What is wrong with a bad
 //! file is said in a [`BadElf`]; the errno is `ENOEXEC`. Section headers play no part, as on Linux.
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 
 use elf::abi::{EM_X86_64, ET_DYN, ET_EXEC, PF_R, PF_W, PF_X, PT_GNU_STACK, PT_INTERP, PT_LOAD};
 use elf::endian::LittleEndian;
@@ -21,6 +21,10 @@ const LOWEST: u64 = 65536;
 const HEADER: usize = 64;
 /// Size of a program header in bytes.
 pub(crate) const PROGRAM_HEADER: u16 = 56;
+/// The dynamic linker's name is no longer than this, with its NUL.
+const PATH_MAX: usize = 4096;
+/// Program headers that begin beyond this many bytes are not looked for.
+const PREFIX_MAX: u64 = 1 << 20;
 /// Program headers may take at most this many bytes, as on Linux.
 const PROGRAM_HEADERS_MAX: usize = 65536;
 
@@ -43,7 +47,7 @@ pub(crate) enum BadElf {
     ProgramHeaderCount(u16),
     /// The file ends before its program headers do.
     ProgramHeadersTruncated,
-    /// Wants a dynamic linker.
+    /// The name of the dynamic linker is no string of a sensible length.
     Interpreter,
     /// Nothing to load.
     NoSegments,
@@ -90,7 +94,7 @@ impl fmt::Display for BadElf {
             }
             BadElf::ProgramHeaderCount(count) => write!(f, "{count} program headers"),
             BadElf::ProgramHeadersTruncated => f.write_str("the file ends before its program headers do"),
-            BadElf::Interpreter => f.write_str("dynamically linked; only static programs run here"),
+            BadElf::Interpreter => f.write_str("the name of the dynamic linker is damaged"),
             BadElf::NoSegments => f.write_str("no segment to load"),
             BadElf::Segment { index, problem } => write!(f, "program header {index}: {problem}"),
             BadElf::Entry(address) => write!(f, "the entry point {address:#x} is in no segment"),
@@ -114,7 +118,7 @@ impl fmt::Display for SegmentProblem {
 
 /// A program that can be loaded. Addresses are final: the base of a PIE is added.
 #[derive(Debug)]
-pub(crate) struct Program<'a> {
+pub(crate) struct Program {
     /// First instruction.
     pub(crate) entry: u64,
     /// Address of the program headers in memory; 0 if no segment holds them.
@@ -122,7 +126,11 @@ pub(crate) struct Program<'a> {
     /// Number of program headers.
     pub(crate) header_count: u16,
     /// What to load; at least one segment, no two on the same page.
-    pub(crate) segments: Vec<Segment<'a>>,
+    pub(crate) segments: Vec<Segment>,
+    /// Where in the file the name of its dynamic linker is, with its NUL: first byte, and how many.
+    pub(crate) interpreter: Option<(u64, usize)>,
+    /// Whether it has addresses of its own (`ET_EXEC`).
+    pub(crate) fixed: bool,
     /// Whether the stack is executable (`PT_GNU_STACK` with `PF_X`).
     pub(crate) stack: StackExecution,
 }
@@ -137,32 +145,41 @@ pub(crate) enum StackExecution {
 }
 
 /// A segment to load.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Segment<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Segment {
     /// Its pages.
     pub(crate) pages: PageRange,
     /// How many of them come from the file; the others are zero.
     pub(crate) file_pages: u64,
     /// The page of the file that its first page shows.
     pub(crate) first_page: u64,
-    /// What is to be seen from the start of its first page on. As on Linux that is the file's pages, with
-    /// what is beside the segment in the file, but zeroes behind the content of a segment that goes on in
-    /// memory.
-    pub(crate) content: &'a [u8],
+    /// What is to be zeroed behind its content, as addresses: the rest of the last page of a segment that goes on in memory.
+    /// Beside that, as on Linux, the file's pages are seen whole.
+    pub(crate) zeroes: Range<u64>,
     /// `PF_R`, `PF_W`, `PF_X`.
     pub(crate) flags: u32,
 }
 
-impl<'a> Program<'a> {
-    /// Reads and checks `file`.
-    pub(crate) fn parse(file: &'a [u8]) -> Result<Program<'a>, BadElf> {
+impl Program {
+    /// How many bytes of the file, of which these are the first, [`parse`](Self::parse) wants to see.
+    pub(crate) fn prefix(file: &[u8]) -> u64 {
+        match file_header(file) {
+            Ok(header) => header.e_phoff.saturating_add(PROGRAM_HEADERS_MAX as u64).min(PREFIX_MAX),
+            Err(_) => 0,
+        }
+    }
+
+    /// Reads and checks a file of `size` bytes that begins with `file`.
+    pub(crate) fn parse(file: &[u8], size: u64) -> Result<Program, BadElf> {
         let header = file_header(file)?;
         let table = program_headers(file, &header)?;
-        if table.iter().any(|entry| entry.p_type == PT_INTERP) {
-            return Err(BadElf::Interpreter);
-        }
         let base = if header.e_type == ET_DYN { pie_base(&table) } else { 0 };
-        let mut segments: Vec<Segment<'a>> = Vec::new();
+        let interpreter = table.iter().find(|entry| entry.p_type == PT_INTERP).map(|entry| {
+            let length =
+                usize::try_from(entry.p_filesz).ok().filter(|length| (2..=PATH_MAX).contains(length));
+            length.map(|length| (entry.p_offset, length)).ok_or(BadElf::Interpreter)
+        });
+        let mut segments: Vec<Segment> = Vec::new();
         let (mut headers, mut entry_found, mut stack) = (0, false, StackExecution::Forbidden);
         let entry = header.e_entry.wrapping_add(base);
         for (index, load) in table.iter().enumerate() {
@@ -173,8 +190,8 @@ impl<'a> Program<'a> {
                 continue;
             }
             let bad = |problem| BadElf::Segment { index, problem };
-            let (start, segment) = segment(file, &load, base).map_err(bad)?;
-            if segments.iter().any(|other| other.pages.intersection(segment.pages).is_some()) {
+            let (start, segment) = segment(size, &load, base).map_err(bad)?;
+            if segments.iter().any(|other: &Segment| other.pages.intersection(segment.pages).is_some()) {
                 return Err(bad(SegmentProblem::Overlaps));
             }
             entry_found |= (start..start + load.p_memsz).contains(&entry);
@@ -190,7 +207,27 @@ impl<'a> Program<'a> {
         if !entry_found {
             return Err(BadElf::Entry(entry));
         }
-        Ok(Program { entry, headers, header_count: header.e_phnum, segments, stack })
+        let (interpreter, fixed) = (interpreter.transpose()?, header.e_type == ET_EXEC);
+        Ok(Program { entry, headers, header_count: header.e_phnum, segments, interpreter, fixed, stack })
+    }
+
+    /// The page of the lowest segment.
+    pub(crate) fn start(&self) -> Page {
+        self.segments.iter().map(|segment| segment.pages.start()).min().unwrap_or(Page::ZERO)
+    }
+
+    /// Moves all addresses, so that it starts at `page`. It fits there.
+    pub(crate) fn move_to(&mut self, page: Page) {
+        let delta = page.address().wrapping_sub(self.start().address());
+        let moved = |address: u64| address.wrapping_add(delta);
+        (self.entry, self.headers) = (moved(self.entry), moved(self.headers));
+        for segment in &mut self.segments {
+            let start = Page::containing(moved(segment.pages.start().address()));
+            if let Some(pages) = PageRange::from_start(start, segment.pages.pages()) {
+                segment.pages = pages;
+            }
+            segment.zeroes = moved(segment.zeroes.start)..moved(segment.zeroes.end);
+        }
     }
 
     /// The page behind the highest segment: where the heap begins.
@@ -244,16 +281,12 @@ fn pie_base(table: &SegmentTable<'_, LittleEndian>) -> u64 {
 }
 
 /// The first byte of a segment and its pages.
-fn segment<'a>(
-    file: &'a [u8],
-    load: &ProgramHeader,
-    base: u64,
-) -> Result<(u64, Segment<'a>), SegmentProblem> {
+fn segment(size: u64, load: &ProgramHeader, base: u64) -> Result<(u64, Segment), SegmentProblem> {
     use SegmentProblem::{LargerInFile, Misaligned, Outside, Truncated, Wraps};
     if load.p_filesz > load.p_memsz {
         return Err(LargerInFile);
     }
-    if slice(file, load.p_offset, load.p_filesz).is_none() {
+    if load.p_offset.checked_add(load.p_filesz).is_none_or(|end| end > size) {
         return Err(Truncated);
     }
     let start = load.p_vaddr.checked_add(base).ok_or(Wraps)?;
@@ -268,14 +301,11 @@ fn segment<'a>(
     let pages = PageRange::new(Page::containing(start), Page::containing(end.next_multiple_of(PAGE_SIZE)));
     let file_pages = if load.p_filesz == 0 { 0 } else { (within + load.p_filesz).div_ceil(PAGE_SIZE) };
     let first_page = load.p_offset / PAGE_SIZE;
-    let length = if load.p_memsz > load.p_filesz { within + load.p_filesz } else { file_pages * PAGE_SIZE };
-    let content = if load.p_filesz == 0 { &[][..] } else { &file[(first_page * PAGE_SIZE) as usize..] };
-    let content = &content[..content.len().min(length as usize)];
+    let content_end = start + load.p_filesz;
+    let goes_on = load.p_filesz > 0 && load.p_memsz > load.p_filesz;
+    let zeroes = if goes_on { content_end..content_end.next_multiple_of(PAGE_SIZE) } else { 0..0 };
     let pages = pages.ok_or(Outside)?; // not reached: p_memsz is above 0
-    Ok((
-        start,
-        Segment { pages, file_pages, first_page, content, flags: load.p_flags & (PF_R | PF_W | PF_X) },
-    ))
+    Ok((start, Segment { pages, file_pages, first_page, zeroes, flags: load.p_flags & (PF_R | PF_W | PF_X) }))
 }
 
 fn slice(file: &[u8], offset: u64, length: u64) -> Option<&[u8]> {

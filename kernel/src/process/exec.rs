@@ -1,22 +1,29 @@
-//! A new program for a process (`execve(2)`): a static ELF file, or a script that names one.
+//! A new program for a process (`execve(2)`): an ELF file, with its dynamic linker, or a script that names one.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use abi::{Errno, Signal};
 
-use super::elf::Program;
+use super::elf::{BadElf, Program};
+use super::load::{self, Image};
 use super::signals::SYNCHRONOUS;
 use super::stack::Arguments;
 use super::thread::{AlternateStack, Thread};
-use super::{Ending, Space, exit, launch, load, table};
+use super::{Ending, Space, exit, launch, spaces, table};
 use crate::arch::shared::Shared;
 use crate::arch::switch::UserRegisters;
 use crate::arch::user::Context;
-use crate::fs::path::LastLink;
-use crate::fs::tree::{Kind, NodeId};
+use crate::fs::Files;
+use crate::fs::content::Content;
+use crate::fs::inode::Inode;
+use crate::fs::mapped;
+use crate::fs::path::{LastLink, Lookup};
 use crate::memory::KERNEL;
 use crate::sched;
 
+/// Bytes of a program file that are read at first.
+const PREFIX: usize = 4096;
 /// Bytes of a script's first line that are looked at.
 const LINE: usize = 256;
 /// Scripts that may name another script as their interpreter, one after the other.
@@ -26,56 +33,69 @@ const SCRIPTS: usize = 5;
 pub(crate) type Strings = Vec<Vec<u8>>;
 
 /// A program file and what it is started with.
-struct Image {
-    exe: NodeId,
-    file: &'static [u8],
+struct Started {
+    exe: Shared<Inode>,
+    /// How it begins.
+    prefix: Vec<u8>,
     path: Vec<u8>,
     arguments: Strings,
 }
 
-/// Replaces the program of the thread's process. On success the thread is at its start, and alone.
+/// Replaces the program of the thread's process by `exe`, which is called `path`. On success the thread is at its start, and alone.
 /// Errors: those of path resolution, `EACCES`, `ENOEXEC`, `E2BIG`, `ENOMEM`, `ELOOP` for too many scripts. Nothing has changed
 /// then.
 pub(crate) fn exec(
     thread: &mut Thread,
-    base: i32,
+    exe: Shared<Inode>,
     path: Vec<u8>,
     arguments: Strings,
     environment: &Strings,
 ) -> Result<(), Errno> {
-    let image = find(thread, base, path, arguments)?;
-    let program = Program::parse(image.file).map_err(|problem| {
-        log::info!("{}: {problem}", image.path.escape_ascii());
-        Errno::ENOEXEC
+    let started = find(&thread.files, exe, path, arguments)?;
+    let image = image(started.exe.clone(), &started.prefix).map_err(|problem| {
+        log::info!("{}: {problem}", started.path.escape_ascii());
+        problem.errno()
     })?;
+    let mut interpreter = interpreter_of(&thread.files, &image).map_err(|problem| problem.errno())?;
     let limits = thread.space.limits();
-    let space = Shared::new(Space::new(&KERNEL, mm::space::Config { limits, ..launch::config() })?)?;
-    let (strings, environment) = (references(&image.arguments)?, references(environment)?);
-    let start = Arguments { path: &image.path, arguments: &strings, environment: &environment };
-    let context = load::load_into(&space, &program, &start)?;
+    let space = spaces::register(Space::new(&KERNEL, mm::space::Config { limits, ..launch::config() })?)?;
+    let (strings, environment) = (references(&started.arguments)?, references(environment)?);
+    let start = Arguments { path: &started.path, arguments: &strings, environment: &environment };
+    let (context, places) = load::load_into(&space, &image, interpreter.as_mut(), &start)?;
     let registers = UserRegisters::new()?;
     table::replace_threads(&thread.process, &thread.handle)?;
     // From here on it cannot go back.
-    become_program(thread, image.exe, space, context, registers);
+    let name = started.path.rsplit(|&byte| byte == b'/').next().map(Thread::name_of);
+    become_program(thread, image.inode, space, context, registers);
+    let mut about = thread.process.about.lock();
+    about.places = places;
+    drop(about);
+    if let Some(name) = name {
+        thread.rename(name);
+    }
     Ok(())
 }
 
 fn become_program(
     thread: &mut Thread,
-    exe: NodeId,
+    exe: Shared<Inode>,
     space: Shared<Space>,
     context: Context,
     registers: UserRegisters,
 ) {
     exit::release_memory(thread);
     drop(sched::enter_space(Some(space.clone())));
+    let old = {
+        let mut about = thread.process.about.lock();
+        (about.space.replace(space.watch()), about.exe.replace(exe.clone()))
+    };
+    drop(old);
     thread.space = space;
     thread.process.let_parent_go();
     if thread.files.exec(exe).is_err() {
         thread.end(Ending::Killed(Signal::SIGKILL.number()));
         return;
     }
-    thread.name = Thread::name_of(thread.files.tree.node(exe).name);
     thread.process.signals.lock().actions.exec();
     thread.handle.signals.lock().pending.forget(SYNCHRONOUS);
     thread.process.exit_signal.store(Signal::SIGCHLD.number().into(), core::sync::atomic::Ordering::Relaxed);
@@ -84,29 +104,97 @@ fn become_program(
     thread.context = context;
 }
 
+/// Why a file does not run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Unfit {
+    /// It cannot be opened or read.
+    File(Errno),
+    /// It is no program.
+    Elf(BadElf),
+}
+
+impl Unfit {
+    fn errno(self) -> Errno {
+        match self {
+            Unfit::File(errno) => errno,
+            Unfit::Elf(_) => Errno::ENOEXEC,
+        }
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unfit::File(errno) => errno.fmt(f),
+            Unfit::Elf(problem) => problem.fmt(f),
+        }
+    }
+}
+
+/// The program in `inode`, which begins with `prefix`.
+pub(super) fn image(inode: Shared<Inode>, prefix: &[u8]) -> Result<Image, Unfit> {
+    let content = inode.content().ok_or(Unfit::File(Errno::EACCES))?;
+    let wanted = Program::prefix(prefix).min(content.size());
+    let longer = if wanted > prefix.len() as u64 && prefix.len() == PREFIX {
+        Some(read(content, wanted as usize).map_err(Unfit::File)?)
+    } else {
+        None
+    };
+    let program = Program::parse(longer.as_deref().unwrap_or(prefix), content.size()).map_err(Unfit::Elf)?;
+    let file = mapped::object_of(&inode).map_err(Unfit::File)?;
+    Ok(Image { inode, file, program })
+}
+
+/// The dynamic linker that a program wants.
+pub(super) fn interpreter_of(files: &Files, image: &Image) -> Result<Option<Image>, Unfit> {
+    let Some((offset, length)) = image.program.interpreter else { return Ok(None) };
+    let mut name = zeroes(length).map_err(Unfit::File)?;
+    let content = image.inode.content().ok_or(Unfit::File(Errno::EACCES))?;
+    let read = content.read_at(offset, &mut name).map_err(Unfit::File)?;
+    let name = name[..read].strip_suffix(b"\0").ok_or(Unfit::Elf(BadElf::Interpreter))?;
+    let inode = files.lookup(abi::fs::AT_FDCWD, name, LastLink::Follow).and_then(Lookup::found);
+    let (inode, prefix) = inode.and_then(open).map_err(Unfit::File)?;
+    self::image(inode, &prefix).map(Some)
+}
+
 /// The program file behind a path, through the scripts on the way.
-fn find(thread: &Thread, base: i32, path: Vec<u8>, arguments: Strings) -> Result<Image, Errno> {
-    let (exe, file) = open(thread, base, &path)?;
-    let mut image = Image { exe, file, path, arguments };
+fn find(files: &Files, exe: Shared<Inode>, path: Vec<u8>, arguments: Strings) -> Result<Started, Errno> {
+    let (exe, prefix) = open(exe)?;
+    let mut started = Started { exe, prefix, path, arguments };
     for _ in 0..SCRIPTS {
-        let Some(line) = image.file.strip_prefix(b"#!") else { return Ok(image) };
-        image = interpreter(thread, line, image)?;
+        if !started.prefix.starts_with(b"#!") {
+            return Ok(started);
+        }
+        started = interpreter(files, started)?;
     }
     Err(Errno::ELOOP)
 }
 
-fn open(thread: &Thread, base: i32, path: &[u8]) -> Result<(NodeId, &'static [u8]), Errno> {
-    let tree = thread.files.tree;
-    let node = thread.files.lookup(base, path, LastLink::Follow)?.found()?;
-    match tree.node(node).kind {
-        Kind::File(content) if tree.node(node).mode & 0o111 != 0 => Ok((node, content)),
-        _ => Err(Errno::EACCES),
-    }
+/// A file that can be executed, and how it begins. Errors: `EACCES`, `ENOMEM`.
+pub(super) fn open(inode: Shared<Inode>) -> Result<(Shared<Inode>, Vec<u8>), Errno> {
+    let content = inode.content().filter(|_| inode.mode() & 0o111 != 0).ok_or(Errno::EACCES)?;
+    let prefix = read(content, PREFIX)?;
+    Ok((inode, prefix))
+}
+
+fn read(content: &Content, length: usize) -> Result<Vec<u8>, Errno> {
+    let mut bytes = zeroes(length)?;
+    let done = content.read_at(0, &mut bytes)?;
+    bytes.truncate(done);
+    Ok(bytes)
+}
+
+fn zeroes(length: usize) -> Result<Vec<u8>, Errno> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length).map_err(|_| Errno::ENOMEM)?;
+    bytes.resize(length, 0);
+    Ok(bytes)
 }
 
 /// The interpreter that a script's first line names, started with the script's path in place of its name. What follows the
 /// interpreter in the line is one argument.
-fn interpreter(thread: &Thread, line: &[u8], script: Image) -> Result<Image, Errno> {
+fn interpreter(files: &Files, script: Started) -> Result<Started, Errno> {
+    let line = script.prefix.strip_prefix(b"#!").unwrap_or_default();
     let line = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let line = line[..line.len().min(LINE)].trim_ascii();
     let end = line.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
@@ -114,16 +202,17 @@ fn interpreter(thread: &Thread, line: &[u8], script: Image) -> Result<Image, Err
     if name.is_empty() {
         return Err(Errno::ENOEXEC);
     }
-    let (exe, file) = open(thread, abi::fs::AT_FDCWD, name)?;
+    let (exe, prefix) = open(files.lookup(abi::fs::AT_FDCWD, name, LastLink::Follow)?.found()?)?;
     let mut arguments = Vec::new();
     arguments.try_reserve_exact(script.arguments.len() + 3).map_err(|_| Errno::ENOMEM)?;
     arguments.push(copy(name)?);
     if !argument.is_empty() {
         arguments.push(copy(argument)?);
     }
+    let path = copy(name)?;
     arguments.push(script.path);
     arguments.extend(script.arguments.into_iter().skip(1));
-    Ok(Image { exe, file, path: copy(name)?, arguments })
+    Ok(Started { exe, prefix, path, arguments })
 }
 
 fn copy(text: &[u8]) -> Result<Vec<u8>, Errno> {

@@ -10,6 +10,7 @@ use core::time::Duration;
 
 use abi::Errno;
 use mm::space::VmaKind;
+use mm::vma::VmaFlags;
 use mm::{PAGE_SIZE, Page};
 use spin::{Mutex, MutexGuard};
 
@@ -69,9 +70,11 @@ impl Key {
         let [_, vma, _] = space.vmas_around(page);
         let vma = vma.ok_or(Errno::EFAULT)?;
         Ok(match vma.kind {
-            VmaKind::Shared(object) => {
+            VmaKind::Shared(object) | VmaKind::File(object) if vma.vma.flags.contains(VmaFlags::SHARED) => {
                 let pages = page.number() - vma.vma.range.start().number() + vma.vma.pgoff;
-                Key::Object(object.into(), pages * PAGE_SIZE + address % PAGE_SIZE)
+                // Files and other objects have numbers of their own.
+                let object = if matches!(vma.kind, VmaKind::File(_)) { object << 1 | 1 } else { object << 1 };
+                Key::Object(object, pages * PAGE_SIZE + address % PAGE_SIZE)
             }
             _ => Key::Own(space.id(), address),
         })

@@ -6,6 +6,7 @@ use core::time::Duration;
 use abi::{Errno, Signal};
 use spin::{Mutex, Once};
 
+use super::about::About;
 use super::limits::ResourceLimits;
 use super::signals::action::Actions;
 use super::signals::pending::Pending;
@@ -20,6 +21,8 @@ pub(crate) struct Process {
     pub(crate) pid: i32,
     /// The signal that its parent gets at its end, 0 for none.
     pub(crate) exit_signal: AtomicI32,
+    /// What others may want to know. Innermost.
+    pub(crate) about: Mutex<About>,
     /// Its limits. Those that concern memory and files are also there.
     pub(crate) limits: Mutex<ResourceLimits>,
     /// Signal actions, and signals for any of its threads.
@@ -78,6 +81,7 @@ impl Process {
         Ok(Shared::new(Process {
             pid,
             exit_signal: AtomicI32::new(exit_signal),
+            about: Mutex::new(About::new()),
             limits: Mutex::new(limits),
             signals: Mutex::new(ProcessSignals { actions, pending: Pending::new() }),
             alarm: Alarm::new(alarm, pid)?,

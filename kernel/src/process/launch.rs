@@ -9,15 +9,19 @@ use mm::frame::{FrameKind, FrameStatistics};
 use mm::space::{CheckError, Config};
 use spin::Mutex;
 
-use super::elf::{BadElf, Program};
+use super::about::{About, Places};
+use super::elf::BadElf;
+use super::exec::{self, Unfit};
+use super::load::{self, Image};
 use super::signals::action::Actions;
 use super::stack::Arguments;
-use super::{Ending, Handle, Process, ResourceLimits, Space, Thread, clone, load, table};
+use super::{Ending, Handle, Process, ResourceLimits, Space, Thread, clone, spaces, table};
 use crate::arch::shared::{Shared, try_box};
 use crate::arch::switch::UserRegisters;
 use crate::arch::user::Context;
+use crate::fs::inode::Inode;
+use crate::fs::mapped;
 use crate::fs::path::LastLink;
-use crate::fs::tree::{Kind, NodeId};
 use crate::fs::{Files, Tree};
 use crate::host::message;
 use crate::input;
@@ -120,10 +124,9 @@ pub(super) fn run_program(
     table::begin();
     set_config(config);
     let before = KERNEL.frames().statistics();
-    let (exe, file) = find(tree, path).map_err(LaunchError::Path)?;
-    let program = Program::parse(file).map_err(LaunchError::Elf)?;
+    let exe = find(tree, path).map_err(LaunchError::Path)?;
     let arguments = Arguments { path, arguments, environment: &ENVIRONMENT };
-    let task = first_task(tree, exe, &program, &arguments).map_err(LaunchError::Load)?;
+    let task = first_task(tree, exe, &arguments)?;
     let deadline = time.map(|time| time::since_boot() + time);
     announce();
     sched::start(&task);
@@ -136,13 +139,30 @@ pub(super) fn run_program(
 /// The task of the first process, which has not run yet.
 fn first_task(
     tree: &'static Tree,
-    exe: NodeId,
-    program: &Program<'_>,
+    exe: Shared<Inode>,
+    arguments: &Arguments<'_>,
+) -> Result<Shared<Task>, LaunchError> {
+    let (exe, prefix) = exec::open(exe).map_err(LaunchError::Path)?;
+    let unfit = |problem| match problem {
+        Unfit::File(errno) => LaunchError::Load(errno),
+        Unfit::Elf(problem) => LaunchError::Elf(problem),
+    };
+    let image = exec::image(exe.clone(), &prefix).map_err(unfit)?;
+    let files = Files::new(tree, exe.clone(), table::INIT, 3).map_err(LaunchError::Load)?;
+    let interpreter = exec::interpreter_of(&files, &image).map_err(unfit)?;
+    start_image(tree, exe, &image, interpreter, arguments).map_err(LaunchError::Load)
+}
+
+fn start_image(
+    tree: &'static Tree,
+    exe: Shared<Inode>,
+    image: &Image,
+    mut interpreter: Option<Image>,
     arguments: &Arguments<'_>,
 ) -> Result<Shared<Task>, Errno> {
-    let space = Shared::new(Space::new(&KERNEL, config())?)?;
-    let context = load::load_into(&space, program, arguments)?;
-    let thread = first_thread(tree, exe, space.clone(), context)?;
+    let space = spaces::register(Space::new(&KERNEL, config())?)?;
+    let (context, places) = load::load_into(&space, image, interpreter.as_mut(), arguments)?;
+    let thread = first_thread(tree, exe, space.clone(), context, places)?;
     let (process, handle) = (thread.process.clone(), thread.handle.clone());
     let body = try_box(move || clone::live(thread, None))?;
     let task = Task::new(Some(UserRegisters::new()?), Some(space), body)?;
@@ -153,15 +173,18 @@ fn first_task(
 /// The thread of the first process. Errors: `ENOMEM`.
 pub(super) fn first_thread(
     tree: &'static Tree,
-    exe: NodeId,
+    exe: Shared<Inode>,
     space: Shared<Space>,
     context: Context,
+    places: Places,
 ) -> Result<Thread, Errno> {
     let limits = ResourceLimits::default();
     let pid = table::new_id();
     let process = Process::new(pid, limits, Actions::new(), 0)?;
     let handle = Handle::new(pid, 0)?;
-    let files = Files::new(tree, exe, limits.descriptors())?;
+    let about = About { space: Some(space.watch()), exe: Some(exe.clone()), places, ..About::new() };
+    *process.about.lock() = About { name: exe.with_name(Thread::name_of), ..about };
+    let files = Files::new(tree, exe, pid, limits.descriptors())?;
     Ok(Thread::new(process, handle, space, files, context))
 }
 
@@ -182,19 +205,15 @@ fn leak_since(before: &FrameStatistics) -> Option<Damage> {
     if !cfg!(debug_assertions) {
         return None;
     }
+    mapped::sweep();
     let now = KERNEL.frames().statistics();
     let changed = |kind: &FrameKind| before.allocated(*kind) != now.allocated(*kind);
-    let kind = [FrameKind::Anonymous, FrameKind::Shared, FrameKind::Object, FrameKind::Table]
-        .into_iter()
-        .find(changed)?;
+    // Files keep their objects.
+    let kind = [FrameKind::Anonymous, FrameKind::Shared, FrameKind::Table].into_iter().find(changed)?;
     Some(Damage::Leak { kind, before: before.allocated(kind), after: now.allocated(kind) })
 }
 
 /// The program file behind a path: `EACCES` for what is no file.
-fn find(tree: &'static Tree, path: &[u8]) -> Result<(NodeId, &'static [u8]), Errno> {
-    let node = tree.resolve(NodeId::ROOT, NodeId::ROOT, path, LastLink::Follow)?.found()?;
-    match tree.node(node).kind {
-        Kind::File(content) => Ok((node, content)),
-        _ => Err(Errno::EACCES),
-    }
+fn find(tree: &'static Tree, path: &[u8]) -> Result<Shared<Inode>, Errno> {
+    tree.resolve(tree.root.clone(), None, path, LastLink::Follow)?.found()
 }

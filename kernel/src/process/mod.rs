@@ -22,11 +22,15 @@
 //! | [`launch`] | from a name to an ending: the first process, the check for leaks |
 //! | [`oom`] | which process ends when there is no memory |
 //! | `test_program` | test programs |
-//! | [`report`] | messages about fatal faults; `/proc/self/maps` |
+//! | [`report`] | messages about fatal faults |
+//! | [`proc`] | the texts of `/proc` |
+//! | [`spaces`] | all address spaces, for files that lose pages |
+//! | [`about`] | what is known of a process's program |
 //! | [`limits`] | resource limits |
 //! | [`trace`] | the ring behind `/proc/sugarbush/trace` |
 #![deny(unsafe_code)]
 
+mod about;
 pub(crate) mod clone;
 mod elf;
 pub(crate) mod exec;
@@ -37,9 +41,11 @@ mod launch;
 mod limits;
 mod load;
 mod oom;
+pub(crate) mod proc;
 mod report;
 mod run;
 pub(crate) mod signals;
+pub(crate) mod spaces;
 mod stack;
 pub(crate) mod table;
 #[cfg(feature = "test")]

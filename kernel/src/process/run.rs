@@ -76,8 +76,8 @@ fn page_fault(thread: &mut Thread, fault: PageFault) {
             };
             thread.trap = Trap { vector: 14, error: error_code(fault), address: fault.address };
             if thread.is_fatal(Signal::SIGSEGV) {
-                let (rip, space, exe) = (thread.context.rip(), &*thread.space, thread.files.exe());
-                log::warn!("SIGSEGV: {}", FaultReport { fault, reason, rip, space, exe });
+                let (rip, space) = (thread.context.rip(), &*thread.space);
+                log::warn!("SIGSEGV: {}", FaultReport { fault, reason, rip, space });
             }
             thread.force(SigInfo::fault(Signal::SIGSEGV, code, fault.address));
         }

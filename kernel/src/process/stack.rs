@@ -15,6 +15,8 @@
 use abi::Errno;
 use abi::auxv::{AT_EXECFN, AT_NULL, AT_PLATFORM, AT_RANDOM};
 
+use super::about::Places;
+
 /// Longest single string in bytes with its NUL (`MAX_ARG_STRLEN`).
 const STRING_MAX: u64 = 128 * 1024;
 /// The strings may always take this many bytes together, however low the stack limit (`ARG_MAX`).
@@ -119,6 +121,22 @@ impl Layout {
             string += text.len() as u64 + 1;
         }
         Ok(())
+    }
+}
+
+impl Layout {
+    /// Where the strings are, for `/proc`.
+    pub(crate) fn places(&self, arguments: &Arguments<'_>, auxiliary: Auxiliary<'_>) -> Places {
+        let bytes = |list: &[&[u8]]| list.iter().map(|text| text.len() as u64 + 1).sum::<u64>();
+        let middle = self.strings + bytes(arguments.arguments);
+        let words = 1 + arguments.arguments.len() + arguments.environment.len() + 2;
+        let vector = self.stack_pointer + 8 * words as u64;
+        Places {
+            arguments: self.strings..middle,
+            environment: middle..middle + bytes(arguments.environment),
+            auxiliary: vector..vector + 16 * (auxiliary.len() as u64 + 4),
+            stack: self.stack_pointer,
+        }
     }
 }
 

@@ -8,12 +8,13 @@ use alloc::vec::Vec;
 use abi::{Errno, Signal};
 use mm::space::Config;
 
+use super::about::Places;
 use super::launch::{Damage, LaunchError, first_thread, run_program};
-use super::{Ending, Space, Thread, table};
+use super::{Ending, Space, Thread, spaces, table};
 use crate::arch::shared::Shared;
 use crate::arch::user::Context;
 use crate::fs::Tree;
-use crate::fs::tree::NodeId;
+use crate::fs::inode::Inode;
 use crate::memory::KERNEL;
 use crate::sched;
 
@@ -71,12 +72,12 @@ fn expected_signal(name: &str) -> Option<Signal> {
 /// which `exe` is the program. Its task is the current one. Errors: `ENOMEM`.
 pub(crate) fn with_thread<R>(
     tree: &'static Tree,
-    exe: NodeId,
+    exe: Shared<Inode>,
     body: impl FnOnce(&mut Thread) -> R,
 ) -> Result<R, Errno> {
     table::begin();
-    let space = Shared::new(Space::new(&KERNEL, Config::default())?)?;
-    let mut thread = first_thread(tree, exe, space.clone(), Context::new(0, 0))?;
+    let space = spaces::register(Space::new(&KERNEL, Config::default())?)?;
+    let mut thread = first_thread(tree, exe, space.clone(), Context::new(0, 0), Places::default())?;
     let task = sched::current();
     task.revive();
     table::add_process(&thread.process, 0, &thread.handle, &task)?;

@@ -76,7 +76,7 @@ fn good() -> Vec<u8> {
 fn assert_refused(change: impl FnOnce(&mut Vec<u8>), expected: BadElf) {
     let mut file = good();
     change(&mut file);
-    assert_eq!(Program::parse(&file).err(), Some(expected));
+    assert_eq!(Program::parse(&file, file.len() as u64).err(), Some(expected));
 }
 
 #[track_caller]
@@ -123,23 +123,23 @@ fn stack(arguments: &Arguments<'_>, auxiliary: &[(u64, u64)]) -> (Memory, u64) {
 kernel_test! {
     fn a_good_program_is_read() {
         let file = good();
-        let program = Program::parse(&file).expect("a program");
+        let program = Program::parse(&file, file.len() as u64).expect("a program");
         assert_eq!((program.entry, program.headers, program.header_count), (0x40_0200, 0x40_0040, 3));
         assert_eq!(program.stack, StackExecution::Forbidden);
         assert_eq!(program.end(), Page::containing(0x40_6000));
-        let [code, data] = program.segments[..] else { panic!("two segments") };
+        let [code, data] = &program.segments[..] else { panic!("two segments") };
         assert_eq!(
             (code.pages.start(), code.pages.pages(), code.file_pages),
             (Page::containing(0x40_0000), 2, 2)
         );
-        assert_eq!(code.content.len(), 0x2000, "whole pages of the file, as on Linux");
+        assert!(code.zeroes.is_empty(), "whole pages of the file, as on Linux");
         assert_eq!(
             (data.pages.start(), data.pages.pages(), data.file_pages),
             (Page::containing(0x40_2000), 4, 1)
         );
         assert_eq!(
-            (data.first_page, data.content.len()),
-            (2, 0x300),
+            (data.first_page, data.zeroes.clone()),
+            (2, 0x40_2300..0x40_3000),
             "zeroes follow the content of a segment with bss"
         );
     }
@@ -147,17 +147,32 @@ kernel_test! {
     fn a_static_pie_is_moved() {
         let mut file = good();
         put(&mut file, TYPE, &3u16.to_le_bytes());
-        let program = Program::parse(&file).expect("a program");
+        let program = Program::parse(&file, file.len() as u64).expect("a program");
         assert_eq!((program.entry, program.headers), (0x5555_5595_4200, 0x5555_5595_4040));
         put(&mut file, CODE + P_ALIGN, &0x20_0000u64.to_le_bytes());
-        let program = Program::parse(&file).expect("a program");
+        let program = Program::parse(&file, file.len() as u64).expect("a program");
         assert_eq!(program.entry, 0x5555_5580_0200, "aligned as the segment wants it");
+    }
+
+    fn a_program_moves_with_all_its_addresses() {
+        let mut program = Program::parse(&good(), good().len() as u64).expect("a program");
+        program.move_to(Page::containing(0x7000_0000));
+        assert_eq!((program.entry, program.headers), (0x7000_0200, 0x7000_0040));
+        assert_eq!((program.start(), program.end()), (Page::containing(0x7000_0000), Page::containing(0x7000_6000)));
+        assert_eq!(program.segments[1].zeroes, 0x7000_2300..0x7000_3000);
+    }
+
+    fn the_name_of_a_dynamic_linker_is_found() {
+        let mut file = good();
+        header(&mut file, STACK, PT_INTERP, 4, [0x300, 0, 28, 28, 1]);
+        let program = Program::parse(&file, file.len() as u64).expect("a program");
+        assert_eq!(program.interpreter, Some((0x300, 28)));
     }
 
     fn an_executable_stack_is_noticed() {
         let mut file = good();
         put(&mut file, STACK + P_FLAGS, &7u32.to_le_bytes());
-        assert_eq!(Program::parse(&file).expect("a program").stack, StackExecution::Allowed);
+        assert_eq!(Program::parse(&file, file.len() as u64).expect("a program").stack, StackExecution::Allowed);
     }
 
     fn a_bad_file_header_is_refused() {

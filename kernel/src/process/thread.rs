@@ -8,7 +8,7 @@ use mm::space::Limits;
 
 use super::signals::info::SigInfo;
 use super::signals::post;
-use super::{Ending, Handle, Process, Space, report, table};
+use super::{Ending, Handle, Process, Space, proc, table};
 use crate::arch::shared::Shared;
 use crate::arch::user::Context;
 use crate::fs::transfer::Sink;
@@ -89,7 +89,7 @@ impl Thread {
         files: Files,
         context: Context,
     ) -> Thread {
-        let name = Thread::name_of(files.tree.node(files.exe).name);
+        let name = files.exe.with_name(Thread::name_of);
         Thread {
             process,
             handle,
@@ -114,6 +114,14 @@ impl Thread {
         let length = program.len().min(NAME_SIZE - 1);
         name[..length].copy_from_slice(&program[..length]);
         name
+    }
+
+    /// Gives the thread another name, and the process if it is its first thread.
+    pub(crate) fn rename(&mut self, name: [u8; NAME_SIZE]) {
+        self.name = name;
+        if self.tid() == self.pid() {
+            self.process.about.lock().name = name;
+        }
     }
 
     /// The number of its process.
@@ -203,7 +211,9 @@ impl Thread {
         position: Position,
         sink: &mut dyn Sink,
     ) -> Result<usize, Errno> {
-        let space = &self.space;
-        self.files.read(number, position, sink, &|file, exe| report::proc_text(file, space, exe))
+        if let Some(file) = proc::raw_file(&*self.files.get(number)?) {
+            return proc::read_raw(self, number, file, position, sink);
+        }
+        self.files.read(number, position, sink, &|file| proc::text(file, self))
     }
 }

@@ -3,9 +3,9 @@
 use core::fmt;
 
 use abi::Errno;
-use abi::mman::Prot;
+
 use mm::pgtable::{Protection, Pte, PteView, walk};
-use mm::space::{AddressSpace, FaultOutcome, MmapRequest, Segv, Source};
+use mm::space::{AddressSpace, FaultOutcome, MmapRequest, Segv};
 use mm::vma::Access;
 use mm::{MmError, PAGE_SIZE, Page, PageRange, Platform, USER_END};
 
@@ -36,7 +36,6 @@ pub(super) enum Call {
     Mlockall { flags: u64 },
     Munlockall,
     Msync { address: u64, length: u64, flags: u64 },
-    Image { page: u64, pages: u64, prot: u64, first: u64 },
     Brk { address: u64 },
     Fork,
     Look { first: u64, end: u64 },
@@ -89,7 +88,6 @@ impl Act {
             ("mlockall", &[flags]) => Call::Mlockall { flags },
             ("munlockall", []) => Call::Munlockall,
             ("msync", &[address, length, flags]) => Call::Msync { address, length, flags },
-            ("image", &[page, pages, prot, first]) => Call::Image { page, pages, prot, first },
             ("brk", &[address]) => Call::Brk { address },
             ("fork", []) => Call::Fork,
             ("look", &[first, end]) => Call::Look { first, end },
@@ -125,13 +123,6 @@ impl Act {
             Call::Mlockall { flags } => space.mlockall(flags).map(done),
             Call::Munlockall => space.munlockall().map(done),
             Call::Msync { address, length, flags } => space.msync(address, length, flags).map(done),
-            Call::Image { page, pages, prot, first } => {
-                let range = PageRange::from_start(Page::new(page), pages).ok_or(MmError::Invalid);
-                let source = Source::Image { first_page: first };
-                range.and_then(|range| {
-                    space.mmap(MmapRequest::fixed(range, Prot::from_bits_retain(prot), source))
-                })
-            }
             Call::Brk { address } => Ok(space.brk(address)),
             Call::Fork => fork(space),
             Call::Look { first, end } => {

@@ -136,6 +136,14 @@ impl Platform for Forced {
         KERNEL.zero(frame);
     }
 
+    fn zero_from(&self, frame: Frame, start: usize) {
+        KERNEL.zero_from(frame, start);
+    }
+
+    fn fill(&self, frame: Frame, place: u64, bytes: usize) {
+        KERNEL.fill(frame, place, bytes);
+    }
+
     fn copy(&self, from: Frame, to: Frame) {
         KERNEL.copy(from, to);
     }

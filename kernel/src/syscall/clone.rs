@@ -12,6 +12,8 @@ use mm::PAGE_SIZE;
 
 use super::Arguments;
 use super::user::{UserPtr, UserString, user_struct};
+use crate::fs::names::Empty;
+use crate::fs::path::LastLink;
 use crate::process::Thread;
 use crate::process::clone::{FORK, Request, clone as clone_thread};
 use crate::process::exec::{Strings, exec};
@@ -157,7 +159,7 @@ fn read_arguments(address: u64, size: u64) -> Result<CloneArguments, Errno> {
 pub(super) fn execve(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     let path = arguments.path(0)?.into_bytes();
     let (list, environment) = (strings(arguments.u64(1))?, strings(arguments.u64(2))?);
-    start(thread, AT_FDCWD, path, list, &environment)
+    start(thread, AT_FDCWD, path, Empty::Nothing, list, &environment)
 }
 
 /// `execveat(2)`.
@@ -166,31 +168,28 @@ pub(super) fn execveat(thread: &mut Thread, arguments: &Arguments) -> Result<u64
     if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {
         return Err(Errno::EINVAL);
     }
-    let mut path = arguments.path(1)?.into_bytes();
+    let path = arguments.path(1)?.into_bytes();
     let (list, environment) = (strings(arguments.u64(2))?, strings(arguments.u64(3))?);
-    if path.is_empty() && flags & AT_EMPTY_PATH != 0 {
-        let node = thread.files.get(base)?.object.named().ok_or(Errno::EACCES)?;
-        path = thread.files.tree.path_of(node)?;
-    }
-    start(thread, base, path, list, &environment)
+    let empty = if flags & AT_EMPTY_PATH != 0 { Empty::Descriptor } else { Empty::Nothing };
+    start(thread, base, path, empty, list, &environment)
 }
 
 fn start(
     thread: &mut Thread,
     base: i32,
     path: Vec<u8>,
+    empty: Empty,
     mut arguments: Strings,
     environment: &Strings,
 ) -> Result<u64, Errno> {
-    if path.is_empty() {
-        return Err(Errno::ENOENT);
-    }
+    let exe = thread.files.inode_at(base, &path, LastLink::Follow, empty)?;
+    let path = if path.is_empty() { exe.path()? } else { path };
     if arguments.is_empty() {
         // A program always has a name, as on Linux.
         arguments.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         arguments.push(Vec::new());
     }
-    exec(thread, base, path, arguments, environment)?;
+    exec(thread, exe, path, arguments, environment)?;
     Ok(0)
 }
 

@@ -1,10 +1,11 @@
-//! Files by name and by number: open, close, stat, dup, fcntl, ioctl, links, directories.
+//! Open files: open, close, dup, fcntl, ioctl.
 
 use abi::Errno;
 use abi::fs::{
-    AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW, F_DUPFD, F_DUPFD_CLOEXEC,
-    F_GETFD, F_GETFL, F_GETPIPE_SZ, F_SETFD, F_SETFL, FD_CLOEXEC, O_CLOEXEC, O_CREAT, O_NONBLOCK, O_TRUNC,
-    O_WRONLY, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG, Stat,
+    AT_FDCWD, F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_GET_SEALS, F_GETFD, F_GETFL, F_GETPIPE_SZ,
+    F_SEAL_EXEC, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE, F_SETFD,
+    F_SETFL, F_SETLK, F_SETLKW, F_SETPIPE_SZ, FD_CLOEXEC, O_CLOEXEC, O_CREAT, O_NONBLOCK, O_TRUNC, O_WRONLY,
+    S_IFCHR, S_IFMT,
 };
 use abi::ioctl::{
     FIONBIO, FIONREAD, TCGETS, TCSETS, TCSETSF, TCSETSW, TIOCGPGRP, TIOCGWINSZ, TIOCSCTTY, TIOCSPGRP,
@@ -12,26 +13,24 @@ use abi::ioctl::{
 };
 
 use super::Arguments;
-use super::user::{UserPtr, UserSlice};
 use crate::fs::descriptors::OnExec;
-use crate::fs::path::LastLink;
+use crate::fs::open::OpenFile;
 use crate::fs::pipe;
-use crate::fs::status::INITRAMFS_DEVICE;
 use crate::process::{Thread, table};
 
 /// `open(2)`.
 pub(super) fn open(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
-    open_at(thread, AT_FDCWD, arguments, 0, arguments.u32(1))
+    open_at(thread, AT_FDCWD, arguments, 0, arguments.u32(1), arguments.u32(2))
 }
 
 /// `creat(2)`.
 pub(super) fn creat(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
-    open_at(thread, AT_FDCWD, arguments, 0, O_CREAT | O_WRONLY | O_TRUNC)
+    open_at(thread, AT_FDCWD, arguments, 0, O_CREAT | O_WRONLY | O_TRUNC, arguments.u32(1))
 }
 
 /// `openat(2)`.
 pub(super) fn openat(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
-    open_at(thread, arguments.i32(0), arguments, 1, arguments.u32(2))
+    open_at(thread, arguments.i32(0), arguments, 1, arguments.u32(2), arguments.u32(3))
 }
 
 fn open_at(
@@ -40,12 +39,13 @@ fn open_at(
     arguments: &Arguments,
     path: usize,
     flags: u32,
+    permissions: u32,
 ) -> Result<u64, Errno> {
     let path = arguments.path(path)?;
     if path.as_bytes().is_empty() {
         return Err(Errno::ENOENT);
     }
-    Ok(thread.files.open_at(base, path.as_bytes(), flags)? as u64)
+    Ok(thread.files.open_at(base, path.as_bytes(), flags, permissions)? as u64)
 }
 
 /// `close(2)`.
@@ -54,132 +54,23 @@ pub(super) fn close(thread: &mut Thread, arguments: &Arguments) -> Result<u64, E
     Ok(0)
 }
 
-/// `stat(2)`.
-pub(super) fn stat(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
-    let status = thread.files.status_at(AT_FDCWD, arguments.path(0)?.as_bytes(), LastLink::Follow)?;
-    put_status(arguments.pointer(1), &status)
-}
-
-/// `lstat(2)`.
-pub(super) fn lstat(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
-    let status = thread.files.status_at(AT_FDCWD, arguments.path(0)?.as_bytes(), LastLink::Keep)?;
-    put_status(arguments.pointer(1), &status)
-}
-
-/// `fstat(2)`.
-pub(super) fn fstat(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
-    put_status(arguments.pointer(1), &thread.files.status(arguments.i32(0))?)
-}
-
-/// `newfstatat(2)`.
-pub(super) fn newfstatat(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
-    let flags = arguments.u32(3);
-    if flags & !(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH) != 0 {
+/// `close_range(2)`.
+pub(super) fn close_range(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    const CLOEXEC: u32 = 4;
+    let (first, last, flags) = (arguments.u32(0), arguments.u32(1), arguments.u32(2));
+    if first > last || flags & !CLOEXEC != 0 {
         return Err(Errno::EINVAL);
     }
-    put_status(arguments.pointer(2), &status_at(thread, arguments, flags)?)
-}
-
-/// Status of what a descriptor and a path (arguments 0 and 1) name.
-fn status_at(thread: &Thread, arguments: &Arguments, flags: u32) -> Result<Stat, Errno> {
-    let (base, path) = (arguments.i32(0), arguments.path(1)?);
-    let last = if flags & AT_SYMLINK_NOFOLLOW != 0 { LastLink::Keep } else { LastLink::Follow };
-    match path.as_bytes() {
-        b"" if flags & AT_EMPTY_PATH == 0 => Err(Errno::ENOENT),
-        b"" if base == AT_FDCWD => thread.files.status_at(base, b".", last),
-        b"" => thread.files.status(base),
-        path => thread.files.status_at(base, path, last),
-    }
-}
-
-fn put_status(to: UserPtr<Stat>, status: &Stat) -> Result<u64, Errno> {
-    to.write(status)?;
-    Ok(0)
-}
-
-/// `access(2)`.
-pub(super) fn access(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
-    let Arguments([path, mode, ..]) = *arguments;
-    check_access(thread, &Arguments([AT_FDCWD as u64, path, mode, 0, 0, 0]), 0)
-}
-
-/// `faccessat(2)`.
-pub(super) fn faccessat(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
-    check_access(thread, arguments, 0)
-}
-
-/// `faccessat2(2)`.
-pub(super) fn faccessat2(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
-    let flags = arguments.u32(3);
-    if flags & !(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
-        return Err(Errno::EINVAL);
-    }
-    check_access(thread, arguments, flags)
-}
-
-/// The process is root: reading is always permitted, writing where the file system does, executing if
-/// anybody may.
-fn check_access(thread: &Thread, arguments: &Arguments, flags: u32) -> Result<u64, Errno> {
-    const EXECUTE: u32 = 1;
-    const WRITE: u32 = 2;
-    let mode = arguments.u32(2);
-    if mode & !7 != 0 {
-        return Err(Errno::EINVAL);
-    }
-    let status = status_at(thread, arguments, flags)?;
-    let kind = status.st_mode & S_IFMT;
-    if mode & EXECUTE != 0 && kind != S_IFDIR && status.st_mode & 0o111 == 0 {
-        return Err(Errno::EACCES);
-    }
-    if mode & WRITE != 0 && (kind == S_IFREG || kind == S_IFDIR) {
-        if status.st_dev == INITRAMFS_DEVICE {
-            return Err(Errno::EROFS);
+    for number in thread.files.open_numbers()? {
+        if !(first..=last).contains(&number.cast_unsigned()) {
+            continue;
         }
-        if status.st_mode & 0o222 == 0 {
-            return Err(Errno::EACCES);
-        }
+        // What another thread has closed meanwhile is no error.
+        let _closed = match flags {
+            CLOEXEC => thread.files.set_on_exec(number, OnExec::Close),
+            _ => thread.files.close(number),
+        };
     }
-    Ok(0)
-}
-
-/// `readlink(2)`.
-pub(super) fn readlink(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
-    let Arguments([path, buffer, size, ..]) = *arguments;
-    read_link(thread, &Arguments([AT_FDCWD as u64, path, buffer, size, 0, 0]))
-}
-
-/// `readlinkat(2)`.
-pub(super) fn readlinkat(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
-    read_link(thread, arguments)
-}
-
-fn read_link(thread: &Thread, arguments: &Arguments) -> Result<u64, Errno> {
-    let size = arguments.i32(3);
-    if size <= 0 {
-        return Err(Errno::EINVAL);
-    }
-    let path = arguments.path(1)?;
-    let target = thread.files.link_target(arguments.i32(0), path.as_bytes())?;
-    let length = target.len().min(size as usize);
-    UserSlice::new(arguments.u64(2), length as u64)?.write(&target[..length])?;
-    Ok(length as u64)
-}
-
-/// `getcwd(2)`: the length with the NUL.
-pub(super) fn getcwd(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
-    let mut path = thread.files.tree.path_of(thread.files.directory())?;
-    path.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-    path.push(0);
-    if (path.len() as u64) > arguments.u64(1) {
-        return Err(Errno::ERANGE);
-    }
-    UserSlice::new(arguments.u64(0), path.len() as u64)?.write(&path)?;
-    Ok(path.len() as u64)
-}
-
-/// `chdir(2)`.
-pub(super) fn chdir(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
-    thread.files.change_directory(arguments.path(0)?.as_bytes())?;
     Ok(0)
 }
 
@@ -227,10 +118,26 @@ pub(super) fn fcntl(thread: &mut Thread, arguments: &Arguments) -> Result<u64, E
             thread.files.set_status_flags(number, value as u32)?;
             Ok(0)
         }
-        F_GETPIPE_SZ if file.is_pipe() => Ok(pipe::CAPACITY as u64),
-        F_GETPIPE_SZ => Err(Errno::EBADF),
+        F_GETPIPE_SZ | F_SETPIPE_SZ if file.is_pipe() => Ok(pipe::CAPACITY as u64),
+        F_GETPIPE_SZ | F_SETPIPE_SZ => Err(Errno::EBADF),
+        F_ADD_SEALS => add_seals(&file, value),
+        F_GET_SEALS => Ok(file.content().ok_or(Errno::EINVAL)?.1.seals().into()),
+        // There is nobody who would hold one against us for long: record locks always succeed.
+        F_SETLK | F_SETLKW => Ok(0),
         _ => Err(Errno::EINVAL),
     }
+}
+
+fn add_seals(file: &OpenFile, seals: u64) -> Result<u64, Errno> {
+    const ALL: u64 =
+        (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC) as u64;
+    file.check_writable().map_err(|_| Errno::EPERM)?;
+    if seals & !ALL != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let (number, content) = file.content().ok_or(Errno::EINVAL)?;
+    content.add_seals(number, seals as u32)?;
+    Ok(0)
 }
 
 fn duplicate_from(thread: &mut Thread, number: i32, lowest: u64, on_exec: OnExec) -> Result<u64, Errno> {

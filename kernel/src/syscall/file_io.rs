@@ -86,6 +86,50 @@ pub(super) fn writev(thread: &mut Thread, arguments: &Arguments) -> Result<u64, 
     }
 }
 
+/// `preadv(2)`.
+pub(super) fn preadv(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    let Arguments([number, table, count, offset, ..]) = *arguments;
+    preadv2(thread, &Arguments([number, table, count, offset, 0, 0]))
+}
+
+/// `preadv2(2)`: hints only; an offset of -1 is that of the file.
+pub(super) fn preadv2(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    let position = vector_position(arguments)?;
+    thread.files.get(arguments.i32(0))?.check_readable()?;
+    match UserVectors::read(arguments.u64(1), arguments.u64(2))? {
+        sink if sink.room() == 0 => Ok(0),
+        sink => read_file(thread, arguments.i32(0), position, sink),
+    }
+}
+
+/// `pwritev(2)`.
+pub(super) fn pwritev(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    let Arguments([number, table, count, offset, ..]) = *arguments;
+    pwritev2(thread, &Arguments([number, table, count, offset, 0, 0]))
+}
+
+/// `pwritev2(2)`: hints only; an offset of -1 is that of the file.
+pub(super) fn pwritev2(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    let position = vector_position(arguments)?;
+    thread.files.get(arguments.i32(0))?.check_writable()?;
+    match UserVectors::read(arguments.u64(1), arguments.u64(2))? {
+        source if source.left() == 0 => Ok(0),
+        source => write_file(thread, arguments.i32(0), position, source),
+    }
+}
+
+fn vector_position(arguments: &Arguments) -> Result<Position, Errno> {
+    /// `RWF_HIPRI`, `RWF_DSYNC`, `RWF_SYNC`, `RWF_NOWAIT`: nothing here waits for a disk.
+    const HINTS: u32 = 0xf;
+    if arguments.u32(5) & !HINTS != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    match arguments.u64(3) {
+        u64::MAX if arguments.u32(5) != 0 => Ok(Position::Current),
+        offset => position(offset),
+    }
+}
+
 /// `lseek(2)`.
 pub(super) fn lseek(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     thread.files.seek(arguments.i32(0), arguments.u64(1) as i64, arguments.u32(2))

@@ -6,18 +6,17 @@ use abi::mman::Map;
 use mm::PAGE_SIZE;
 use mm::space::MmapRequest;
 
-use super::Arguments;
+use super::{Arguments, file_mapping};
 use crate::process::Thread;
 
-/// `mmap(2)`. Memory of files is a later matter: `ENODEV` for a file that is open, `EBADF` for none.
+/// `mmap(2)`.
 pub(super) fn mmap(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     let [address, length, prot, flags, _, offset] = arguments.0;
     if !offset.is_multiple_of(PAGE_SIZE) {
         return Err(Errno::EINVAL);
     }
     if !Map::from_bits_retain(flags).contains(Map::ANONYMOUS) {
-        thread.files.get(arguments.i32(4))?;
-        return Err(Errno::ENODEV);
+        return file_mapping::map(thread, arguments);
     }
     Ok(thread.space.mmap(MmapRequest::decode(address, length, prot, flags)?)?)
 }

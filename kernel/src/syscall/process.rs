@@ -132,7 +132,7 @@ pub(super) fn prctl(thread: &mut Thread, arguments: &Arguments) -> Result<u64, E
             // Cut to 15 bytes, as on Linux.
             strncpy_from_user(&mut name, arguments.u64(1))?;
             name[NAME_SIZE - 1] = 0;
-            thread.name = name;
+            thread.rename(name);
         }
         GET_NAME => arguments.pointer(1).write(&thread.name)?,
         _ => return Err(Errno::EINVAL),

@@ -7,8 +7,9 @@ use super::{Frame, FrameKind, FrameMeta};
 use crate::sync::atomic::Ordering;
 
 /// References to frames, to be put all at once. A frame that nobody else has is linked through its metadata, so there
-/// may be any number of these; of anonymous frames with several references, there is room for [`SHARED`](Self::SHARED).
-/// References to frames of shared objects go at once, because the object keeps the frame until whatever fills the batch is
+/// may be any number of these; of anonymous frames and
+/// contents of files with several references, there is room for [`SHARED`](Self::SHARED).
+/// References to shared anonymous frames go at once, because the object keeps the frame until whatever fills the batch is
 /// done (see [`crate::object`]). A batch is small, as it lies on kernel stacks and is moved.
 pub struct FrameBatch {
     /// First frame of the chain of frames with one reference, which is the batch's.

@@ -61,6 +61,8 @@ pub enum FrameKind {
     Anonymous,
     /// Memory of users that is shared on purpose: writes go to all who map it. Its object has a reference.
     Shared,
+    /// Content of a file: writes through shared mappings go to all who map it. Its object has a reference, but may give it up.
+    Cache,
     /// The page of zeroes that read faults map. Not counted, never freed, never writable.
     Zero,
     /// A page table.
@@ -76,12 +78,13 @@ pub(super) const KINDS: usize = FrameKind::ALL.len();
 
 impl FrameKind {
     /// All kinds, in order.
-    pub const ALL: [FrameKind; 9] = [
+    pub const ALL: [FrameKind; 10] = [
         FrameKind::Unusable,
         FrameKind::Free,
         FrameKind::Kernel,
         FrameKind::Anonymous,
         FrameKind::Shared,
+        FrameKind::Cache,
         FrameKind::Zero,
         FrameKind::Table,
         FrameKind::Object,

@@ -1,4 +1,4 @@
-//! Shared anonymous memory: objects whose pages every VMA that maps them sees.
+//! Objects: pages that every VMA that maps them sees. Shared anonymous memory, and the contents of files.
 //!
 //! ```text
 //! root        header: size, number         an object is known by its root frame, and lives as long as that has references
@@ -6,33 +6,51 @@
 //! ```
 //!
 //! References:
-//! - A root has one reference for each VMA that maps the object, and one for its maker until a VMA has it. The last one
-//!   that goes takes all of the object along.
+//! - A root has one reference for each VMA that maps the object, and one for its maker: a file as long as it is there, an mmap
+//!   until a VMA has it. The last one that goes takes all of the object along.
 //! - A frame of the object has one reference for the object, and one for each page-table entry. A zap leaves it in the object.
 //!
-//! There is no lock: an entry goes from absent to present by compare-and-exchange, and stays until the object goes. Whoever
-//! has a stable VMA, or a reference of its own, may look frames up and make them, from any address space.
-//!
+//! **Shared anonymous memory** has no lock: an entry goes from absent to present by compare-and-exchange, and stays until the
+//! object goes. Whoever has a stable VMA, or a reference of its own, may look frames up and make them, from any address space.
 //! Gathers are finished before the VMAs that they unmap are freed, so no TLB knows a frame any more that goes with its object
 //! (I23); and therefore a gather gives references of entries back at once, see [`FrameBatch`](crate::frame::FrameBatch).
+//!
+//! **Files** ([`file`]) grow and shrink: their pages may go while VMAs map them. Pages are looked up, and mapped, under the
+//! object's lock for reading ([`lock`]), and go under that for writing. Their frames are of a kind of their own, `Cache`,
+//! whose references a gather keeps until its flush.
 
+pub mod file;
+#[cfg(test)]
+mod file_tests;
+mod lock;
 #[cfg(test)]
 mod tests;
+
+pub use file::{FileObject, Origin, Pinned};
+pub(crate) use lock::Reading;
 
 use crate::error::MmError;
 use crate::frame::{Frame, FrameBatch, FrameKind};
 use crate::pgtable::{ENTRIES, INDEX_BITS, Protection, Pte, PteView, Table};
 use crate::platform::{Fallible, Platform};
+use crate::range::PAGE_SIZE;
 use crate::schedule::Point;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Entries of a root.
 const ROOT_ENTRIES: u64 = 256;
-/// Words of a root behind its entries. Never change.
-const SIZE: usize = ENTRIES - 1;
+/// Words of a root behind its entries: pages that it has levels for (never changes but under the lock), the number that people
+/// see (never changes), and the size in bytes.
+const CAPACITY: usize = ENTRIES - 1;
 const NUMBER: usize = ENTRIES - 2;
-/// Roots are below this frame, so that a VMA can keep one in a word with other things. (16 TiB less a page.)
-const ROOT_END: u32 = u32::MAX - 1;
+const SIZE: usize = ENTRIES - 3;
+/// Words of the root of a file: where in the machine's store its first bytes are, and how many come from there.
+const ORIGIN: usize = ENTRIES - 4;
+const ORIGIN_BYTES: usize = ENTRIES - 5;
+/// What its frames are: `Cache` for a file, else `Shared`.
+const KIND: usize = ENTRIES - 7;
+/// Roots are below this frame, so that a VMA can keep one in a word with other things. (8 TiB less a page.)
+const ROOT_END: u32 = u32::MAX / 2 - 1;
 
 /// What a machine keeps of its shared objects.
 #[derive(Default, Debug)]
@@ -70,8 +88,8 @@ impl ObjectId {
     }
 
     /// The number that people see (an inode number in maps). The caller has a stable VMA that maps the object.
-    pub fn number<P: Platform>(self, machine: &P) -> u32 {
-        machine.table(self.0).get(NUMBER).bits() as u32
+    pub fn number<P: Platform>(self, machine: &P) -> u64 {
+        machine.table(self.0).get(NUMBER).bits()
     }
 
     /// One more VMA maps the object. The caller has a reference, or the mmap lock (write) and a VMA that maps it.
@@ -87,23 +105,30 @@ impl ObjectId {
         }
         let root = machine.table(self.0);
         let mut batch = FrameBatch::new();
-        collect(machine, root, levels(size(root)), ROOT_ENTRIES as usize, &mut batch);
+        collect(machine, root, levels(capacity(root)), ROOT_ENTRIES as usize, &mut batch);
         machine.frames().collect(self.0, &mut batch);
         machine.frames().put_batch(&mut batch);
         machine.objects().live.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// The frame at `offset` (pages) with a reference for the caller, made and zeroed if there is none yet. The caller has
-    /// a stable VMA that maps the object.
+    /// The frame at `offset` (pages) with a reference for the caller, made if there is none yet: zeroed, or with what the
+    /// object has of the machine's store. The caller has a stable VMA that maps the object, or another reference to it, and
+    /// the lock of a file.
     ///
     /// # Errors
     /// [`MmError::BeyondEnd`], [`MmError::NoMemory`]. Nothing has changed but for nodes, which stay.
     pub(crate) fn frame<P: Platform>(self, machine: &P, offset: u64) -> Result<Frame, MmError> {
-        let mut table = machine.table(self.0);
-        if offset >= size(table) {
+        if offset >= pages(machine.table(self.0)) {
             return Err(MmError::BeyondEnd);
         }
-        for level in (1..levels(size(table))).rev() {
+        self.make(machine, offset)
+    }
+
+    /// As [`frame`](Self::frame), for any page that there are levels for.
+    fn make<P: Platform>(self, machine: &P, offset: u64) -> Result<Frame, MmError> {
+        let root = machine.table(self.0);
+        let mut table = root;
+        for level in (1..levels(capacity(root))).rev() {
             let node = match view(table, offset, level) {
                 PteView::Table(node) => node,
                 _ => hook(machine, table, offset, level, Pte::table(new_node(machine)?)),
@@ -112,19 +137,23 @@ impl ObjectId {
         }
         let frame = match view(table, offset, 0) {
             PteView::Leaf { frame, .. } => frame,
-            _ => hook(machine, table, offset, 0, Pte::leaf(new_frame(machine)?, Protection::None)),
+            _ => {
+                let frame = file::new_page(machine, root, offset)?;
+                hook(machine, table, offset, 0, Pte::leaf(frame, Protection::None))
+            }
         };
         machine.frames().get(frame);
         Ok(frame)
     }
 
-    /// The frame at `offset` (pages), if there is one. The caller has a stable VMA that maps the object.
+    /// The frame at `offset` (pages), if there is one. The caller has a stable VMA that maps the object. Only while the lock of
+    /// a file is held it is certain to stay.
     pub fn find<P: Platform>(self, machine: &P, offset: u64) -> Option<Frame> {
         let mut table = machine.table(self.0);
-        if offset >= size(table) {
+        if offset >= capacity(table) {
             return None;
         }
-        for level in (1..levels(size(table))).rev() {
+        for level in (1..levels(capacity(table))).rev() {
             let PteView::Table(node) = view(table, offset, level) else { return None };
             table = machine.table(node);
         }
@@ -147,18 +176,8 @@ impl<'m, P: Platform> NewObject<'m, P> {
     /// # Errors
     /// [`MmError::NoMemory`].
     pub(crate) fn new(machine: &'m P, pages: u64) -> Result<Self, MmError> {
-        let frame = new_node(machine)?;
-        if frame.number() >= ROOT_END {
-            machine.frames().put(frame);
-            return Err(MmError::NoMemory);
-        }
-        let objects = machine.objects();
-        let number = objects.numbers.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        objects.live.fetch_add(1, Ordering::Relaxed);
-        let root = machine.table(frame);
-        root.set(SIZE, Pte::from_bits(pages));
-        root.set(NUMBER, Pte::from_bits(number.into()));
-        Ok(NewObject { machine, id: ObjectId(frame) })
+        let number = machine.objects().numbers.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        Ok(NewObject { machine, id: new_root(machine, pages, pages * PAGE_SIZE, number.into())? })
     }
 
     /// Its name.
@@ -173,9 +192,29 @@ impl<P: Platform> Drop for NewObject<'_, P> {
     }
 }
 
+/// An empty object with levels for `capacity` pages, and its first reference.
+fn new_root<P: Platform>(machine: &P, capacity: u64, size: u64, number: u64) -> Result<ObjectId, MmError> {
+    let frame = new_node(machine)?;
+    if frame.number() >= ROOT_END {
+        machine.frames().put(frame);
+        return Err(MmError::NoMemory);
+    }
+    machine.objects().live.fetch_add(1, Ordering::Relaxed);
+    let root = machine.table(frame);
+    root.set(CAPACITY, Pte::from_bits(capacity));
+    root.set(SIZE, Pte::from_bits(size));
+    root.set(NUMBER, Pte::from_bits(number));
+    Ok(ObjectId(frame))
+}
+
+/// Pages that the object with the root `root` has levels for.
+fn capacity(root: &Table) -> u64 {
+    root.get(CAPACITY).bits()
+}
+
 /// Pages that the object with the root `root` holds.
-fn size(root: &Table) -> u64 {
-    root.get(SIZE).bits()
+fn pages(root: &Table) -> u64 {
+    root.get(SIZE).bits().div_ceil(PAGE_SIZE)
 }
 
 /// Levels of tables of an object of `pages` pages, the root included.
@@ -211,21 +250,17 @@ fn hook<P: Platform>(machine: &P, table: &Table, offset: u64, level: u32, entry:
 
 /// A node without entries.
 fn new_node<P: Platform>(machine: &P) -> Result<Frame, MmError> {
-    new(machine, Fallible::ObjectNode, FrameKind::Object)
+    let frame = new(machine, Fallible::ObjectNode, FrameKind::Object)?;
+    machine.zero(frame);
+    Ok(frame)
 }
 
-/// A page of zeroes.
-fn new_frame<P: Platform>(machine: &P) -> Result<Frame, MmError> {
-    new(machine, Fallible::DataFrame, FrameKind::Shared)
-}
-
+/// A frame with any content.
 fn new<P: Platform>(machine: &P, point: Fallible, kind: FrameKind) -> Result<Frame, MmError> {
     if !machine.admit(point) {
         return Err(MmError::NoMemory);
     }
-    let frame = machine.frames().alloc_frame(kind).ok_or(MmError::NoMemory)?;
-    machine.zero(frame);
-    Ok(frame)
+    machine.frames().alloc_frame(kind).ok_or(MmError::NoMemory)
 }
 
 /// Moves the references that the first `entries` of `table` own into `batch`, and those of the tables below, of which there are
@@ -235,6 +270,14 @@ fn collect<P: Platform>(machine: &P, table: &Table, levels: u32, entries: usize,
         if levels > 1 {
             collect(machine, machine.table(entry.frame()), levels - 1, ENTRIES, batch);
         }
-        machine.frames().collect(entry.frame(), batch);
+        collect_frame(machine, entry.frame(), batch);
     }
+}
+
+/// Moves the reference of an entry that is gone into `batch`; makes room first.
+fn collect_frame<P: Platform>(machine: &P, frame: Frame, batch: &mut FrameBatch) {
+    if batch.is_full() {
+        machine.frames().put_batch(batch);
+    }
+    machine.frames().collect(frame, batch);
 }

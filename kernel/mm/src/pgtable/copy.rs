@@ -35,15 +35,33 @@ impl<'m, P: Platform> Copy<'_, 'm, P> {
     /// # Errors
     /// `NoMemory` if there is no frame for a table. Some leaves may be copied then.
     pub fn leaves(&mut self, range: PageRange, gather: &mut Gather<'_, 'm, P>) -> Result<(), MmError> {
+        self.leaves_where(range, |_| true, gather)
+    }
+
+    /// As [`leaves`](Self::leaves), for those that are `wanted`.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn leaves_where(
+        &mut self,
+        range: PageRange,
+        wanted: impl Fn(Pte) -> bool,
+        gather: &mut Gather<'_, 'm, P>,
+    ) -> Result<(), MmError> {
         let mut rest = Some(range);
         while let Some((source, part)) = rest.and_then(|rest| self.from.next_leaf_table(rest)) {
             rest = PageRange::new(part.end(), range.end());
             // Nothing is made for what has no pages.
             let first = index_of(part.start(), 0);
-            let used = source.next_used(first, first + part.pages() as usize) - first;
-            if let Some(part) = PageRange::new(part.start().up(used as u64), part.end()) {
+            let end = first + part.pages() as usize;
+            let mut used = source.next_used(first, end);
+            while used < end && !wanted(source.get(used)) {
+                used = source.next_used(used + 1, end);
+            }
+            if let Some(part) = PageRange::new(part.start().up((used - first) as u64), part.end()) {
                 let target = self.target(part.start())?;
-                self.copy_entries(source, target, part, gather);
+                self.copy_entries(source, target, part, &wanted, gather);
             }
         }
         Ok(())
@@ -66,14 +84,22 @@ impl<'m, P: Platform> Copy<'_, 'm, P> {
     }
 
     /// Copies the entries for `part`, all of it in one leaf table.
-    fn copy_entries(&self, source: &Table, target: &Table, part: PageRange, gather: &mut Gather<'_, 'm, P>) {
+    #[inline]
+    fn copy_entries(
+        &self,
+        source: &Table,
+        target: &Table,
+        part: PageRange,
+        wanted: impl Fn(Pte) -> bool,
+        gather: &mut Gather<'_, 'm, P>,
+    ) {
         let frames = self.from.machine.frames();
         let (mut low, mut high) = (part.end(), part.start());
         let entries = self.from.lock.lock();
         for page in part.iter() {
             let index = index_of(page, 0);
             let old = source.get(index);
-            if old.is_absent() {
+            if old.is_absent() || !wanted(old) {
                 continue;
             }
             let pte = old.without_write();

@@ -243,6 +243,18 @@ impl<'m, P: Platform> PageTables<'m, P> {
         table_at(self.machine, self.root, page, 0)
     }
 
+    /// Calls `leaf` with page, frame and protection of every leaf of `range`, in order. The caller has stable VMAs over the range;
+    /// entries may come and go meanwhile, and so may frames.
+    pub fn look(&self, range: PageRange, mut leaf: impl FnMut(Page, Frame, Protection)) {
+        self.for_each_leaf_table(range, |table, part| {
+            for page in part.iter() {
+                if let PteView::Leaf { frame, protection } = table.get(index_of(page, 0)).view() {
+                    leaf(page, frame, protection);
+                }
+            }
+        });
+    }
+
     /// Calls `leaf` with page, frame and protection of every leaf, in order, and counts the tables, the root included, by
     /// visiting them all. For checks; the caller holds the mmap write lock.
     pub fn survey(&self, mut leaf: impl FnMut(Page, Frame, Protection)) -> u64 {

@@ -32,6 +32,16 @@ impl<'m, P: Platform> PageTables<'m, P> {
         self.clear_entries(range, gather, Pte::is_leaf)
     }
 
+    /// As [`discard`](Self::discard), for those leaves whose frame is `wanted`.
+    pub fn discard_where(
+        &self,
+        range: PageRange,
+        wanted: impl Fn(Frame) -> bool + Copy,
+        gather: &mut Gather<'_, 'm, P>,
+    ) -> u64 {
+        self.clear_entries(range, gather, |pte| pte.is_leaf() && wanted(pte.frame()))
+    }
+
     /// Clears the entries of `range` that are not absent and that `goes` says.
     #[inline]
     fn clear_entries(

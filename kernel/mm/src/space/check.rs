@@ -4,13 +4,13 @@ use core::fmt;
 
 use crate::commit::KEPT;
 use crate::frame::{Frame, FrameKind};
+use crate::object::ObjectId;
 use crate::pgtable::Protection;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::space::AddressSpace;
-use crate::space::lifetime::object_of;
 use crate::space::map::{Change, Map, Totals};
-use crate::vma::{Vma, VmaFlags};
+use crate::vma::{Backing, Vma, VmaFlags};
 
 /// What does not hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,7 +44,7 @@ pub enum CheckError {
     PageWithoutVma(Page),
     /// A page permits more than its VMA.
     PagePermitsMore(Page),
-    /// A page of a shared VMA is not the one of the object, or a private page belongs to one.
+    /// A page of a shared VMA or of a file is not the one of the object, or a private page belongs to one.
     PageOfOther(Page),
     /// A VMA has anonymous pages without an identity for them.
     NoIdentity(Page),
@@ -118,7 +118,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             let found = match self.vma_at(map, page) {
                 None => Err(CheckError::PageWithoutVma(page)),
                 Some(vma) if !covers(vma.flags(), protection) => Err(CheckError::PagePermitsMore(page)),
-                Some(vma) => self.check_frame(vma, page, frame),
+                Some(vma) => self.check_frame(vma, page, frame, protection),
             };
             if result.is_ok() {
                 result = found;
@@ -127,12 +127,22 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         result.map(|()| tables)
     }
 
-    fn check_frame(&self, vma: &Vma, page: Page, frame: Frame) -> Result<(), CheckError> {
+    fn check_frame(
+        &self,
+        vma: &Vma,
+        page: Page,
+        frame: Frame,
+        protection: Protection,
+    ) -> Result<(), CheckError> {
         let kind = self.machine.frames().kind(frame);
-        let offset = vma.pgoff().wrapping_add(page.number() - vma.start().number());
-        let same = match object_of(vma.backing()) {
-            Some(object) => object.find(self.machine, offset) == Some(frame),
-            None => kind != FrameKind::Shared,
+        let is_of = |object: ObjectId| object.find(self.machine, vma.offset_of(page)) == Some(frame);
+        let same = match vma.backing() {
+            Backing::Anonymous => !matches!(kind, FrameKind::Shared | FrameKind::Cache),
+            Backing::SharedAnonymous { object } => is_of(object),
+            Backing::File { object } if kind == FrameKind::Anonymous => {
+                is_private(vma) && object.root() != frame
+            }
+            Backing::File { object } => is_of(object) && !(is_private(vma) && protection.is_writable()),
         };
         if !same {
             return Err(CheckError::PageOfOther(page));
@@ -142,6 +152,10 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         Ok(())
     }
+}
+
+fn is_private(vma: &Vma) -> bool {
+    !vma.flags().contains(VmaFlags::SHARED)
 }
 
 /// Whether `flags` permit all that `protection` does.

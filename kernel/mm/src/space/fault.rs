@@ -5,6 +5,7 @@
 //!   read, private:  the zero page, read-only      zero page, or shared with others: copy
 //!   write, private: a zeroed frame of its own     ours alone: just writable
 //!   shared:         the frame of the object       just writable
+//!   private file:   read: the frame of the object, read-only; write: a copy of it
 //! ```
 
 use core::fmt;
@@ -13,16 +14,16 @@ use crate::error::MmError;
 use crate::event::Event;
 use crate::frame::{Frame, FrameKind};
 use crate::museum::Bug;
+use crate::object::{ObjectId, Reading};
 use crate::pgtable::{Installed, Protection, Pte, PteView};
 use crate::platform::{Fallible, Platform};
 use crate::range::{Page, PageRange, USER_END};
 use crate::schedule::Point;
 use crate::space::AddressSpace;
-use crate::space::lifetime::object_of;
 use crate::space::map::Map;
 use crate::space::stack::Growth;
 use crate::tlb::Gather;
-use crate::vma::{Access, NotLocked, ReadLocked, Vma, VmaFlags};
+use crate::vma::{Access, Backing, NotLocked, ReadLocked, Vma, VmaFlags};
 
 /// How often a fault looks its VMA up before it takes the mmap lock. More than once, because a VMA that has just left is
 /// often followed by another one; not for ever, so that busy writers cannot starve it.
@@ -187,14 +188,35 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             PteView::Leaf { protection, .. } if access != Access::Write || protection.is_writable() => Ok(()),
             PteView::Leaf { frame, .. } => self.make_writable(vma, page, pte, frame),
             PteView::Guard => Err(MmError::Guarded),
-            _ if access != Access::Write && !flags.contains(VmaFlags::SHARED) => {
-                self.install(page, self.machine.zero_frame(), flags.protection().without_write())
-            }
-            _ if flags.contains(VmaFlags::SHARED) => {
-                self.install(page, self.object_frame(vma, page)?, flags.protection())
-            }
-            _ => self.install(page, self.zeroed_frame(FrameKind::Anonymous)?, flags.protection()),
+            _ => match vma.backing() {
+                Backing::Anonymous if access != Access::Write => {
+                    self.install(page, self.machine.zero_frame(), flags.protection().without_write())
+                }
+                Backing::Anonymous => self.install(page, self.zeroed_frame()?, flags.protection()),
+                Backing::SharedAnonymous { object } => {
+                    let frame = object.frame(self.machine, vma.offset_of(page))?;
+                    self.install(page, frame, flags.protection())
+                }
+                Backing::File { object } => self.map_file_page(vma, page, access, object),
+            },
         }
+    }
+
+    /// Maps `page` of `vma` to the page of the file, or in a private mapping that is written to a copy of it.
+    fn map_file_page(&self, vma: &Vma, page: Page, access: Access, object: ObjectId) -> Result<(), MmError> {
+        // Until the page is mapped, so that whoever cuts the file finds it.
+        let _lock = Reading::lock(self.machine, object);
+        let frame = object.frame(self.machine, vma.offset_of(page))?;
+        let protection = vma.flags().protection();
+        if vma.flags().contains(VmaFlags::SHARED) {
+            return self.install(page, frame, protection);
+        }
+        if access != Access::Write {
+            return self.install(page, frame, protection.without_write());
+        }
+        let copy = self.frame_for_copy(frame);
+        self.machine.frames().put(frame);
+        self.install(page, copy?, protection)
     }
 
     /// Maps `page` to `frame`, whose reference is ours, unless another fault was first.
@@ -241,15 +263,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         Ok(())
     }
 
-    /// The frame of a shared VMA's object for `page`.
-    fn object_frame(&self, vma: &Vma, page: Page) -> Result<Frame, MmError> {
-        let Some(object) = object_of(vma.backing()) else { return Err(MmError::BeyondEnd) };
-        let offset = vma.pgoff().wrapping_add(page.number() - vma.start().number());
-        object.frame(self.machine, offset)
-    }
-
-    fn zeroed_frame(&self, kind: FrameKind) -> Result<Frame, MmError> {
-        let frame = self.data_frame(kind)?;
+    fn zeroed_frame(&self) -> Result<Frame, MmError> {
+        let frame = self.data_frame()?;
         self.machine.zero(frame);
         Ok(frame)
     }
@@ -257,18 +272,19 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// A frame with the content of `from`.
     fn frame_for_copy(&self, from: Frame) -> Result<Frame, MmError> {
         if self.machine.frames().kind(from) == FrameKind::Zero {
-            return self.zeroed_frame(FrameKind::Anonymous);
+            return self.zeroed_frame();
         }
-        let frame = self.data_frame(FrameKind::Anonymous)?;
+        let frame = self.data_frame()?;
         self.machine.copy(from, frame);
         Ok(frame)
     }
 
-    fn data_frame(&self, kind: FrameKind) -> Result<Frame, MmError> {
+    /// A frame for private memory, with any content.
+    fn data_frame(&self) -> Result<Frame, MmError> {
         if !self.machine.admit(Fallible::DataFrame) {
             return Err(MmError::NoMemory);
         }
-        self.machine.frames().alloc_frame(kind).ok_or(MmError::NoMemory)
+        self.machine.frames().alloc_frame(FrameKind::Anonymous).ok_or(MmError::NoMemory)
     }
 
     /// Gives the anonymous memory of `vma` an identity before its first page: that of a neighbour that it could become

@@ -16,14 +16,16 @@
 //! - The child is nobody's until it is complete: no reader ever sees it half made.
 //! - VMAs that are marked so are left out (`MADV_DONTFORK`), or begin empty (`MADV_WIPEONFORK`).
 //! - Pages that a fault brings again are left out, as on Linux: those of shared objects, and pages of zeroes in VMAs that were
-//!   never written to.
+//!   never written to. Those of files, too, in all VMAs: whoever cuts a file need not know a child that is not complete.
 //! - A fork that fails leaves the parent as it was, but that written pages may be read-only: the next write finds the frame its
 //!   own and makes it writable again.
 
 use maple::DuplicateError;
 
 use crate::error::MmError;
+use crate::frame::FrameKind;
 use crate::museum::Bug;
+use crate::pgtable::Pte;
 use crate::platform::{Fallible, Platform};
 use crate::range::PAGE_SIZE;
 use crate::schedule::Point;
@@ -32,7 +34,7 @@ use crate::space::map::{Change, Map, Totals};
 use crate::space::{AddressSpace, Config};
 use crate::sync::{List, WriteGuard};
 use crate::tlb::Gather;
-use crate::vma::{Vma, VmaFlags, VmaInfo, WriteSection};
+use crate::vma::{Backing, Vma, VmaFlags, VmaInfo, WriteSection};
 
 impl<'m, P: Platform> AddressSpace<'m, P> {
     /// A copy of the address space. Both have the same contents; stores to private memory are seen by one only, stores to
@@ -159,7 +161,15 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         while let Some(vma) = vmas.pop() {
             if result.is_ok() && vma.anon().is_some() {
                 self.machine.pause(Point::ChangeEntries(vma.range()));
-                result = copy.leaves(vma.range(), &mut gather);
+                result = match vma.backing() {
+                    Backing::File { .. } => {
+                        let frames = self.machine.frames();
+                        let is_own =
+                            |pte: Pte| !pte.is_leaf() || frames.kind(pte.frame()) == FrameKind::Anonymous;
+                        copy.leaves_where(vma.range(), is_own, &mut gather)
+                    }
+                    _ => copy.leaves(vma.range(), &mut gather),
+                };
             }
         }
         gather.finish();

@@ -44,11 +44,11 @@ pub(super) fn free_vma<P: Platform>(machine: &P, vma: &Vma) {
     machine.vmas().free(vma);
 }
 
-/// The shared object behind a VMA, which holds a reference to it.
+/// The object behind a VMA, which holds a reference to it.
 #[inline]
 pub(super) fn object_of(backing: Backing) -> Option<ObjectId> {
     match backing {
-        Backing::SharedAnonymous { object } => Some(object),
-        Backing::Anonymous | Backing::Image => None,
+        Backing::SharedAnonymous { object } | Backing::File { object } => Some(object),
+        Backing::Anonymous => None,
     }
 }

@@ -179,7 +179,7 @@ impl Vma {
 fn punch(vma: &Vma) -> Result<(), MmError> {
     Err(match vma.backing() {
         Backing::Anonymous => MmError::Invalid,
-        Backing::Image => MmError::Access,
-        Backing::SharedAnonymous { .. } => MmError::NotSupported,
+        Backing::File { .. } if !vma.flags().contains(VmaFlags::SHARED) => MmError::Access,
+        Backing::File { .. } | Backing::SharedAnonymous { .. } => MmError::NotSupported,
     })
 }

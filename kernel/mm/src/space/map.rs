@@ -307,10 +307,10 @@ pub enum VmaKind {
     Heap,
     /// Holds the first thread's stack.
     Stack,
-    /// Pages of the executable.
-    Image,
+    /// Pages of the file with this number.
+    File(u64),
     /// Shared anonymous memory; the number of its object.
-    Shared(u32),
+    Shared(u64),
 }
 
 /// A VMA as shown to the outside.
@@ -328,7 +328,7 @@ impl<P: Platform> Map<'_, P> {
         let info = vma.info();
         let (start, end) = (info.range.start().address(), info.range.end().address());
         let kind = match info.backing {
-            Backing::Image => VmaKind::Image,
+            Backing::File { object } => VmaKind::File(object.number(machine)),
             Backing::SharedAnonymous { object } => VmaKind::Shared(object.number(machine)),
             Backing::Anonymous if self.brk_start != 0 && start <= self.brk && end >= self.brk_start => {
                 VmaKind::Heap

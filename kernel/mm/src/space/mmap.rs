@@ -1,4 +1,4 @@
-//! mmap of anonymous memory.
+//! mmap.
 
 use crate::error::MmError;
 use crate::museum::{self, Bug};
@@ -29,7 +29,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         let range = self.place(&guard, &request)?;
         let mut info = self.describe(&guard, &request, range)?;
-        let object = self.object_for(&info)?;
+        let object = self.object_for(&request, &info)?;
         if let Some(object) = &object {
             info.backing = Backing::SharedAnonymous { object: object.id() };
         }
@@ -41,15 +41,15 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         Ok(range.start().address())
     }
 
-    /// The object of a new shared mapping. Goes again unless the mapping gets a VMA.
-    fn object_for(&self, info: &VmaInfo) -> Result<Option<NewObject<'m, P>>, MmError> {
-        if !info.flags.contains(VmaFlags::SHARED) {
+    /// The object of new shared anonymous memory. Goes again unless the mapping gets a VMA.
+    fn object_for(&self, request: &MmapRequest, info: &VmaInfo) -> Result<Option<NewObject<'m, P>>, MmError> {
+        if request.source != Source::Anonymous || !info.flags.contains(VmaFlags::SHARED) {
             return Ok(None);
         }
         NewObject::new(self.machine, info.range.pages()).map(Some)
     }
 
-    /// The VMA that `request` makes at `range`, before merging, and without a shared object.
+    /// The VMA that `request` makes at `range`, before merging, and without an object of shared anonymous memory.
     fn describe(
         &self,
         map: &Map<'m, P>,
@@ -72,14 +72,19 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         if flags.contains(VmaFlags::LOCKED) && !map.may_lock(range.pages()) {
             return Err(MmError::Again);
         }
-        let (backing, pgoff) = match (request.sharing.ok_or(MmError::Invalid)?, request.source) {
-            (Sharing::Shared, _) if flags.contains(VmaFlags::GROWSDOWN) => return Err(MmError::Invalid),
-            (Sharing::Shared, _) => {
-                flags |= VmaFlags::SHARED;
-                (Backing::Anonymous, 0)
-            }
-            (Sharing::Private, Source::Anonymous) => (Backing::Anonymous, range.start().number()),
-            (Sharing::Private, Source::Image { first_page }) => (Backing::Image, first_page),
+        let sharing = request.sharing.ok_or(MmError::Invalid)?;
+        let grows_down = flags.contains(VmaFlags::GROWSDOWN);
+        if grows_down && (sharing == Sharing::Shared || request.source != Source::Anonymous) {
+            return Err(MmError::Invalid);
+        }
+        if sharing == Sharing::Shared {
+            flags |= VmaFlags::SHARED;
+            flags.set(VmaFlags::NEVER_WRITE, request.options.contains(MmapOptions::NEVER_WRITE));
+        }
+        let (backing, pgoff) = match (request.source, sharing) {
+            (Source::Anonymous, Sharing::Private) => (Backing::Anonymous, range.start().number()),
+            (Source::Anonymous, Sharing::Shared) => (Backing::Anonymous, 0),
+            (Source::File { object, first_page }, _) => (Backing::File { object }, first_page),
         };
         flags.set(VmaFlags::ACCOUNT, flags.is_accountable());
         Ok(VmaInfo { range, flags, backing, pgoff, anon: None })

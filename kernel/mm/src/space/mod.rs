@@ -6,12 +6,14 @@
 mod advice;
 mod brk;
 mod check;
+mod cut;
 mod edit;
 mod exit;
 mod fault;
 mod fork;
 mod gather;
 mod lifetime;
+mod look;
 mod madvise;
 mod map;
 mod mincore;
@@ -32,7 +34,9 @@ mod stack;
 mod tests;
 
 pub use check::CheckError;
+pub use cut::Copies;
 pub use fault::{FaultOutcome, Segv};
+pub use look::Residence;
 pub use map::{Totals, VmaKind, VmaView};
 pub use order::{MunmapOrder, UnknownOrder};
 pub use request::{MmapOptions, MmapRequest, Placement, Sharing, Source};

@@ -24,7 +24,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     ///
     /// # Errors
     /// [`MmError::Invalid`] for a wrong address or `prot`, [`MmError::NoMemory`] for a range that is not mapped
-    /// throughout, and beyond limits, [`MmError::NotPermitted`] for a sealed VMA. The VMAs before the one where the error
+    /// throughout, and beyond limits, [`MmError::NotPermitted`] for a sealed VMA, [`MmError::Access`] to write to a shared file
+    /// that is not open for writing. The VMAs before the one where the error
     /// comes keep their new permissions, as on Linux.
     pub fn mprotect(&self, address: u64, length: u64, prot: u64) -> Result<(), MmError> {
         if prot & GROWS.bits() == GROWS.bits() {
@@ -62,6 +63,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 break Err(error);
             }
             let flags = (vma.flags() - VmaFlags::ACCESS) | access;
+            if flags.contains(VmaFlags::NEVER_WRITE | VmaFlags::WRITE) {
+                break Err(MmError::Access);
+            }
             if flags != vma.flags() {
                 let (old, flags) = (vma.flags(), committed(vma, flags));
                 let (limits, totals) = (guard.limits, guard.totals);

@@ -7,8 +7,8 @@
 //!   DONTUNMAP)    |                      | move, VMA by VMA
 //! ```
 //!
-//! The rules are those of Linux 6.18. Shared memory may become longer than its object, and whoever touches a page beyond the end
-//! gets a SIGBUS. The image cannot become longer, as if it were `VM_DONTEXPAND`: what lies behind it is not known.
+//! The rules are those of Linux 6.18. Shared memory and mapped files may become longer than their object, and whoever touches a
+//! page beyond the end gets a SIGBUS.
 
 use abi::mman::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE};
 
@@ -174,9 +174,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             return Ok(vma);
         }
         let info = vma.info();
-        let image = info.backing == Backing::Image;
         let private = !info.flags.contains(VmaFlags::SHARED);
-        if private && (remap.old_pages == 0 || (remap.source == Source::Keep && image)) {
+        if private && remap.old_pages == 0 {
             return Err(MmError::Invalid);
         }
         let within = info.range.end().number() - remap.old.number();
@@ -188,9 +187,6 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         let offset = info.pgoff.wrapping_add(info.range.pages() - within);
         offset.checked_add(remap.new_pages).ok_or(MmError::Invalid)?;
-        if image {
-            return Err(MmError::Fault);
-        }
         let more = remap.new_pages - remap.old_pages;
         if info.flags.contains(VmaFlags::LOCKED) && !map.may_lock(more) {
             return Err(MmError::Again);

@@ -4,6 +4,7 @@ use abi::mman::{MAP_HUGE_MASK, MAP_HUGE_SHIFT, Map as MapFlags, MapType, Prot};
 use bitflags::bitflags;
 
 use crate::error::MmError;
+use crate::object::ObjectId;
 use crate::range::{PAGE_SIZE, Page, PageRange, USER_END};
 use crate::space::pages_for;
 
@@ -37,9 +38,11 @@ pub enum Sharing {
 pub enum Source {
     /// Zero-filled memory.
     Anonymous,
-    /// Zero-filled memory that the loader fills with the executable from this page of the file on.
-    Image {
-        /// Offset in the file, in pages.
+    /// The content of a file, of which the caller has a reference. Shared with all who map it shared, else copied on write.
+    File {
+        /// The object.
+        object: ObjectId,
+        /// Offset in it, in pages.
         first_page: u64,
     },
 }
@@ -58,6 +61,8 @@ bitflags! {
         const LOCKED = 1 << 3;
         /// A thread's stack: not worth huge pages (Linux from 6.7 on).
         const STACK = 1 << 4;
+        /// A shared file that is not open for writing: can never be made writable.
+        const NEVER_WRITE = 1 << 5;
     }
 }
 

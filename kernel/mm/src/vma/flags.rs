@@ -27,6 +27,8 @@ bitflags! {
         const LOCKED = 1 << 7;
         /// Range and permissions stay as they are until the address space goes (`mseal`).
         const SEALED = 1 << 8;
+        /// A shared mapping of a file that is not open for writing: can never be written.
+        const NEVER_WRITE = 1 << 9;
         /// Accesses will be random (`MADV_RANDOM`).
         const RANDOM = 1 << 16;
         /// Accesses will be in ascending order (`MADV_SEQUENTIAL`).

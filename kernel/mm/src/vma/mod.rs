@@ -42,27 +42,36 @@ pub enum Backing {
         /// The object.
         object: ObjectId,
     },
-    /// The executable file: anonymous memory that the loader filled, named in maps.
-    Image,
+    /// The content of a file, shared or private: as `VmaFlags::SHARED` says. A VMA holds a reference.
+    File {
+        /// The object.
+        object: ObjectId,
+    },
 }
 
 impl Backing {
-    const IMAGE: u32 = u32::MAX;
+    /// Bit of a file; the others are its root and 1. Roots are so far below that it is free.
+    const FILE: u32 = 1 << 31;
 
     fn encode(self) -> u32 {
         match self {
             Backing::Anonymous => 0,
-            // Roots are so far below that this is not `IMAGE`.
             Backing::SharedAnonymous { object } => object.root().number() + 1,
-            Backing::Image => Self::IMAGE,
+            Backing::File { object } => Self::FILE | (object.root().number() + 1),
         }
     }
 
     fn decode(word: u32) -> Self {
         match word {
             0 => Backing::Anonymous,
-            Self::IMAGE => Backing::Image,
-            word => Backing::SharedAnonymous { object: ObjectId::new(Frame::new(word - 1)) },
+            word => {
+                let object = ObjectId::new(Frame::new((word & !Self::FILE) - 1));
+                if word & Self::FILE != 0 {
+                    Backing::File { object }
+                } else {
+                    Backing::SharedAnonymous { object }
+                }
+            }
         }
     }
 }
@@ -179,6 +188,12 @@ impl Vma {
     #[inline]
     pub fn pgoff(&self) -> u64 {
         self.pgoff.load(Ordering::Relaxed)
+    }
+
+    /// Offset of `page`, which is inside, in what is mapped, in pages.
+    #[inline]
+    pub fn offset_of(&self, page: Page) -> u64 {
+        self.pgoff().wrapping_add(page.number() - self.start().number())
     }
 
     /// Identity of the anonymous memory.

@@ -26,8 +26,8 @@ use explore::Engine;
 use maple::{Rcu, ReadGuard};
 use mm::commit::Commitment;
 use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
-use mm::object::Objects;
-use mm::pgtable::Table;
+use mm::object::{ObjectId, Objects};
+use mm::pgtable::{ENTRIES, Table};
 use mm::platform::{Cpu, Fallible, Platform, Slab, SlabPage};
 pub use mm::schedule::Label;
 use mm::schedule::{Point, Wait, Wake};
@@ -36,7 +36,7 @@ use mm::tlb::{Flush, FlushScope, TlbState};
 use mm::trace::Step;
 use mm::vma::VmaPool;
 
-use crate::model::Settings;
+use crate::model::{Settings, stored_word};
 use arena::Arena;
 use control::Nodes;
 pub use control::{Bug, UnknownBug};
@@ -78,6 +78,8 @@ pub struct Machine {
     window: Mutex<Window>,
     /// Looks at the frames so far; chooses the word that is compared.
     looks: AtomicU64,
+    /// The one file, if there is any.
+    file: Mutex<Option<ObjectId>>,
 }
 
 /// Which fallible points there were, and which one fails.
@@ -127,6 +129,7 @@ impl Machine {
             recent: Mutex::default(),
             window: Mutex::default(),
             looks: AtomicU64::new(0),
+            file: Mutex::default(),
         }
     }
 
@@ -224,6 +227,11 @@ impl Machine {
         lock(&self.window).faults().to_vec()
     }
 
+    /// There is a file, which somebody besides VMAs has; or none.
+    pub(crate) fn set_file(&self, file: Option<ObjectId>) {
+        *lock(&self.file) = file;
+    }
+
     /// The scheduler of the threads that run on this machine.
     pub(crate) fn engine(&self) -> &Engine<Label> {
         &self.rcu.source().control().engine
@@ -296,6 +304,17 @@ impl Platform for Machine {
     fn zero(&self, frame: Frame) {
         self.check_new_owner(frame);
         self.arena.fill(u64::from(frame.number()), 0);
+    }
+
+    fn zero_from(&self, frame: Frame, start: usize) {
+        (start / 8..ENTRIES).for_each(|index| self.arena.store(frame.number().into(), index, 0));
+    }
+
+    fn fill(&self, frame: Frame, place: u64, bytes: usize) {
+        self.check_new_owner(frame);
+        for index in 0..bytes / 8 {
+            self.arena.store(frame.number().into(), index, stored_word(place + index as u64 * 8));
+        }
     }
 
     fn copy(&self, from: Frame, to: Frame) {

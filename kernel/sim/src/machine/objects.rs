@@ -27,7 +27,9 @@ impl Machine {
         let mut contents =
             Contents { pages: vec![0; self.arena.len()], is_node: vec![false; self.arena.len()] };
         let mut vmas: BTreeMap<Frame, u32> = BTreeMap::new();
-        maps.for_each(|root| *vmas.entry(root).or_default() += 1);
+        // The file is there of its own accord.
+        let file = super::lock(&self.file).map(|file| file.root());
+        file.into_iter().chain(maps).for_each(|root| *vmas.entry(root).or_default() += 1);
         for (&root, &count) in &vmas {
             let references = self.frames().reference_count(root);
             if references != count {
@@ -55,7 +57,7 @@ impl Machine {
             let frame = frame_of(entry);
             match self.kind_of(frame) {
                 FrameKind::Object => self.check_node(frame, ENTRIES, contents),
-                FrameKind::Shared => contents.pages[frame as usize] += 1,
+                FrameKind::Shared | FrameKind::Cache => contents.pages[frame as usize] += 1,
                 kind => self.violate(format!("frame {frame:#x} of an object is {kind:?}")),
             }
         }

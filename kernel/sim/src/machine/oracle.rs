@@ -51,7 +51,10 @@ impl Machine {
 
     /// Whether `frame` is one that a user program may see.
     pub(super) fn is_owned_data(&self, frame: u64) -> bool {
-        matches!(self.kind_of(frame), FrameKind::Anonymous | FrameKind::Shared | FrameKind::Zero)
+        matches!(
+            self.kind_of(frame),
+            FrameKind::Anonymous | FrameKind::Shared | FrameKind::Cache | FrameKind::Zero
+        )
     }
 
     /// A frame gets its first content: nobody may know it from before.
@@ -242,7 +245,7 @@ impl Machine {
                         mappings[number]
                     ))
                 }
-                FrameKind::Shared
+                FrameKind::Shared | FrameKind::Cache
                     if objects.pages[number] != 1 || references != mappings[number] + 1 =>
                 {
                     self.violate(format!(

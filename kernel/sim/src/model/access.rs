@@ -2,8 +2,8 @@
 
 use abi::mman::Prot;
 
-use super::area::{Area, Growth, STACK_GUARD_PAGES, Sharing};
-use super::{Model, PAGE, USER_END};
+use super::area::{Area, Backing, Growth, STACK_GUARD_PAGES, Sharing};
+use super::{FILE, Model, PAGE, USER_END};
 
 /// A kind of access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +34,8 @@ pub(super) enum Home {
     Private(u64),
     /// A page of a shared object, by object and offset.
     Shared(u64, u64),
+    /// A private page that is to be made of a page of the file, by page number and offset.
+    Copied(u64, u64),
 }
 
 impl Model {
@@ -48,7 +50,14 @@ impl Model {
     /// Where the content of `page` lives, if it is mapped.
     pub(super) fn home_of(&self, page: u64) -> Option<Home> {
         let area = self.area_at(page).filter(|_| !self.guards.contains(&page));
-        area.and_then(|area| self.home(area, page))
+        area.and_then(|area| self.home(area, page, Touch::Read))
+    }
+
+    /// Pages of `[start, end)`, a part of an area, are faulted in to be written, up to the first that cannot be.
+    pub(super) fn copy_from_file(&mut self, start: u64, end: u64) {
+        let there = (start..end).take_while(|page| self.home_of(*page).is_some());
+        let there: Vec<u64> = there.collect();
+        self.to_copy.extend(there);
     }
 
     /// Where an access finds its page; a stack may grow to it.
@@ -74,7 +83,7 @@ impl Model {
         if self.guards.contains(&page) {
             return Err(Fault::Unmapped);
         }
-        self.home(&area, page).ok_or(Fault::BeyondEnd)
+        self.home(&area, page, touch).ok_or(Fault::BeyondEnd)
     }
 
     /// Grows the stack `area` down to `page` (Linux: `expand_downwards`).
@@ -109,13 +118,19 @@ impl Model {
     }
 
     /// Where the content of `page` of `area` lives; none beyond the end of an object.
-    fn home(&self, area: &Area, page: u64) -> Option<Home> {
-        match area.attributes.sharing {
-            Sharing::Private => Some(Home::Private(page)),
-            Sharing::Shared(object) => {
-                let offset = area.offset_of(page);
-                (offset < self.sizes[&object]).then_some(Home::Shared(object, offset))
+    fn home(&self, area: &Area, page: u64, touch: Touch) -> Option<Home> {
+        let offset = area.offset_of(page);
+        let is_in = |object| offset < self.sizes[&object];
+        match (area.attributes.sharing, area.attributes.backing) {
+            (Sharing::Private, Backing::Anonymous) => Some(Home::Private(page)),
+            (Sharing::Private, Backing::File) if self.contents.contains_key(&page) => {
+                Some(Home::Private(page))
             }
+            (Sharing::Private, Backing::File) if touch == Touch::Write => {
+                is_in(FILE).then_some(Home::Copied(page, offset))
+            }
+            (Sharing::Private, Backing::File) => is_in(FILE).then_some(Home::Shared(FILE, offset)),
+            (Sharing::Shared(object), _) => is_in(object).then_some(Home::Shared(object, offset)),
         }
     }
 }

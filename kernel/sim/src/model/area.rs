@@ -21,8 +21,8 @@ pub enum Sharing {
 pub enum Backing {
     /// Nothing: zeroes.
     Anonymous,
-    /// The executable's image.
-    Image,
+    /// The file.
+    File,
 }
 
 /// Whether a stack grows out of the area.
@@ -82,7 +82,7 @@ pub struct Attributes {
     pub prot: Prot,
     /// Private, or the shared object.
     pub sharing: Sharing,
-    /// Anonymous or image.
+    /// Anonymous or the file.
     pub backing: Backing,
     /// Whether it grows.
     pub growth: Growth,

@@ -95,6 +95,9 @@ impl Model {
         if advice == MADV_POPULATE_WRITE {
             self.join_group(start);
         }
+        if advice == MADV_POPULATE_WRITE {
+            self.copy_from_file(start, end);
+        }
         if (start..end).all(|page| self.home_of(page).is_some()) { Ok(()) } else { Err(Errno::EFAULT) }
     }
 }

@@ -119,6 +119,7 @@ impl Model {
         }
         if attributes.prot.contains(Prot::WRITE) && attributes.sharing == Sharing::Private {
             self.join_group(area.start);
+            self.copy_from_file(area.start.max(start), area.end.min(end));
         }
         let mut pages = area.start.max(start)..area.end.min(end);
         if pages.all(|page| self.home_of(page).is_some()) { Ok(()) } else { Err(Errno::ENOMEM) }

@@ -1,10 +1,11 @@
-//! mmap of anonymous memory, and of the executable's image.
+//! mmap of anonymous memory, and of the file.
 
 use abi::Errno;
 use abi::mman::{Map, MapType, Prot};
 
 use super::area::{Advice, Area, Attributes, Backing, Growth, Locking, Sharing};
-use super::{Model, PAGE, Settings, USER_END};
+use super::{FILE, Model, PAGE, Settings, USER_END};
+use crate::op::View;
 
 impl Model {
     /// `mmap(address, length, prot, flags | MAP_ANONYMOUS, -1, 0)` with raw arguments; the address in bytes.
@@ -75,11 +76,18 @@ impl Model {
         Ok(start * PAGE)
     }
 
-    /// Maps `pages` pages of the executable's image, from its page `first` on, at page `start`; the address in bytes.
+    /// Maps `pages` pages of the file, from its page `first` on, at page `start`; the address in bytes.
     ///
     /// # Errors
     /// As [`Model::mmap`] with `MAP_FIXED`.
-    pub fn map_image(&mut self, start: u64, pages: u64, prot: Prot, first: u64) -> Result<u64, Errno> {
+    pub fn map_file(
+        &mut self,
+        start: u64,
+        pages: u64,
+        prot: Prot,
+        first: u64,
+        view: View,
+    ) -> Result<u64, Errno> {
         if self.areas.len() > self.settings.max_map_count || start + pages > USER_END {
             return Err(Errno::ENOMEM);
         }
@@ -91,16 +99,22 @@ impl Model {
         }
         let attributes = Attributes {
             prot: prot & ACCESS,
-            sharing: Sharing::Private,
-            backing: Backing::Image,
+            sharing: if view == View::Private { Sharing::Private } else { Sharing::Shared(FILE) },
+            backing: Backing::File,
             growth: Growth::Fixed,
             locking: self.future,
             noreserve: false,
-            account: prot.contains(Prot::WRITE),
+            account: prot.contains(Prot::WRITE) && view == View::Private,
             sealed: false,
             advice: Advice::empty(),
         };
         self.map(Area { start, end: start + pages, attributes, pgoff: first, group: None })?;
+        if attributes.locking == Locking::Now && attributes.prot.contains(Prot::WRITE) {
+            self.join_group(start);
+            if view == View::Private {
+                self.copy_from_file(start, start + pages);
+            }
+        }
         Ok(start * PAGE)
     }
 
@@ -119,7 +133,7 @@ impl Model {
             self.check_commit(area.pages() - leaving)?;
         }
         self.remove(area.start, area.end);
-        if matches!(area.attributes.sharing, Sharing::Shared(_)) {
+        if matches!(area.attributes.sharing, Sharing::Shared(object) if object != FILE) {
             self.sizes.insert(self.object_name(), area.pages());
             self.next_object += 1;
         }

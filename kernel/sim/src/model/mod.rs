@@ -33,6 +33,17 @@ pub use system::System;
 /// End of the user half, in pages (Linux: `TASK_SIZE_MAX`).
 pub const USER_END: u64 = ((1 << 47) - PAGE) / PAGE;
 
+/// The name of the file among shared objects.
+pub(crate) const FILE: u64 = u64::MAX;
+
+/// Size of the file to begin with, in bytes; all of it is in the machine's store.
+pub(crate) const FILE_SIZE: u64 = (1 << 21) * PAGE;
+
+/// The word at byte `place` of the machine's store, which is that of the file to begin with.
+pub(crate) fn stored_word(place: u64) -> u64 {
+    0xf11e_0000_0000_0000 | place
+}
+
 /// Limits and settings of an address space; bytes, `u64::MAX` is no limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -105,6 +116,8 @@ pub struct Model {
     future: Locking,
     brk_start: u64,
     brk: u64,
+    /// Pages that were faulted in to be written, and may have to be copied from the file.
+    to_copy: Vec<u64>,
     /// Pages of the shared objects that the process or its parents have made, by name.
     sizes: BTreeMap<u64, u64>,
     /// Number of the process; part of the names that it gives to objects.
@@ -118,10 +131,11 @@ impl Model {
     pub fn new(number: u64, settings: Settings) -> Self {
         Model {
             settings,
-            sizes: BTreeMap::new(),
+            sizes: BTreeMap::from([(FILE, FILE_SIZE / PAGE)]),
             number,
             areas: BTreeMap::new(),
             contents: BTreeMap::new(),
+            to_copy: Vec::new(),
             guards: BTreeSet::new(),
             future: Locking::None,
             brk_start: 0,

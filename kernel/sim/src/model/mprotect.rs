@@ -89,6 +89,7 @@ impl Model {
             && !area.attributes.prot.contains(Prot::WRITE)
         {
             self.join_group(start);
+            self.copy_from_file(start, end);
         }
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! mremap, as Linux 6.18 does it.
 //!
-//! Linux lets a mapping of a file grow over the rest of the file, and beyond it, where an access is SIGBUS. Here, as in `mm`,
-//! the image cannot grow.
+//! A mapping of a file grows over the rest of the file, and beyond it, where an access is SIGBUS.
 
 use abi::Errno;
 use abi::mman::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, Prot};
@@ -87,19 +86,12 @@ impl Model {
         if private && call.old_pages == 0 {
             return Err(Errno::EINVAL);
         }
-        let image = area.attributes.backing == Backing::Image;
-        if call.keep && image {
-            return Err(Errno::EINVAL);
-        }
         let here = area.end - call.old;
         if call.old_pages.min(call.new_pages) > here {
             return Err(Errno::EFAULT);
         }
         if !grows {
             return Ok(());
-        }
-        if image {
-            return Err(Errno::EFAULT);
         }
         let more = call.new_pages - call.old_pages;
         if area.attributes.locking.is_locked() && self.sums().locked + more > self.settings.memlock / PAGE {
@@ -238,11 +230,10 @@ impl Model {
 
     /// Locked memory is faulted in from `page` on, for writing if that is allowed.
     fn populate_locked(&mut self, page: u64) {
-        let area = self.area_at(page);
-        if area.is_some_and(|area| {
-            area.attributes.locking == Locking::Now && area.attributes.prot.contains(Prot::WRITE)
-        }) {
+        let Some(area) = self.area_at(page).copied() else { return };
+        if area.attributes.locking == Locking::Now && area.attributes.prot.contains(Prot::WRITE) {
             self.join_group(page);
+            self.copy_from_file(page, area.end);
         }
     }
 }

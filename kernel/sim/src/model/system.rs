@@ -3,17 +3,51 @@
 use std::collections::BTreeMap;
 
 use super::access::{Fault, Home, Touch};
-use super::{Model, PAGE, Settings, Sharing, Words};
+use super::{Area, Backing, FILE, FILE_SIZE, Model, PAGE, Settings, Sharing, Words, stored_word};
 
 /// The model of all processes, by number. Numbers are not used again.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Debug)]
 pub struct System {
     processes: Vec<Option<Model>>,
+    /// How many bytes of the file still come from the store.
+    stored: u64,
+    /// Size of the file in bytes.
+    size: u64,
     /// Words of shared objects that were written, by object and offset in pages.
     shared: BTreeMap<(u64, u64), Words>,
 }
 
+impl Default for System {
+    fn default() -> Self {
+        System { processes: Vec::new(), stored: FILE_SIZE, size: FILE_SIZE, shared: BTreeMap::new() }
+    }
+}
+
 impl System {
+    /// The file gets another size, in bytes: what is beyond the end goes everywhere, and reads as zeroes when it comes again.
+    pub fn resize(&mut self, size: u64) {
+        self.stored = self.stored.min(size);
+        let pages = size.div_ceil(PAGE);
+        if size < self.size {
+            self.shared.retain(|(object, offset), _| *object != FILE || *offset < pages);
+            if let Some(last) = self.shared.get_mut(&(FILE, size / PAGE)) {
+                last.retain(|index, _| (*index as u64) * 8 < size % PAGE);
+            }
+        }
+        for model in self.processes.iter_mut().flatten() {
+            model.sizes.insert(FILE, pages);
+            let is_copy = |area: &&Area| {
+                area.attributes.backing == Backing::File && area.attributes.sharing == Sharing::Private
+            };
+            for area in model.areas.values().filter(is_copy) {
+                model.contents.retain(|page, _| {
+                    !(area.start..area.end).contains(page) || area.offset_of(*page) < pages
+                });
+            }
+        }
+        self.size = size;
+    }
+
     /// A new process with an empty address space, whose heap begins at `brk_start`; its number.
     pub fn spawn(&mut self, settings: Settings, brk_start: u64) -> usize {
         let number = self.processes.len();
@@ -77,14 +111,41 @@ impl System {
     /// The fault that kills the process.
     pub fn store(&mut self, process: usize, address: u64, value: u64) -> Result<(), Fault> {
         let model = self.process_mut(process);
-        let home = model.resolve(address, Touch::Write)?;
-        model.join_group(address / PAGE);
+        let home = model.resolve(address, Touch::Write);
+        if matches!(home, Ok(_) | Err(Fault::BeyondEnd)) {
+            model.join_group(address / PAGE);
+        }
+        let home = home?;
+        if let Home::Copied(page, offset) = home {
+            self.copy(process, page, offset);
+        }
         let words = match home {
-            Home::Private(page) => model.contents.entry(page).or_default(),
+            Home::Private(page) | Home::Copied(page, _) => {
+                self.process_mut(process).contents.entry(page).or_default()
+            }
             Home::Shared(object, offset) => self.shared.entry((object, offset)).or_default(),
         };
         words.insert(index(address), value);
         Ok(())
+    }
+
+    /// Copies the pages of the file that a call has faulted in to be written.
+    pub fn copy_faulted(&mut self, process: usize) {
+        let model = self.process_mut(process);
+        for page in std::mem::take(&mut model.to_copy) {
+            if let Ok(Home::Copied(page, offset)) =
+                self.process_mut(process).resolve(page * PAGE, Touch::Write)
+            {
+                self.copy(process, page, offset);
+            }
+        }
+    }
+
+    /// Gives a process a private copy of a page of the file.
+    fn copy(&mut self, process: usize, page: u64, offset: u64) {
+        let word = |index: usize| (index, self.shared_word(FILE, offset, index));
+        let copy = (0..(PAGE / 8) as usize).map(word).collect();
+        self.process_mut(process).contents.insert(page, copy);
     }
 
     /// The word at `address` without any fault, for checks: `None` where nothing is mapped.
@@ -116,22 +177,34 @@ impl System {
         written
     }
 
-    /// Forgets the objects that no process maps any more.
+    /// Forgets the objects that no process maps any more. The file stays.
     pub fn drop_unmapped_objects(&mut self) {
-        let System { processes, shared } = self;
+        let System { processes, shared, .. } = self;
         shared.retain(|(object, _), _| {
             let maps =
                 |model: &Model| model.areas().any(|area| area.attributes.sharing == Sharing::Shared(*object));
-            processes.iter().flatten().any(maps)
+            *object == FILE || processes.iter().flatten().any(maps)
         });
     }
 
     fn word(&self, process: usize, home: Home, address: u64) -> u64 {
-        let words = match home {
-            Home::Private(page) => self.process(process).contents.get(&page),
-            Home::Shared(object, offset) => self.shared.get(&(object, offset)),
-        };
-        words.and_then(|words| words.get(&index(address))).copied().unwrap_or(0)
+        match home {
+            Home::Private(page) => {
+                let words = self.process(process).contents.get(&page);
+                words.and_then(|words| words.get(&index(address))).copied().unwrap_or(0)
+            }
+            Home::Shared(object, offset) | Home::Copied(object, offset) => {
+                self.shared_word(object, offset, index(address))
+            }
+        }
+    }
+
+    /// Word `index` of a page of a shared object.
+    fn shared_word(&self, object: u64, offset: u64, index: usize) -> u64 {
+        let written = self.shared.get(&(object, offset)).and_then(|words| words.get(&index)).copied();
+        let place = offset * PAGE + index as u64 * 8;
+        let stored = object == FILE && place < self.stored;
+        written.unwrap_or(if stored { stored_word(place) } else { 0 })
     }
 }
 

@@ -68,7 +68,9 @@ fn push_act(script: &mut String, act: Act, value: u64) {
             Op::Mlockall { flags } => push(script, "mlockall", &[flags]),
             Op::Munlockall => push(script, "munlockall", &[]),
             Op::Msync { address, length, flags } => push(script, "msync", &[address, length, flags]),
-            Op::Image { page, pages, prot, first } => push(script, "image", &[page, pages, prot, first]),
+            // The kernel's replay has no file, and refuses them.
+            Op::File { page, pages, first, .. } => push(script, "file", &[page, pages, first]),
+            Op::Resize { size } => push(script, "resize", &[size]),
             Op::Brk { address } => push(script, "brk", &[address]),
             Op::Fork => push(script, "fork", &[]),
             Op::Exit => push(script, "exit", &[]),

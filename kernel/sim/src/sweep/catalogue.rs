@@ -2,7 +2,7 @@
 
 use crate::op::{
     Op, PAGE, brk, execute, image, madvise, mlock, mlock_on_fault, mmap, mprotect, mremap, mseal, munlock,
-    munmap, read, write,
+    munmap, read, resize, shared_image, write,
 };
 use crate::world::World;
 use abi::mman::*;
@@ -82,6 +82,14 @@ pub const SHAPES: &[(&str, Shape)] = &[
         world.apply(image(page(4) / PAGE, 4, Prot::READ_WRITE, 4));
         map_and_write(world, 8, 4);
         world.apply(write(0, page(5)));
+    }),
+    ("the file, shared and private", |world| {
+        world.apply(shared_image(page(0) / PAGE, 6, Prot::READ_WRITE, 0));
+        world.apply(image(page(6) / PAGE, 4, Prot::READ_WRITE, 1));
+        for number in [0, 2, 7] {
+            world.apply(write(0, page(number)));
+        }
+        world.apply(read(1, page(8)));
     }),
     ("no memory committed for some", |world| {
         map_and_write(world, 0, 6);
@@ -196,6 +204,8 @@ fn fixed_mappings() -> Vec<Op> {
         mmap(4 * PAGE).fixed(page(4)).with(Map::POPULATE | Map::NORESERVE).into(),
         image(page(3) / PAGE, 4, Prot::READ_WRITE, 7),
         image(page(0) / PAGE, 12, Prot::READ, 0),
+        shared_image(page(5) / PAGE, 3, Prot::READ_WRITE, 4),
+        resize(3 * PAGE + 8),
     ]
 }
 

@@ -94,10 +94,10 @@ kernel_test! {
         let mut files = files();
         let number = open(&mut files, "/deep/link", O_RDONLY).expect("open");
         let mut buffer = Buffer::with_bad_end(8, 3);
-        let result = files.read(number, Position::Current, &mut buffer, &|_, _| Ok(Vec::new()));
+        let result = files.read(number, Position::Current, &mut buffer, &|_| Ok(Vec::new()));
         assert_eq!((result, &buffer.bytes[..]), (Ok(3), &b"012"[..]));
         let mut buffer = Buffer::with_bad_end(8, 0);
-        let result = files.read(number, Position::Current, &mut buffer, &|_, _| Ok(Vec::new()));
+        let result = files.read(number, Position::Current, &mut buffer, &|_| Ok(Vec::new()));
         assert_eq!(result, Err(Errno::EFAULT));
         assert_eq!(files.seek(number, 0, SEEK_CUR), Ok(3));
     }
@@ -105,10 +105,6 @@ kernel_test! {
     fn opening_has_linux_errnos() {
         let mut files = files();
         for (path, flags, errno) in [
-            ("/twice", O_WRONLY, Errno::EROFS),
-            ("/twice", O_RDWR, Errno::EROFS),
-            ("/twice", O_RDONLY | O_TRUNC, Errno::EROFS),
-            ("/new", O_WRONLY | O_CREAT, Errno::EROFS),
             ("/new", O_RDONLY, Errno::ENOENT),
             ("/new/er", O_WRONLY | O_CREAT, Errno::ENOENT),
             ("/new/", O_WRONLY | O_CREAT, Errno::EISDIR),
@@ -118,16 +114,16 @@ kernel_test! {
             ("/bin", O_RDONLY | O_CREAT, Errno::EISDIR),
             ("/twice", O_RDONLY | O_DIRECTORY, Errno::ENOTDIR),
             ("/absolute", O_RDONLY | O_NOFOLLOW, Errno::ELOOP),
-            ("/proc/self/exe", O_RDONLY | O_NOFOLLOW, Errno::ELOOP),
-            ("/proc/self/maps", O_RDWR, Errno::EACCES),
+            ("/proc/1/exe", O_RDONLY | O_NOFOLLOW, Errno::ELOOP),
+            ("/proc/1/maps", O_RDWR, Errno::EACCES),
         ] {
             assert_eq!(open(&mut files, path, flags), Err(errno), "{path} {flags:#o}");
         }
         assert_eq!(open(&mut files, "/twice", O_RDONLY | O_CREAT), Ok(3));
         assert_eq!(open(&mut files, "/dev/null", O_RDWR | O_CREAT | O_TRUNC), Ok(4));
-        assert_eq!(files.open_at(3, b"x", O_RDONLY), Err(Errno::ENOTDIR));
-        assert_eq!(files.open_at(77, b"x", O_RDONLY), Err(Errno::EBADF));
-        assert_eq!(files.open_at(77, b"/twice", O_RDONLY), Ok(5));
+        assert_eq!(files.open_at(3, b"x", O_RDONLY, 0), Err(Errno::ENOTDIR));
+        assert_eq!(files.open_at(77, b"x", O_RDONLY, 0), Err(Errno::EBADF));
+        assert_eq!(files.open_at(77, b"/twice", O_RDONLY, 0), Ok(5));
     }
 
     fn the_access_mode_decides_what_can_be_done() {
@@ -200,8 +196,8 @@ kernel_test! {
 
     fn links_are_read_and_the_program_is_one() {
         let files = files();
-        assert_eq!(files.link_target(AT_FDCWD, b"/deep/up"), Ok(&b"../bin"[..]));
-        assert_eq!(files.link_target(AT_FDCWD, b"/proc/self/exe"), Ok(&b"/bin/tool"[..]));
+        assert_eq!(files.link_target(AT_FDCWD, b"/deep/up"), Ok(b"../bin".to_vec()));
+        assert_eq!(files.link_target(AT_FDCWD, b"/proc/1/exe"), Ok(b"/bin/tool".to_vec()));
         assert_eq!(files.link_target(AT_FDCWD, b"/twice"), Err(Errno::EINVAL));
         let through = files.status_at(AT_FDCWD, b"/proc/self/exe", LastLink::Follow).expect("status");
         assert_eq!((through.st_mode & S_IFMT, through.st_size), (S_IFREG, 4));

@@ -12,7 +12,6 @@ use abi::fs::{AT_FDCWD, S_IFDIR, S_IFLNK, S_IFREG};
 
 use super::path::{LastLink, Lookup};
 use super::transfer::{Sink, Source};
-use super::tree::NodeId;
 use super::{Files, Member, Position, Tree};
 
 /// A buffer in the kernel; `good` bytes of it are there, the rest is bad memory.
@@ -81,33 +80,34 @@ fn tree() -> Tree {
 }
 
 fn resolve(tree: &Tree, path: &[u8]) -> Result<Lookup, Errno> {
-    tree.resolve(NodeId::ROOT, NodeId::ROOT, path, LastLink::Follow)
+    tree.resolve(tree.root.clone(), None, path, LastLink::Follow)
 }
 
 #[track_caller]
 fn assert_names(tree: &Tree, path: &str, expected: &[u8]) {
     let node = resolve(tree, path.as_bytes()).expect(path).found().expect(path);
-    assert_eq!(tree.path_of(node).expect("memory"), expected, "{path}");
+    assert_eq!(node.path().expect("memory"), expected, "{path}");
 }
 
 #[track_caller]
 fn assert_refused(tree: &Tree, path: &[u8], errno: Errno) {
-    assert_eq!(resolve(tree, path).and_then(Lookup::found), Err(errno), "{}", path.escape_ascii());
+    let found = resolve(tree, path).and_then(Lookup::found);
+    assert_eq!(found.err(), Some(errno), "{}", path.escape_ascii());
 }
 
 fn files() -> Files {
     let tree = Box::leak(Box::new(tree()));
     let exe = resolve(tree, b"/bin/tool").expect("a path").found().expect("a node");
-    Files::new(tree, exe, 16).expect("memory")
+    Files::new(tree, exe, 1, 16).expect("memory")
 }
 
 fn open(files: &mut Files, path: &str, flags: u32) -> Result<i32, Errno> {
-    files.open_at(AT_FDCWD, path.as_bytes(), flags)
+    files.open_at(AT_FDCWD, path.as_bytes(), flags, 0o666)
 }
 
 fn read(files: &mut Files, number: i32, size: usize) -> Result<Vec<u8>, Errno> {
     let mut buffer = Buffer::new(size);
-    files.read(number, Position::Current, &mut buffer, &|_, _| Ok(Vec::new()))?;
+    files.read(number, Position::Current, &mut buffer, &|_| Ok(Vec::new()))?;
     Ok(buffer.bytes)
 }
 

@@ -308,6 +308,27 @@ pub(crate) fn for_each(wanted: impl Fn(i32, i32) -> bool, mut work: impl FnMut(&
     table.entries.iter_mut().filter(chosen).map(&mut work).count()
 }
 
+/// The numbers of all processes that have threads, ascending. Errors: `ENOMEM`.
+pub(crate) fn process_numbers() -> Result<Vec<i32>, Errno> {
+    let table = TABLE.lock();
+    let mut numbers = Vec::new();
+    numbers.try_reserve_exact(table.entries.len()).map_err(|_| Errno::ENOMEM)?;
+    numbers.extend(table.entries.iter().filter(|entry| !entry.is_zombie()).map(|entry| entry.process.pid));
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// The numbers of the threads of a process; none if there is none. Errors: `ENOMEM`.
+pub(crate) fn threads_of(pid: i32) -> Result<Vec<i32>, Errno> {
+    let mut numbers = Vec::new();
+    let mut table = TABLE.lock();
+    if let Some(entry) = table.entry(pid) {
+        numbers.try_reserve_exact(entry.threads.len()).map_err(|_| Errno::ENOMEM)?;
+        numbers.extend(entry.threads.iter().map(|thread| thread.tid()));
+    }
+    Ok(numbers)
+}
+
 /// Decides how a process ends, unless that was decided.
 pub(crate) fn end_process(process: &Process, ending: Ending) {
     with_entry(process.pid, |entry| entry.end(ending));

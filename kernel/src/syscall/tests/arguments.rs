@@ -134,13 +134,19 @@ kernel_test! {
         });
     }
 
-    fn mmap_of_files_is_refused() {
+    fn mmap_of_files_shows_them() {
         test_process(|thread| {
             let file = open(thread, "/other");
-            let private = Map::PRIVATE.bits();
-            assert_eq!(call(thread, nr::MMAP, &[0, 4096, 1, private, 99, 0]), Err(Errno::EBADF));
-            assert_eq!(call(thread, nr::MMAP, &[0, 4096, 1, private, file, 0]), Err(Errno::ENODEV));
-            assert_eq!(call(thread, nr::MMAP, &[0, 4096, 1, private, file, 1]), Err(Errno::EINVAL));
+            let (fixed, shared) = ((Map::PRIVATE | Map::FIXED).bits(), (Map::SHARED | Map::FIXED).bits());
+            assert_eq!(call(thread, nr::MMAP, &[0, 4096, 1, fixed, 99, 0]), Err(Errno::EBADF));
+            assert_eq!(call(thread, nr::MMAP, &[MEMORY, 4096, 1, fixed, 1, 0]), Err(Errno::ENODEV));
+            assert_eq!(call(thread, nr::MMAP, &[MEMORY, 4096, 1, fixed, file, 1]), Err(Errno::EINVAL));
+            assert_eq!(call(thread, nr::MMAP, &[MEMORY, 4096, 3, shared, file, 0]), Err(Errno::EACCES));
+            assert_eq!(call(thread, nr::MMAP, &[MEMORY, 4096, 3, fixed, file, 0]), Ok(MEMORY));
+            assert_eq!(peek(MEMORY, 12), b"0123456789\0\0");
+            poke(MEMORY, b"x");
+            assert_eq!(call(thread, nr::PREAD64, &[file, MEMORY + 64, 2, 0]), Ok(2));
+            assert_eq!(peek(MEMORY + 64, 2), b"01");
         });
     }
 

@@ -15,7 +15,7 @@ use abi::{Errno, nr};
 use super::user::UserPtr;
 use super::{Arguments, dispatch};
 use crate::arch::user::{copy_from_user, copy_to_user};
-use crate::fs::tree::NodeId;
+use crate::fs::path::LastLink;
 use crate::fs::{Member, Tree};
 use crate::process::{Thread, with_thread};
 
@@ -31,7 +31,8 @@ fn test_process(body: impl FnOnce(&mut Thread)) {
     let file = |path, content| Member { path, mode: 0o100_755, modified: 0, content };
     let members = [file(&b"bin/program"[..], &b"content"[..]), file(b"other", b"0123456789")];
     let tree = Box::leak(Box::new(Tree::build(members.into_iter()).expect("a tree")));
-    let exe = tree.entry(tree.entry(NodeId::ROOT, b"bin").expect("bin"), b"program").expect("program");
+    let exe = tree.resolve(tree.root.clone(), None, b"/bin/program", LastLink::Follow).expect("a path");
+    let exe = exe.found().expect("a program");
     let run = with_thread(tree, exe, |thread| {
         let flags = Map::PRIVATE | Map::ANONYMOUS | Map::FIXED;
         let arguments = [MEMORY, 0x2000, Prot::READ_WRITE.bits(), flags.bits(), u64::MAX, 0];

@@ -1,6 +1,7 @@
 //! The address space on a small machine. What random sequences find is the business of the `sim` crate; here is
 //! what must be so by design: the order of the steps, Linux's addresses, and what a failure leaves behind.
 
+mod files;
 mod fork;
 mod mremap;
 mod munmap;

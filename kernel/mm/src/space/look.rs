@@ -1,0 +1,84 @@
+//! What of an address space is in memory: for statistics.
+
+use crate::frame::{Frame, FrameKind};
+use crate::pgtable::Protection;
+use crate::platform::Platform;
+use crate::range::{Page, PageRange};
+use crate::space::{AddressSpace, VmaView};
+
+/// Pages of a range that are in memory. The page of zeroes does not count.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Residence {
+    /// Private pages of its own.
+    pub anonymous: u64,
+    /// Pages of files.
+    pub file: u64,
+    /// Pages of shared anonymous memory.
+    pub shared: u64,
+    /// Of all these, those that others have as well.
+    pub several: u64,
+    /// Of all these, those that may be written without a fault.
+    pub writable: u64,
+}
+
+impl Residence {
+    /// All pages.
+    pub fn pages(&self) -> u64 {
+        self.anonymous + self.file + self.shared
+    }
+
+    /// Adds those of `other`.
+    pub fn add(&mut self, other: &Residence) {
+        self.anonymous += other.anonymous;
+        self.file += other.file;
+        self.shared += other.shared;
+        self.several += other.several;
+        self.writable += other.writable;
+    }
+}
+
+impl<P: Platform> AddressSpace<'_, P> {
+    /// As [`for_each_vma`](Self::for_each_vma), with what of each is in memory.
+    pub fn survey_vmas(&self, mut visit: impl FnMut(&VmaView, Residence)) {
+        let map = self.read();
+        self.each_vma(&map, |range, vma| visit(&map.view(self.machine, vma), self.residence(range)));
+    }
+
+    /// What is in memory of it all.
+    pub fn resident(&self) -> Residence {
+        let mut sum = Residence::default();
+        self.survey_vmas(|_, residence| sum.add(&residence));
+        sum
+    }
+
+    /// Calls `visit` with page, frame, its kind and what is permitted for every page in memory in `range`.
+    pub fn for_each_page(&self, range: PageRange, mut visit: impl FnMut(Page, Frame, FrameKind, Protection)) {
+        let map = self.read();
+        let frames = self.machine.frames();
+        self.each_vma(&map, |vma, _| {
+            if let Some(part) = vma.intersection(range) {
+                self.tables.look(part, |page, frame, protection| {
+                    visit(page, frame, frames.kind(frame), protection);
+                });
+            }
+        });
+    }
+
+    fn residence(&self, range: PageRange) -> Residence {
+        let frames = self.machine.frames();
+        let mut found = Residence::default();
+        self.tables.look(range, |_, frame, protection| {
+            // An object has a reference as well.
+            let (sum, alone) = match frames.kind(frame) {
+                FrameKind::Anonymous => (&mut found.anonymous, 1),
+                FrameKind::Cache => (&mut found.file, 2),
+                FrameKind::Shared => (&mut found.shared, 2),
+                _ => return,
+            };
+            *sum += 1;
+            found.several += u64::from(frames.reference_count(frame) > alone);
+            found.writable += u64::from(protection.is_writable());
+        });
+        found
+    }
+}

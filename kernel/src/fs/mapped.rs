@@ -1,0 +1,82 @@
+//! Files that are mapped, by the number of their object: for what `/proc` calls them.
+//!
+//! A VMA keeps the content of a file, but not its inode. When that goes while the content is still mapped, its last path is kept.
+
+use alloc::vec::Vec;
+
+use abi::Errno;
+use spin::Mutex;
+
+use super::content::File;
+use super::inode::Inode;
+use crate::arch::shared::{Shared, Watch};
+
+/// What is known of a file.
+enum Known {
+    /// Its inode.
+    Inode(Watch<Inode>),
+    /// It was deleted: its last path, and its content.
+    Deleted(Vec<u8>, Shared<File>),
+}
+
+/// By number, ascending.
+static FILES: Mutex<Vec<(u64, Known)>> = Mutex::new(Vec::new());
+
+/// The object of a file that is to be mapped. Errors: `EACCES` if it is no regular file; `ENOMEM`.
+pub(crate) fn object_of(inode: &Shared<Inode>) -> Result<Shared<File>, Errno> {
+    let object = inode.content().ok_or(Errno::EACCES)?.object(inode.number)?;
+    let mut files = FILES.lock();
+    if let Err(at) = files.binary_search_by_key(&inode.number, |(number, _)| *number) {
+        let at = if files.len() == files.capacity() {
+            files.retain(|(_, known)| is_needed(known));
+            files.partition_point(|(number, _)| *number < inode.number)
+        } else {
+            at
+        };
+        files.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        files.insert(at, (inode.number, Known::Inode(inode.watch())));
+    }
+    Ok(object)
+}
+
+fn is_needed(known: &Known) -> bool {
+    match known {
+        Known::Inode(inode) => inode.is_alive(),
+        Known::Deleted(_, object) => object.is_mapped(),
+    }
+}
+
+/// Forgets what is not mapped any more.
+pub(crate) fn sweep() {
+    FILES.lock().retain(|(_, known)| is_needed(known));
+}
+
+/// An inode goes. If its content is still mapped, its path stays known.
+pub(super) fn forget(number: u64, path: impl FnOnce() -> Result<Vec<u8>, Errno>, object: Shared<File>) {
+    if !object.is_mapped() {
+        return;
+    }
+    let Ok(path) = path() else { return };
+    let mut files = FILES.lock();
+    if let Ok(at) = files.binary_search_by_key(&number, |(number, _)| *number) {
+        files[at].1 = Known::Deleted(path, object);
+    }
+}
+
+/// The path of the file with this number; `None` if it is not known. Errors: `ENOMEM`.
+pub(crate) fn path_of(number: u64) -> Result<Option<Vec<u8>>, Errno> {
+    let inode = {
+        let files = FILES.lock();
+        let Ok(at) = files.binary_search_by_key(&number, |(number, _)| *number) else { return Ok(None) };
+        match &files[at].1 {
+            Known::Inode(inode) => inode.get(),
+            Known::Deleted(path, _) => {
+                let mut copy = Vec::new();
+                copy.try_reserve_exact(path.len()).map_err(|_| Errno::ENOMEM)?;
+                copy.extend_from_slice(path);
+                return Ok(Some(copy));
+            }
+        }
+    };
+    inode.map(|inode| inode.path()).transpose()
+}

@@ -1,0 +1,184 @@
+//! `maps`, `smaps`, `smaps_rollup`.
+
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+
+use mm::PAGE_SIZE;
+use mm::space::{Residence, VmaKind, VmaView};
+use mm::vma::VmaFlags;
+
+use crate::fs::mapped;
+use crate::fs::maps::MapsLine;
+use crate::fs::status;
+use crate::fs::text::Text;
+use crate::process::Space;
+
+/// The name of a VMA in the first column of names.
+pub(crate) enum VmaName {
+    /// One of the kernel's.
+    Static(&'static [u8]),
+    /// The path of a file.
+    Path(Vec<u8>),
+}
+
+impl VmaName {
+    /// Its bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            VmaName::Static(bytes) => bytes,
+            VmaName::Path(path) => path,
+        }
+    }
+
+    /// That of `view`. Memory that is short leaves a file without one.
+    pub(crate) fn of(view: &VmaView) -> VmaName {
+        VmaName::Static(match view.kind {
+            VmaKind::Anonymous => b"",
+            VmaKind::Heap => b"[heap]",
+            VmaKind::Stack => b"[stack]",
+            VmaKind::File(number) => match mapped::path_of(number) {
+                Ok(Some(path)) => return VmaName::Path(path),
+                _ => b"",
+            },
+            VmaKind::Shared(_) => b"/dev/zero (deleted)",
+        })
+    }
+}
+
+/// The line of a VMA. Private anonymous memory has offset 0, whatever the VMA counts; shared anonymous memory
+/// is on Linux a deleted file of an internal file system.
+pub(crate) fn line<'a>(view: &VmaView, name: &'a VmaName) -> MapsLine<'a> {
+    const SHARED_MEMORY_DEVICE: (u32, u32) = (0, 1);
+    let offset = view.vma.pgoff.wrapping_mul(PAGE_SIZE);
+    let (offset, device, inode) = match view.kind {
+        VmaKind::Anonymous | VmaKind::Heap | VmaKind::Stack => (0, (0, 0), 0),
+        VmaKind::File(number) => (offset, (0, status::TMPFS_DEVICE as u32), number),
+        VmaKind::Shared(number) => (offset, SHARED_MEMORY_DEVICE, number),
+    };
+    let (start, end) = (view.vma.range.start().address(), view.vma.range.end().address());
+    MapsLine { start, end, flags: view.vma.flags, offset, device, inode, name: name.bytes() }
+}
+
+/// Writes `maps`. Errors: memory is short.
+pub(super) fn write(text: &mut Text, space: &Space) -> fmt::Result {
+    let mut result = Ok(());
+    space.for_each_vma(|view| {
+        if result.is_ok() {
+            result = line(view, &VmaName::of(view)).write(text);
+        }
+    });
+    result
+}
+
+/// Writes `smaps`. Errors: memory is short.
+pub(super) fn write_long(text: &mut Text, space: &Space) -> fmt::Result {
+    let mut result = Ok(());
+    space.survey_vmas(|view, residence| {
+        if result.is_ok() {
+            result = line(view, &VmaName::of(view)).write(text).and_then(|()| {
+                let pages = view.vma.range.pages();
+                kilobytes(text, "Size", pages)?;
+                text.push(b"KernelPageSize:        4 kB\nMMUPageSize:           4 kB\n")?;
+                write_residence(text, &residence, view.vma.flags)?;
+                writeln!(text, "THPeligible:           0")?;
+                write_flags(text, view.vma.flags)
+            });
+        }
+    });
+    result
+}
+
+/// Writes `smaps_rollup`. Errors: memory is short.
+pub(super) fn write_sum(text: &mut Text, space: &Space) -> fmt::Result {
+    let mut sum = Residence::default();
+    let (mut start, mut end) = (None, 0);
+    space.survey_vmas(|view, residence| {
+        sum.add(&residence);
+        start.get_or_insert(view.vma.range.start().address());
+        end = view.vma.range.end().address();
+    });
+    let flags = VmaFlags::empty();
+    let line = MapsLine {
+        start: start.unwrap_or(0),
+        end,
+        flags,
+        offset: 0,
+        device: (0, 0),
+        inode: 0,
+        name: b"[rollup]",
+    };
+    line.write(text)?;
+    write_residence(text, &sum, flags)
+}
+
+fn kilobytes(text: &mut Text, name: &str, pages: u64) -> fmt::Result {
+    writeln!(text, "{:<15} {:>8} kB", Colon(name), pages * (PAGE_SIZE / 1024))
+}
+
+/// A name with a colon behind it, padded as a whole.
+struct Colon<'a>(&'a str);
+
+impl fmt::Display for Colon<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = f.width().unwrap_or(0).saturating_sub(self.0.len() + 1);
+        write!(f, "{}:{:width$}", self.0, "")
+    }
+}
+
+fn write_residence(text: &mut Text, residence: &Residence, flags: VmaFlags) -> fmt::Result {
+    let pages = residence.pages();
+    let (shared, private) = (residence.several, pages - residence.several);
+    // A page that may be written was written: there are no dirty bits.
+    let dirty = residence.writable.min(pages);
+    let shared_dirty = if flags.contains(VmaFlags::SHARED) { dirty.min(shared) } else { 0 };
+    let private_dirty = (dirty - shared_dirty).min(private);
+    for (name, pages) in [
+        ("Rss", pages),
+        ("Pss", pages),
+        ("Pss_Dirty", dirty),
+        ("Shared_Clean", shared - shared_dirty),
+        ("Shared_Dirty", shared_dirty),
+        ("Private_Clean", private - private_dirty),
+        ("Private_Dirty", private_dirty),
+        ("Referenced", pages),
+        ("Anonymous", residence.anonymous),
+        ("KSM", 0),
+        ("LazyFree", 0),
+        ("AnonHugePages", 0),
+        ("ShmemPmdMapped", 0),
+        ("FilePmdMapped", 0),
+        ("Shared_Hugetlb", 0),
+        ("Private_Hugetlb", 0),
+        ("Swap", 0),
+        ("SwapPss", 0),
+        ("Locked", if flags.contains(VmaFlags::LOCKED) { pages } else { 0 }),
+    ] {
+        kilobytes(text, name, pages)?;
+    }
+    Ok(())
+}
+
+fn write_flags(text: &mut Text, flags: VmaFlags) -> fmt::Result {
+    text.push(b"VmFlags: ")?;
+    let never_write = flags.contains(VmaFlags::NEVER_WRITE);
+    for (set, name) in [
+        (flags.contains(VmaFlags::READ), "rd"),
+        (flags.contains(VmaFlags::WRITE), "wr"),
+        (flags.contains(VmaFlags::EXEC), "ex"),
+        (flags.contains(VmaFlags::SHARED) && !never_write, "sh"),
+        (true, "mr"),
+        (!never_write, "mw"),
+        (true, "me"),
+        (flags.contains(VmaFlags::SHARED), "ms"),
+        (flags.contains(VmaFlags::GROWSDOWN), "gd"),
+        (flags.contains(VmaFlags::LOCKED), "lo"),
+        (flags.contains(VmaFlags::ACCOUNT), "ac"),
+        (flags.contains(VmaFlags::NORESERVE), "nr"),
+        (flags.contains(VmaFlags::SEALED), "sl"),
+    ] {
+        if set {
+            write!(text, "{name} ")?;
+        }
+    }
+    text.push(b"\n")
+}

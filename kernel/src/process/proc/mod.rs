@@ -1,0 +1,74 @@
+//! The texts of `/proc` (`proc(5)`).
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`maps`] | `maps`, `smaps` |
+//! | [`status`] | `status`, `stat`, `statm` and what else there is of a process |
+//! | [`machine`] | what there is of the machine |
+//! | [`raw`] | `mem`, `pagemap`, which are no texts |
+
+mod machine;
+pub(crate) mod maps;
+mod raw;
+mod status;
+
+use alloc::vec::Vec;
+
+use abi::Errno;
+
+use super::{Process, Space, Thread, table, trace};
+use crate::arch::shared::Shared;
+use crate::fs::procfs::{ProcFile, Subject};
+use crate::fs::text::Text;
+use crate::memory::vmstat;
+
+pub(super) use raw::{raw_file, read_raw};
+
+/// The text of a file of `/proc` for `reader`. Errors: `ENOMEM`; `ESRCH` for a process that is gone.
+pub(super) fn text(file: ProcFile, reader: &Thread) -> Result<Vec<u8>, Errno> {
+    let process = match file.pid {
+        0 => reader.process.clone(),
+        pid if pid == reader.pid() => reader.process.clone(),
+        pid => table::process(pid).ok_or(Errno::ESRCH)?,
+    };
+    let mut text = Text::default();
+    let written = match file.subject {
+        Subject::Trace => return trace::take(),
+        Subject::CommandLine => return raw::strings(&process, |places| places.arguments.clone()),
+        Subject::Environment => return raw::strings(&process, |places| places.environment.clone()),
+        Subject::AuxiliaryVector => return raw::strings(&process, |places| places.auxiliary.clone()),
+        Subject::Memory | Subject::Pagemap => return Err(Errno::EINVAL),
+        Subject::Constant(constant) => text.push(constant.as_bytes()),
+        Subject::Zero => text.push(b"0\n"),
+        Subject::Maps => with_space(&process, |space| maps::write(&mut text, space)),
+        Subject::Smaps => with_space(&process, |space| maps::write_long(&mut text, space)),
+        Subject::SmapsRollup => with_space(&process, |space| maps::write_sum(&mut text, space)),
+        Subject::Status => status::write_status(&mut text, &process),
+        Subject::Statm => status::write_statm(&mut text, &process),
+        Subject::Stat => status::write_stat(&mut text, &process),
+        Subject::Name => status::write_name(&mut text, &process),
+        Subject::Limits => status::write_limits(&mut text, &process),
+        Subject::Mounts => text.push(b"tmpfs / tmpfs rw 0 0\nproc /proc proc rw 0 0\n"),
+        Subject::Vmstat => vmstat::write(&mut text),
+        Subject::Meminfo => machine::write_meminfo(&mut text),
+        Subject::Cpuinfo => machine::write_cpuinfo(&mut text),
+        Subject::MachineStat => machine::write_stat(&mut text),
+        Subject::Uptime => machine::write_uptime(&mut text),
+        Subject::Load => machine::write_load(&mut text, reader.pid()),
+        Subject::FileSystems => text.push(b"nodev\tproc\nnodev\ttmpfs\n"),
+        Subject::Version => machine::write_version(&mut text),
+        Subject::KernelCommandLine => text.push(b"\n"),
+    };
+    written.map_err(|_| Errno::ENOMEM)?;
+    Ok(text.into_bytes())
+}
+
+/// The memory of a process; `None` when it has none any more.
+fn space_of(process: &Process) -> Option<Shared<Space>> {
+    process.about.lock().space.as_ref().and_then(|space| space.get())
+}
+
+/// Works on the memory of a process; nothing is written when it has none any more.
+fn with_space(process: &Process, work: impl FnOnce(&Space) -> core::fmt::Result) -> core::fmt::Result {
+    space_of(process).map_or(Ok(()), |space| work(&space))
+}
