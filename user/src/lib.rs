@@ -12,6 +12,7 @@
 
 mod check;
 pub use check::fail;
+pub mod files;
 pub mod io;
 pub mod limit;
 pub mod maps;

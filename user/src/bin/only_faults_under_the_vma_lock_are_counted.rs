@@ -28,8 +28,13 @@ fn main() {
     let base = map(PAGES + 1);
     check_eq!(munmap(base + PAGES * PAGE, PAGE), Ok(0));
     let probe = Probe::new();
-    // Whatever the stack and the probe need is there from now on.
+    // Whatever the stack and the probe need is there from now on, and all of the program.
     check_eq!(probe.read(base), Some(0));
+    for vma in Maps::read().all().iter().filter(|vma| vma.name().starts_with(b"/")) {
+        for address in (vma.start..vma.end).step_by(PAGE as usize) {
+            read_byte(address);
+        }
+    }
     during(|| ());
 
     // The first write gives the memory its identity, for which the neighbours must stay as they are.
