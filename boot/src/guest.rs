@@ -113,3 +113,20 @@ fn demo() -> Result<Vec<u8>> {
     let demo = demo.context("package `user` has no program `demo`; name one with --program")?;
     Ok(fs::read(demo.path)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_where_it_usually_is_or_as_it_is_named() {
+        let mut ramdisk = Initramfs::default();
+        ramdisk.file("bin/both", 0o755, Vec::new());
+        ramdisk.file("usr/bin/both", 0o755, Vec::new());
+        ramdisk.file("sbin/only", 0o755, Vec::new());
+        assert_eq!(find(&ramdisk, "both"), "/usr/bin/both");
+        assert_eq!(find(&ramdisk, "only"), "/sbin/only");
+        assert_eq!(find(&ramdisk, "none"), "/bin/none");
+        assert_eq!(find(&ramdisk, "./here/only"), "./here/only");
+    }
+}
