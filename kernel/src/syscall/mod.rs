@@ -16,6 +16,7 @@ mod file_mapping;
 mod file_names;
 mod file_status;
 mod futex;
+mod identity;
 mod info;
 mod kill;
 mod lock;

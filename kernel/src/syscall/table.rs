@@ -6,7 +6,7 @@ use abi::{Errno, nr};
 
 use super::{
     Arguments, advice, alarm, clone, file, file_content, file_io, file_mapping, file_names, file_status,
-    futex, info, kill, lock, memory, poll, process, process_vm, schedule, signal, time, wait,
+    futex, identity, info, kill, lock, memory, poll, process, process_vm, schedule, signal, time, wait,
 };
 use crate::process::Thread;
 
@@ -126,6 +126,10 @@ const CALLS: &[(u64, Handler)] = &[
     (nr::FACCESSAT2, file_status::faccessat2),
     (nr::PROCESS_MADVISE, advice::process_madvise),
     (nr::MSEAL, memory::mseal),
+    (nr::CAPGET, identity::capget),
+    (nr::CAPSET, identity::capset),
+    (nr::GETRUSAGE, identity::getrusage),
+    (nr::VHANGUP, identity::vhangup),
     (nr::SELECT, poll::select),
     (nr::PSELECT6, poll::pselect6),
     (nr::PREADV, file_io::preadv),
