@@ -5,7 +5,7 @@
 
 use crate::error::MmError;
 use crate::platform::Platform;
-use crate::sync::RwSem;
+use crate::sync::{Parker, RwSem};
 use crate::vma::WriteSection;
 
 /// Makes the bugs, and the list of them.
@@ -84,10 +84,10 @@ pub(crate) fn locks_new_vmas_late<P: Platform>(machine: &P) -> bool {
 
 /// Does `step`, a step of the holder of `sem`'s write lock; with the bug, as if the lock had been downgraded before.
 #[inline]
-pub(crate) fn downgraded_if<P: Platform, T, R>(
+pub(crate) fn downgraded_if<P: Platform, T, W: Parker, R>(
     machine: &P,
     bug: Bug,
-    sem: &RwSem<T>,
+    sem: &RwSem<T, W>,
     step: impl FnOnce() -> R,
 ) -> R {
     if !machine.has(bug) {

@@ -15,8 +15,8 @@ use crate::frame::{Frame, FrameAllocator, FrameMeta};
 use crate::museum::Bug;
 use crate::object::Objects;
 use crate::pgtable::Table;
-use crate::schedule::{Point, Wait, Wake};
-use crate::sync::spin_loop;
+use crate::schedule::{Place, Point, Sleep, Wait, Wake};
+use crate::sync::{Parker, spin_loop};
 use crate::tlb::{Flush, TlbState};
 use crate::trace::Step;
 use crate::vma::VmaPool;
@@ -162,6 +162,20 @@ pub trait Platform {
         Wake::Again
     }
 
+    /// Sleeps until another thread [unparks](Self::unpark) `place`, but not if `ready`, which is asked when the thread is about to
+    /// sleep; see [`Parker`]. Where nothing sleeps this is a round of [`wait`](Self::wait).
+    #[inline]
+    fn park(&self, wait: Wait, sleep: Sleep, place: Place, round: u32, ready: &dyn Fn() -> bool) -> Wake {
+        let _ = (sleep, place, ready);
+        self.wait(wait, round)
+    }
+
+    /// Wakes the thread that has parked at `place`, if there is one. No spin lock is held.
+    #[inline]
+    fn unpark(&self, place: Place) {
+        let _ = place;
+    }
+
     /// Counts an event. Writes nothing that another CPU writes.
     #[inline]
     fn count(&self, event: Event) {
@@ -179,5 +193,18 @@ pub trait Platform {
     #[inline]
     fn trace(&self, step: Step) {
         let _ = step;
+    }
+}
+
+/// Locks of a machine's address spaces sleep as the machine does.
+impl<P: Platform> Parker for &P {
+    #[inline]
+    fn park(&self, wait: Wait, sleep: Sleep, place: Place, round: u32, ready: &dyn Fn() -> bool) -> Wake {
+        P::park(self, wait, sleep, place, round, ready)
+    }
+
+    #[inline]
+    fn unpark(&self, place: Place) {
+        P::unpark(self, place);
     }
 }

@@ -114,6 +114,19 @@ impl fmt::Display for Wait {
     }
 }
 
+/// How deep a thread sleeps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sleep {
+    /// A fatal signal wakes it (E1).
+    Killable,
+    /// Only what it waits for wakes it.
+    Uninterruptible,
+}
+
+/// Where a thread sleeps: a number that no other thread which sleeps has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place(pub usize);
+
 /// How a wait went on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wake {

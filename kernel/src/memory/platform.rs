@@ -9,7 +9,7 @@ use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use mm::object::Objects;
 use mm::pgtable::Table;
 use mm::platform::Slab;
-use mm::schedule::{Wait, Wake};
+use mm::schedule::{Place, Sleep, Wait, Wake};
 use mm::tlb::{Flush, TlbState};
 use mm::trace::Step;
 use mm::vma::VmaPool;
@@ -19,7 +19,7 @@ use spin::Once;
 use super::nodes::KernelNodes;
 use crate::arch::{self, Local, direct_map, paging, tlb};
 use crate::ramdisk;
-use crate::sched::{self, Attention};
+use crate::sched::{self, Attention, WaitQueue};
 
 /// The real machine: a value without content.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,9 @@ static VMAS: VmaPool = VmaPool::new();
 static OBJECTS: Objects = Objects::new();
 static GRACE_PERIODS: Once<Rcu<KernelNodes>> = Once::new();
 static READERS: Local<Reader<'static, KernelNodes>> = Local::new();
+/// Tasks that sleep for a lock, by the place where they do.
+static PARKED: [WaitQueue; PARKING_LOTS] = [const { WaitQueue::new() }; PARKING_LOTS];
+const PARKING_LOTS: usize = 64;
 static ZERO_FRAME: Once<Frame> = Once::new();
 
 /// Takes what the platform needs of memory.
@@ -49,6 +52,13 @@ pub(super) fn init() {
         direct_map::zero(frame.address().as_u64());
         frame
     });
+}
+
+/// The queue of a place, which other places share: who is woken for another one looks, and sleeps again.
+fn parked(place: Place) -> &'static WaitQueue {
+    // Places are addresses on kernel stacks.
+    let mixed = (place.0 as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    &PARKED[mixed as usize % PARKING_LOTS]
 }
 
 #[inline]
@@ -149,6 +159,24 @@ impl Platform for Kernel {
     fn wait(&self, _: Wait, round: u32) -> Wake {
         sched::relax(round);
         if sched::current().attention() == Attention::Killed { Wake::Killed } else { Wake::Again }
+    }
+
+    fn park(&self, wait: Wait, sleep: Sleep, place: Place, round: u32, ready: &dyn Fn() -> bool) -> Wake {
+        if !sched::can_sleep() {
+            return self.wait(wait, round);
+        }
+        let sleep = match sleep {
+            Sleep::Killable => sched::Sleep::Killable,
+            Sleep::Uninterruptible => sched::Sleep::Uninterruptible,
+        };
+        match parked(place).wait_once(sleep, None, &mut || ready()) {
+            None | Some(Ok(())) => Wake::Again,
+            Some(Err(_)) => Wake::Killed,
+        }
+    }
+
+    fn unpark(&self, place: Place) {
+        parked(place).wake_all();
     }
 
     #[inline]

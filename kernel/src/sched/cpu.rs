@@ -83,10 +83,14 @@ fn pick() -> Option<Shared<Task>> {
 
 /// Queues the current task, which is about to be left; but a CPU finds its idle task without a queue.
 fn put_back(task: Shared<Task>) {
-    let is_idle = |cpu: &Cpu| cpu.idle.borrow().as_ref().is_some_and(|idle| idle.is(&task));
-    if !with(is_idle) {
+    if !is_idle(&task) {
         queue::enqueue(task);
     }
+}
+
+/// Whether it is this CPU's idle task.
+fn is_idle(task: &Shared<Task>) -> bool {
+    with(|cpu| cpu.idle.borrow().as_ref().is_some_and(|idle| idle.is(task)))
 }
 
 /// Lets the other tasks run that are ready, if any; the current one goes to the end of a queue, and elsewhere if it may not stay.
@@ -125,6 +129,11 @@ pub(super) fn block() {
 fn leave(next: Option<Shared<Task>>) {
     let next = next.or_else(|| with(|cpu| cpu.idle.borrow().clone()));
     switch_to(next.expect("a CPU that schedules has an idle task"));
+}
+
+/// Whether the current task can sleep: a CPU's idle task cannot, nor is there sleep before the scheduler.
+pub(crate) fn can_sleep() -> bool {
+    queue::online() >> arch::cpu_number() & 1 != 0 && !is_idle(&current())
 }
 
 /// Lets others run for a moment, in round `round` (from 0) of a wait that another task, or another CPU, will end soon.

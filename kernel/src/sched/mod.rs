@@ -38,8 +38,8 @@ mod timer;
 pub(crate) mod wait;
 
 pub(crate) use cpu::{
-    current, enter_space, init, join, pause, processor_time, relax, set_user_registers, space_for_fault,
-    start, stay_or_move, without_faults, yield_now,
+    can_sleep, current, enter_space, init, join, pause, processor_time, relax, set_user_registers,
+    space_for_fault, start, stay_or_move, without_faults, yield_now,
 };
 #[cfg(feature = "test")]
 pub(crate) use cpu::{recover, settle};

@@ -37,25 +37,34 @@ impl WaitQueue {
         deadline: Option<Duration>,
         mut ready: impl FnMut() -> bool,
     ) -> Result<(), Stopped> {
-        let task = cpu::current();
         loop {
-            let queued = self.join(&task);
-            task.prepare(sleep);
-            let result = outcome(&task, sleep, deadline, &mut ready);
-            if let Some(result) = result {
-                task.cancel();
-                self.part(&task);
+            if let Some(result) = self.wait_once(sleep, deadline, &mut ready) {
                 return result;
             }
-            match queued {
-                Ok(()) => block_until(&task, deadline),
-                Err(_) => {
-                    task.cancel();
-                    cpu::pause();
-                }
-            }
-            self.part(&task);
         }
+    }
+
+    /// As [`wait`](Self::wait), until the task is woken for the first time, for whatever reason: `None` then.
+    pub(crate) fn wait_once(
+        &self,
+        sleep: Sleep,
+        deadline: Option<Duration>,
+        ready: &mut dyn FnMut() -> bool,
+    ) -> Option<Result<(), Stopped>> {
+        let task = cpu::current();
+        let queued = self.join(&task);
+        task.prepare(sleep);
+        let result = outcome(&task, sleep, deadline, ready);
+        match (&result, queued) {
+            (None, Ok(())) => block_until(&task, deadline),
+            (None, Err(_)) => {
+                task.cancel();
+                cpu::pause();
+            }
+            (Some(_), _) => task.cancel(),
+        }
+        self.part(&task);
+        result
     }
 
     fn join(&self, task: &Shared<Task>) -> Result<(), Errno> {
@@ -91,7 +100,7 @@ fn outcome(
     task: &Task,
     sleep: Sleep,
     deadline: Option<Duration>,
-    ready: &mut impl FnMut() -> bool,
+    ready: &mut dyn FnMut() -> bool,
 ) -> Option<Result<(), Stopped>> {
     if ready() {
         Some(Ok(()))

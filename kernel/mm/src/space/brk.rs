@@ -3,11 +3,10 @@
 use crate::error::MmError;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange, USER_END};
-use crate::space::map::Map;
+use crate::space::map::MapWriteGuard;
 use crate::space::order::in_order;
 use crate::space::placement::start_with_guard;
 use crate::space::{AddressSpace, pages_for};
-use crate::sync::WriteGuard;
 use crate::vma::{Backing, VmaFlags, VmaInfo};
 
 impl<'m, P: Platform> AddressSpace<'m, P> {
@@ -56,7 +55,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// Maps `more`, the pages next above the heap.
-    fn grow_heap(&self, guard: &mut WriteGuard<'_, Map<'m, P>>, more: PageRange) -> Result<(), MmError> {
+    fn grow_heap(&self, guard: &mut MapWriteGuard<'_, 'm, P>, more: PageRange) -> Result<(), MmError> {
         // One page stays free above the heap.
         if self.vma_from(guard, more.start()).is_some_and(|next| more.end().up(1) > start_with_guard(next)) {
             return Err(MmError::NoMemory);

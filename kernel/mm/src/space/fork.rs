@@ -30,9 +30,9 @@ use crate::platform::{Fallible, Platform};
 use crate::range::PAGE_SIZE;
 use crate::schedule::Point;
 use crate::space::lifetime::{allocate_vma, free_vma, lock_vma_killable, object_of};
-use crate::space::map::{Change, Map, Totals};
+use crate::space::map::{Change, Map, MapWriteGuard, Totals};
 use crate::space::{AddressSpace, Config};
-use crate::sync::{List, WriteGuard};
+use crate::sync::List;
 use crate::tlb::Gather;
 use crate::vma::{Backing, Vma, VmaFlags, VmaInfo, WriteSection};
 
@@ -57,7 +57,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// Copies everything to `child`, which is empty. On failure `child` has some of it.
-    fn copy_to(&self, child: &Self, parent: &WriteGuard<'_, Map<'m, P>>) -> Result<(), MmError> {
+    fn copy_to(&self, child: &Self, parent: &MapWriteGuard<'_, 'm, P>) -> Result<(), MmError> {
         // Nobody else has the child, so this waits for nobody.
         let mut map = child.write_unconditionally();
         let mut copied = Totals::default();
@@ -94,8 +94,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     fn copy_vmas(
         &self,
         child: &Self,
-        parent: &WriteGuard<'_, Map<'m, P>>,
-        map: &mut WriteGuard<'_, Map<'m, P>>,
+        parent: &MapWriteGuard<'_, 'm, P>,
+        map: &mut MapWriteGuard<'_, 'm, P>,
         totals: &mut Totals,
     ) -> Result<List<'m, Vma>, MmError> {
         let section = WriteSection::new(parent.sequence());

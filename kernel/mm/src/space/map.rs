@@ -9,6 +9,7 @@ use crate::platform::{Fallible, Platform};
 use crate::range::{Page, PageRange};
 use crate::schedule::Point;
 use crate::space::{AddressSpace, Limits};
+use crate::sync::{ReadGuard, WriteGuard};
 use crate::vma::{Backing, Locked, Vma, VmaFlags, VmaInfo};
 
 /// The VMAs of an address space, by page number.
@@ -21,6 +22,10 @@ pub(super) type MapCursor<'t, 'k, 'm, P> = Cursor<'t, 'k, 'm, Vma, <P as Platfor
 pub(super) type VmaPosition<'t, 'm, P> = Position<'t, 'm, Vma, <P as Platform>::Nodes>;
 /// Node memory for one store.
 pub(super) type VmaReservation<'t, 'm, P> = Reservation<'t, 'm, Vma, <P as Platform>::Nodes>;
+/// The mmap lock, held for reading.
+pub(super) type MapReadGuard<'g, 'm, P> = ReadGuard<'g, Map<'m, P>, &'m P>;
+/// The mmap lock, held for writing.
+pub(super) type MapWriteGuard<'g, 'm, P> = WriteGuard<'g, Map<'m, P>, &'m P>;
 
 /// Everything about an address space that the mmap lock guards.
 pub(super) struct Map<'m, P: Platform> {

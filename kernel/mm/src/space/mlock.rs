@@ -8,10 +8,9 @@ use abi::mman::{MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT};
 use crate::error::MmError;
 use crate::platform::Platform;
 use crate::range::{PAGE_SIZE, Page, PageRange};
-use crate::space::map::{Change, Map};
+use crate::space::map::{Change, Map, MapWriteGuard};
 use crate::space::mprotect::ADDRESSES_END;
 use crate::space::{AddressSpace, pages_for};
-use crate::sync::WriteGuard;
 use crate::vma::{Access, Vma, VmaFlags};
 
 impl<'m, P: Platform> AddressSpace<'m, P> {
@@ -115,7 +114,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Lets the VMAs over `range` be locked as `locking` says.
     fn set_locking(
         &self,
-        guard: &mut WriteGuard<'_, Map<'m, P>>,
+        guard: &mut MapWriteGuard<'_, 'm, P>,
         range: PageRange,
         locking: VmaFlags,
     ) -> Result<(), MmError> {
@@ -136,7 +135,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// Lets all VMAs be locked as `locking` says. Where there is no memory to merge them, they stay apart.
-    fn set_locking_of_all(&self, guard: &mut WriteGuard<'_, Map<'m, P>>, locking: VmaFlags) {
+    fn set_locking_of_all(&self, guard: &mut MapWriteGuard<'_, 'm, P>, locking: VmaFlags) {
         let mut at = Page::ZERO;
         while let Some(vma) = self.vma_from(guard, at) {
             let whole = vma.range();

@@ -7,10 +7,9 @@ use crate::platform::Platform;
 use crate::range::PageRange;
 use crate::space::AddressSpace;
 use crate::space::gather::Gathered;
-use crate::space::map::{Map, Neighbours};
+use crate::space::map::{Map, MapWriteGuard, Neighbours};
 use crate::space::order::{Order, in_order};
 use crate::space::request::{MmapOptions, MmapRequest, Sharing, Source};
-use crate::sync::WriteGuard;
 use crate::trace::Step;
 use crate::vma::{Backing, VmaFlags, VmaInfo};
 
@@ -93,7 +92,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Makes the VMA that `info` describes, in place of what is there: split, gather, store, unmap.
     fn map_region<O: Order>(
         &self,
-        guard: &mut WriteGuard<'_, Map<'m, P>>,
+        guard: &mut MapWriteGuard<'_, 'm, P>,
         info: &VmaInfo,
     ) -> Result<(), MmError> {
         let range = info.range;

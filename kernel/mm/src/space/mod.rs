@@ -41,8 +41,6 @@ pub use map::{Totals, VmaKind, VmaView};
 pub use order::{MunmapOrder, UnknownOrder};
 pub use request::{MmapOptions, MmapRequest, Placement, Sharing, Source};
 
-use core::ops::ControlFlow;
-
 use maple::Tree;
 
 use crate::error::MmError;
@@ -50,11 +48,11 @@ use crate::frame::{Frame, FrameKind};
 use crate::pgtable::PageTables;
 use crate::platform::{Fallible, Platform};
 use crate::range::{PAGE_SHIFT, PAGE_SIZE, Page};
-use crate::schedule::{Point, Wait, Wake};
+use crate::schedule::Point;
 use crate::space::edit::Edit;
-use crate::space::map::{Map, VmaTree};
+use crate::space::map::{Map, MapReadGuard, MapWriteGuard, VmaTree};
+use crate::sync::RwSem;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{ReadGuard, RwSem, WriteGuard};
 use crate::tlb::TlbState;
 use crate::vma::{AnonId, Owner, VmaFlags, WriteSection};
 
@@ -124,7 +122,7 @@ pub struct AddressSpace<'m, P: Platform> {
     /// Which CPUs may cache translations; locks itself.
     tlb: TlbState,
     /// Guarded by the mmap lock, which this is.
-    map: RwSem<Map<'m, P>>,
+    map: RwSem<Map<'m, P>, &'m P>,
     /// The VMAs. Read and written with the token in `map`.
     vmas: VmaTree<'m, P>,
     /// The last identity given to anonymous memory.
@@ -147,16 +145,19 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             vmas,
             tables: PageTables::new(machine)?,
             tlb: TlbState::new(),
-            map: RwSem::new(Map {
-                token,
-                totals: Totals::default(),
-                committed: 0,
-                limits: config.limits,
-                future: VmaFlags::empty(),
-                brk_start: 0,
-                brk: 0,
-                stack_top: 0,
-            }),
+            map: RwSem::with_parker(
+                Map {
+                    token,
+                    totals: Totals::default(),
+                    committed: 0,
+                    limits: config.limits,
+                    future: VmaFlags::empty(),
+                    brk_start: 0,
+                    brk: 0,
+                    stack_top: 0,
+                },
+                machine,
+            ),
             anon_ids: AtomicU64::new(0),
             order: config.order,
             min_page: Page::containing(config.mmap_min_addr + PAGE_SIZE - 1),
@@ -221,36 +222,28 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// The mmap lock for writing, unless a fatal signal comes while it is waited for (E1).
-    fn write(&self) -> Result<WriteGuard<'_, Map<'m, P>>, MmError> {
+    fn write(&self) -> Result<MapWriteGuard<'_, 'm, P>, MmError> {
         if !self.machine.admit(Fallible::MmapLock) {
             return Err(MmError::Interrupted);
         }
         self.machine.pause(Point::WriteLockMmap);
-        let wait = |round| match self.machine.wait(Wait::WriteLockMmap, round) {
-            Wake::Again => ControlFlow::Continue(()),
-            Wake::Killed => ControlFlow::Break(()),
-        };
-        self.map.write_while(wait).ok_or(MmError::Interrupted)
+        self.map.write_killable().ok_or(MmError::Interrupted)
     }
 
     /// The mmap lock for writing.
-    fn write_unconditionally(&self) -> WriteGuard<'_, Map<'m, P>> {
+    fn write_unconditionally(&self) -> MapWriteGuard<'_, 'm, P> {
         self.machine.pause(Point::WriteLockMmap);
-        self.map.write_waiting(|round| {
-            self.machine.wait(Wait::WriteLockMmap, round);
-        })
+        self.map.write()
     }
 
     /// The mmap lock for reading.
-    fn read(&self) -> ReadGuard<'_, Map<'m, P>> {
+    fn read(&self) -> MapReadGuard<'_, 'm, P> {
         self.machine.pause(Point::ReadLockMmap);
-        self.map.read_waiting(|round| {
-            self.machine.wait(Wait::ReadLockMmap, round);
-        })
+        self.map.read()
     }
 
     /// Opens the map behind `guard` for changes, with the cursor on the slot of `page`.
-    fn edit<'t, 'g>(&'t self, guard: &'g mut WriteGuard<'_, Map<'m, P>>, page: Page) -> Edit<'t, 'g, 'm, P> {
+    fn edit<'t, 'g>(&'t self, guard: &'g mut MapWriteGuard<'_, 'm, P>, page: Page) -> Edit<'t, 'g, 'm, P> {
         let section = WriteSection::new(guard.sequence());
         Edit::new(self.machine, section, &self.vmas, guard, page)
     }

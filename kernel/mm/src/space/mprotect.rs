@@ -7,9 +7,8 @@ use crate::pgtable::Writable;
 use crate::platform::Platform;
 use crate::range::{PAGE_SHIFT, Page, PageRange};
 use crate::schedule::Point;
-use crate::space::map::Map;
+use crate::space::map::{Map, MapWriteGuard};
 use crate::space::{AddressSpace, pages_for};
-use crate::sync::WriteGuard;
 use crate::tlb::Gather;
 use crate::vma::{Access, Backing, Vma, VmaFlags};
 
@@ -46,7 +45,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
     fn protect_range(
         &self,
-        mut guard: WriteGuard<'_, Map<'m, P>>,
+        mut guard: MapWriteGuard<'_, 'm, P>,
         range: PageRange,
         prot: Prot,
     ) -> Result<(), MmError> {

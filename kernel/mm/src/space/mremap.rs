@@ -15,12 +15,11 @@ use abi::mman::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE};
 use crate::error::MmError;
 use crate::platform::Platform;
 use crate::range::{PAGE_SIZE, Page, PageRange, USER_END};
-use crate::space::map::Map;
+use crate::space::map::{Map, MapWriteGuard};
 use crate::space::munmap::range_to_unmap;
 use crate::space::order::{Order, in_order};
 use crate::space::relocate::{Move, Source};
 use crate::space::{AddressSpace, pages_for};
-use crate::sync::WriteGuard;
 use crate::vma::{Backing, Vma, VmaFlags, VmaInfo};
 
 /// Where the memory goes.
@@ -145,7 +144,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
     fn remap<O: Order>(
         &self,
-        mut guard: WriteGuard<'_, Map<'m, P>>,
+        mut guard: MapWriteGuard<'_, 'm, P>,
         remap: &Remap,
     ) -> Result<Remapped, MmError> {
         if let Target::Exactly(target) = remap.target
@@ -200,7 +199,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Extends `vma` where that is possible, or else moves it.
     fn grow<O: Order>(
         &self,
-        guard: &mut WriteGuard<'_, Map<'m, P>>,
+        guard: &mut MapWriteGuard<'_, 'm, P>,
         remap: &Remap,
         vma: &'m Vma,
     ) -> Result<Remapped, MmError> {
@@ -231,7 +230,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Moves to the target, which is made free first. What is to go is unmapped before anything moves, as on Linux.
     fn remap_there<O: Order>(
         &self,
-        guard: &mut WriteGuard<'_, Map<'m, P>>,
+        guard: &mut MapWriteGuard<'_, 'm, P>,
         remap: &Remap,
     ) -> Result<Remapped, MmError> {
         if let Target::Exactly(start) = remap.target {
@@ -263,7 +262,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Moves `pages` pages of the old range to `start`, where there is nothing.
     fn relocate_to<O: Order>(
         &self,
-        guard: &mut WriteGuard<'_, Map<'m, P>>,
+        guard: &mut MapWriteGuard<'_, 'm, P>,
         remap: &Remap,
         pages: u64,
         start: Page,
@@ -277,7 +276,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Moves everything in the old range to `target`, VMA by VMA, holes included; the range begins in a VMA.
     fn move_each<O: Order>(
         &self,
-        guard: &mut WriteGuard<'_, Map<'m, P>>,
+        guard: &mut MapWriteGuard<'_, 'm, P>,
         remap: &Remap,
         target: Page,
     ) -> Result<Remapped, MmError> {

@@ -12,10 +12,9 @@ use crate::platform::Platform;
 use crate::range::{Page, PageRange, USER_END};
 use crate::schedule::Point;
 use crate::space::gather::Removed;
-use crate::space::map::{Map, Neighbours, VmaPosition};
+use crate::space::map::{Map, MapWriteGuard, Neighbours, VmaPosition};
 use crate::space::order::{NeighboursRead, Order, in_order};
 use crate::space::{AddressSpace, pages_for};
-use crate::sync::WriteGuard;
 use crate::trace::Step;
 use crate::vma::Vma;
 
@@ -36,7 +35,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// The sequence, in the order `O`.
     pub(super) fn unmap_range<O: Order>(
         &self,
-        mut guard: WriteGuard<'_, Map<'m, P>>,
+        mut guard: MapWriteGuard<'_, 'm, P>,
         range: PageRange,
     ) -> Result<(), MmError> {
         let Some(taken) = self.take_out::<O>(&mut guard, range)? else { return Ok(()) };
@@ -51,7 +50,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// The sequence without the downgrade, for a caller who is not done yet.
     pub(super) fn unmap_keeping_lock<O: Order>(
         &self,
-        guard: &mut WriteGuard<'_, Map<'m, P>>,
+        guard: &mut MapWriteGuard<'_, 'm, P>,
         range: PageRange,
     ) -> Result<(), MmError> {
         if let Some(taken) = self.take_out::<O>(guard, range)? {
@@ -63,7 +62,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// The first half, which may fail, up to the point of no return. `None` if nothing is mapped there.
     pub(super) fn take_out<'t, O: Order>(
         &'t self,
-        guard: &mut WriteGuard<'_, Map<'m, P>>,
+        guard: &mut MapWriteGuard<'_, 'm, P>,
         range: PageRange,
     ) -> Result<Option<TakenOut<'t, 'm, P>>, MmError> {
         self.machine.trace(Step::Begin(range));

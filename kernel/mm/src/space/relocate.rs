@@ -19,9 +19,8 @@ use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::schedule::Point;
 use crate::space::AddressSpace;
-use crate::space::map::{Change, Map, Neighbours};
+use crate::space::map::{Change, Map, MapWriteGuard, Neighbours};
 use crate::space::order::Order;
-use crate::sync::WriteGuard;
 use crate::tlb::Gather;
 use crate::trace::Step;
 use crate::vma::{Vma, VmaFlags};
@@ -63,7 +62,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// then; a completed split may remain.
     pub(super) fn move_vma<O: Order>(
         &self,
-        guard: &mut WriteGuard<'_, Map<'m, P>>,
+        guard: &mut MapWriteGuard<'_, 'm, P>,
         plan: &Move,
     ) -> Result<VmaFlags, MmError> {
         // M4: the move makes one VMA more, and the munmap of the old range up to two.
@@ -99,7 +98,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Lets a VMA like `vma` be over the new range, with page tables for what moves there.
     fn insert_moved(
         &self,
-        guard: &mut WriteGuard<'_, Map<'m, P>>,
+        guard: &mut MapWriteGuard<'_, 'm, P>,
         vma: &'m Vma,
         plan: &Move,
     ) -> Result<(), MmError> {
@@ -141,7 +140,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// As munmap. Where undoing fails too, the move stands, and the old range stays mapped, empty, as on Linux.
     fn unmap_source<O: Order>(
         &self,
-        guard: &mut WriteGuard<'_, Map<'m, P>>,
+        guard: &mut MapWriteGuard<'_, 'm, P>,
         old: PageRange,
         plan: &Move,
     ) -> Result<(), MmError> {
@@ -156,7 +155,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// Leaves the old range mapped. Its VMA is not locked in memory any more, and if all of it has moved, it is as new.
-    fn leave_source(&self, guard: &mut WriteGuard<'_, Map<'m, P>>, old: PageRange, plan: &Move) {
+    fn leave_source(&self, guard: &mut MapWriteGuard<'_, 'm, P>, old: PageRange, plan: &Move) {
         let (source, new) = (self.vma_at(guard, plan.from), self.vma_at(guard, plan.to.start()));
         let (Some(source), Some(new)) = (source, new) else { return };
         let edit = self.edit(guard, plan.from);

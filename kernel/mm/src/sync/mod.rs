@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! mmap_lock (RwSem)                       outermost
+//!   its queue (SpinLock)
 //!   VMA write lock                        only under mmap_lock W; ends with it
 //!     page-table lock (SpinLock)
 //!       frame allocator (SpinLock)
@@ -12,11 +13,12 @@
 //!           console                       innermost
 //! ```
 //!
-//! All locks here spin. A [`SpinLock`] knows nothing of interrupts: an interrupt handler takes none of rank
+//! The mmap lock sleeps, as the platform knows; all other locks spin. A [`SpinLock`] knows nothing of interrupts: an interrupt handler takes none of rank
 //! [`Rank::FrameAllocator`] or outside of it, and the machine does not preempt a holder.
 
 mod list;
 mod pool;
+mod queue;
 mod rwsem;
 mod spinlock;
 #[cfg(test)]
@@ -25,7 +27,7 @@ mod tests;
 pub(crate) use list::linked;
 pub use list::{Link, Linked, List};
 pub use pool::{Pool, PoolStatistics};
-pub use rwsem::{ReadGuard, RwSem, WriteGuard};
+pub use rwsem::{Parker, ReadGuard, RwSem, Spinning, WriteGuard};
 pub use spinlock::{SpinGuard, SpinLock};
 
 pub use core::cell::UnsafeCell;
@@ -43,6 +45,8 @@ pub mod atomic {
 pub enum Rank {
     /// The mmap lock of an address space.
     MmapLock,
+    /// Who waits for an mmap lock; nothing is taken inside.
+    MmapQueue,
     /// The write lock of a VMA; has no unlock of its own.
     VmaWrite,
     /// The page tables of an address space.

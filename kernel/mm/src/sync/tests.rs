@@ -1,4 +1,3 @@
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
 
@@ -101,7 +100,7 @@ fn no_writer_gets_between_a_write_section_and_its_downgrade() {
         *writer = round;
         thread::scope(|scope| {
             scope.spawn(|| *sem.write() = u64::MAX);
-            while !format!("{sem:?}").contains("a writer waits") {
+            while !format!("{sem:?}").contains("others wait") {
                 thread::yield_now();
             }
             let reader = writer.downgrade();
@@ -135,23 +134,6 @@ fn a_waiting_writer_keeps_new_readers_out() {
 struct Object {
     value: AtomicU64,
     rest: [u64; 20],
-}
-
-#[test]
-fn a_writer_that_gives_up_leaves_the_lock_to_readers() {
-    let sem = RwSem::new(0);
-    let reader = sem.read();
-    let mut rounds = 0;
-    let given_up = sem.write_while(|round| {
-        rounds += 1;
-        assert!(sem.try_read().is_none(), "a waiting writer keeps new readers out");
-        if round == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    assert!(given_up.is_none());
-    assert_eq!(rounds, 3);
-    drop((reader, sem.try_read().expect("nobody waits any more")));
-    assert!(sem.try_write().is_some());
-    assert_eq!(sem.sequence(), 2);
 }
 
 #[test]
