@@ -5,13 +5,12 @@
 
 use alloc::boxed::Box;
 use core::mem::MaybeUninit;
-use core::ops::Deref;
 
 use maple::{NodeSource, Rcu, ReadGuard};
 
 use crate::commit::Commitment;
 use crate::event::Event;
-use crate::frame::{Frame, FrameAllocator, FrameMeta};
+use crate::frame::{Frame, FrameAllocator, FrameStore};
 use crate::museum::Bug;
 use crate::object::Objects;
 use crate::pgtable::Table;
@@ -73,7 +72,7 @@ pub enum Fallible {
 /// The machine, as the memory manager sees it.
 pub trait Platform {
     /// Where the metadata of all frames lives.
-    type FrameStore: Deref<Target = [FrameMeta]>;
+    type FrameStore: FrameStore;
 
     /// Where the nodes of VMA trees come from.
     type Nodes: NodeSource;

@@ -10,15 +10,15 @@ mod stack;
 mod tests;
 pub(crate) mod vmstat;
 
-use core::ops::Range;
+use core::ops::{Deref, Range};
 
 use bootloader_api::BootInfo;
-use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
+use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta, FrameStore};
 use mm::{PAGE_SHIFT, PAGE_SIZE};
 use spin::{Mutex, Once};
 use x86_64::PhysAddr;
 
-use crate::arch::{direct_map, machine, paging};
+use crate::arch::{cpu_number, direct_map, machine, paging};
 use crate::ramdisk;
 use map::MemoryMap;
 #[cfg(feature = "test")]
@@ -26,13 +26,32 @@ pub(crate) use nodes::KernelNodes;
 pub(crate) use platform::{COMMITMENT, KERNEL, Kernel, MAX_MAP_COUNT};
 pub(crate) use stack::KernelStack;
 
+/// The metadata of all frames.
+pub(crate) struct Metadata(&'static [FrameMeta]);
+
+impl Deref for Metadata {
+    type Target = [FrameMeta];
+
+    #[inline]
+    fn deref(&self) -> &[FrameMeta] {
+        self.0
+    }
+}
+
+impl FrameStore for Metadata {
+    #[inline]
+    fn cpu(&self) -> usize {
+        cpu_number() as usize
+    }
+}
+
 /// What is known of physical memory. Used at boot, by one CPU.
 static MAP: Mutex<MemoryMap> = Mutex::new(MemoryMap::empty());
-static FRAMES: Once<FrameAllocator<&'static [FrameMeta]>> = Once::new();
+static FRAMES: Once<FrameAllocator<Metadata>> = Once::new();
 
 /// The allocator of physical frames. [`init`] has run.
 #[inline]
-pub(crate) fn frames() -> &'static FrameAllocator<&'static [FrameMeta]> {
+pub(crate) fn frames() -> &'static FrameAllocator<Metadata> {
     FRAMES.get().expect("memory is set up")
 }
 
@@ -60,7 +79,8 @@ pub(crate) fn init() {
     let count = map.ram.end() >> PAGE_SHIFT;
     let pages = (count * size_of::<FrameMeta>() as u64).div_ceil(PAGE_SIZE);
     let physical = map.free.take(pages, u64::MAX).expect("memory for the metadata of all frames");
-    let frames = FRAMES.call_once(|| FrameAllocator::new(direct_map::frame_metadata(physical, count)));
+    let frames =
+        FRAMES.call_once(|| FrameAllocator::new(Metadata(direct_map::frame_metadata(physical, count))));
     for range in map.free.as_slice() {
         frames.add_range(frame_at(range.start), frame_at(range.end));
     }

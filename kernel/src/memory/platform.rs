@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use maple::{Rcu, ReadGuard, Reader};
 use mm::commit::Commitment;
 use mm::event::Event;
-use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
+use mm::frame::{Frame, FrameAllocator, FrameKind};
 use mm::object::Objects;
 use mm::pgtable::Table;
 use mm::platform::Slab;
@@ -67,7 +67,7 @@ fn grace_periods() -> &'static Rcu<KernelNodes> {
 }
 
 impl Platform for Kernel {
-    type FrameStore = &'static [FrameMeta];
+    type FrameStore = super::Metadata;
     type Nodes = KernelNodes;
 
     #[inline]

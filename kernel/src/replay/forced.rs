@@ -5,7 +5,7 @@ use core::str::FromStr;
 use explore::Engine;
 use maple::{Node, NodeSource, Rcu, ReadGuard};
 use mm::commit::Commitment;
-use mm::frame::{Frame, FrameAllocator, FrameMeta};
+use mm::frame::{Frame, FrameAllocator};
 use mm::object::Objects;
 use mm::pgtable::Table;
 use mm::platform::{Cpu, Platform, Slab};
@@ -91,7 +91,7 @@ impl Platform for Forced {
     type FrameStore = <Kernel as Platform>::FrameStore;
     type Nodes = Nodes;
 
-    fn frames(&self) -> &FrameAllocator<&'static [FrameMeta]> {
+    fn frames(&self) -> &FrameAllocator<Self::FrameStore> {
         KERNEL.frames()
     }
 

@@ -1,17 +1,20 @@
 //! The buddy allocator.
 
+use core::array;
 use core::fmt;
-use core::ops::Deref;
 
+use super::cache::{CACHES, Cache, FrameStore, Frames};
 use super::lists::{Lists, MAX_ORDER, NONE, ORDERS};
 use super::meta::KINDS;
 use super::{Frame, FrameBatch, FrameKind, FrameMeta};
 use crate::sync::atomic::{Ordering, fence};
-use crate::sync::{Rank, SpinLock};
+use crate::sync::{Rank, SpinGuard, SpinLock};
 
 /// Hands out physical frames. `S` is where the metadata lives, indexed by frame number.
 pub struct FrameAllocator<S> {
     pub(super) store: S,
+    /// By CPU. Taken outside of `lists`.
+    pub(super) caches: [Cache; CACHES],
     pub(super) lists: SpinLock<Lists>,
 }
 
@@ -36,11 +39,15 @@ impl FrameStatistics {
     }
 }
 
-impl<S: Deref<Target = [FrameMeta]>> FrameAllocator<S> {
+impl<S: FrameStore> FrameAllocator<S> {
     /// An allocator for the frames whose metadata `store` holds; all of it zeroed, so all frames are unusable
     /// until they are [added](Self::add_range).
     pub const fn new(store: S) -> Self {
-        FrameAllocator { store, lists: SpinLock::new(Rank::FrameAllocator, Lists::new()) }
+        FrameAllocator {
+            store,
+            caches: [const { Cache::new() }; CACHES],
+            lists: SpinLock::new(Rank::FrameAllocator, Lists::new()),
+        }
     }
 
     /// Adds the usable memory of the frames `[start, end)`, which was not added before. Takes time for blocks,
@@ -71,16 +78,25 @@ impl<S: Deref<Target = [FrameMeta]>> FrameAllocator<S> {
             return None;
         }
         let store: &[FrameMeta] = &self.store;
-        let mut lists = self.lists.lock();
-        let index = match lists.split_off(store, order) {
-            Some(index) => index,
-            None => {
-                lists.drain_cache(store, 0);
-                lists.split_off(store, order)?
-            }
-        };
-        lists.hand_out(&store[index as usize], order, kind);
+        let split_off = || self.lists.lock().split_off(store, order);
+        let index = split_off().or_else(|| {
+            self.drain_caches();
+            split_off()
+        })?;
+        self.cache().hand_out(&store[index as usize], order, kind);
         Some(Frame::new(index))
+    }
+
+    /// The cache of this CPU.
+    #[inline]
+    fn cache(&self) -> SpinGuard<'_, Frames> {
+        self.caches[self.store.cpu() % CACHES].0.lock()
+    }
+
+    /// Gives all frames in caches back to the lists.
+    #[cold]
+    fn drain_caches(&self) {
+        self.caches.iter().for_each(|cache| cache.0.lock().drain(&self.store, &self.lists, 0));
     }
 
     /// One frame with one reference; otherwise as [`alloc`](Self::alloc).
@@ -92,13 +108,38 @@ impl<S: Deref<Target = [FrameMeta]>> FrameAllocator<S> {
         );
         // The slice once and for all: else it is loaded anew after every store to the metadata.
         let store: &[FrameMeta] = &self.store;
-        let mut lists = self.lists.lock();
-        let index = match lists.pop_cache(store) {
+        let mut cache = self.cache();
+        let index = match cache.pop(store) {
             Some(index) => index,
-            None => lists.split_off_frame(store)?,
+            None => match cache.refill(store, &self.lists) {
+                Some(index) => index,
+                None => {
+                    drop(cache);
+                    return self.alloc(0, kind);
+                }
+            },
         };
-        lists.hand_out(&store[index as usize], 0, kind);
+        cache.hand_out(&store[index as usize], 0, kind);
         Some(Frame::new(index))
+    }
+
+    /// Frees the block at `index`, with the metadata `meta` and of the kind with number `kind`, that nobody owns any more: a
+    /// single frame into the cache.
+    #[inline]
+    fn free(&self, cache: &mut Frames, meta: &FrameMeta, index: u32, kind: u8) {
+        let order = cache.take_back(meta, kind);
+        if order != 0 {
+            return self.free_block(index, order);
+        }
+        cache.push(meta, index);
+        if cache.is_full() {
+            cache.drain_half(&self.store, &self.lists);
+        }
+    }
+
+    #[cold]
+    fn free_block(&self, index: u32, order: u32) {
+        self.lists.lock().insert_merged(&self.store, index, order);
     }
 
     /// One more reference to `frame`. The caller holds one already, or the page-table lock under which the frame
@@ -120,7 +161,7 @@ impl<S: Deref<Target = [FrameMeta]>> FrameAllocator<S> {
         let store: &[FrameMeta] = &self.store;
         let meta = &store[frame.number() as usize];
         if let Some(kind) = release(meta, frame) {
-            self.lists.lock().free(store, meta, frame.number(), kind);
+            self.free(&mut self.cache(), meta, frame.number(), kind);
         }
     }
 
@@ -140,14 +181,14 @@ impl<S: Deref<Target = [FrameMeta]>> FrameAllocator<S> {
         batch.push(meta, frame);
     }
 
-    /// [`put`](Self::put) for all of `batch`, which is empty afterwards; the lock is taken once.
+    /// [`put`](Self::put) for all of `batch`, which is empty afterwards; a lock is taken once.
     pub fn put_batch(&self, batch: &mut FrameBatch) {
         let store: &[FrameMeta] = &self.store;
-        let mut lists = self.lists.lock();
+        let mut cache = self.cache();
         for &frame in batch.take_shared() {
             let meta = &store[frame.number() as usize];
             if let Some(kind) = release(meta, frame) {
-                lists.free(store, meta, frame.number(), kind);
+                self.free(&mut cache, meta, frame.number(), kind);
             }
         }
         let mut index = batch.take_chain();
@@ -155,7 +196,7 @@ impl<S: Deref<Target = [FrameMeta]>> FrameAllocator<S> {
             let meta = &store[index as usize];
             let next = meta.next.load(Ordering::Relaxed);
             let kind = meta.kind.load(Ordering::Relaxed);
-            lists.free(store, meta, index, kind);
+            self.free(&mut cache, meta, index, kind);
             index = next;
         }
     }
@@ -175,14 +216,22 @@ impl<S: Deref<Target = [FrameMeta]>> FrameAllocator<S> {
 
     /// How many frames there are.
     pub fn statistics(&self) -> FrameStatistics {
+        // All at once, so that no frame is counted twice, or not at all.
+        let caches = self.lock_caches();
         let lists = self.lists.lock();
+        let allocated = sum_of_counts(&caches);
         FrameStatistics {
             total: lists.total,
-            free: lists.total - lists.allocated.iter().sum::<u64>(),
-            cached: u64::from(lists.cached),
+            free: lists.total - allocated.iter().sum::<u64>(),
+            cached: caches.iter().map(|cache| u64::from(cache.len)).sum(),
             blocks: lists.blocks,
-            allocated: lists.allocated,
+            allocated,
         }
+    }
+
+    /// All caches, in their order.
+    pub(super) fn lock_caches(&self) -> [SpinGuard<'_, Frames>; CACHES] {
+        array::from_fn(|number| self.caches[number].0.lock())
     }
 
     /// Metadata of `frame`. A number beyond the metadata can only come from corrupt memory: panics.
@@ -190,6 +239,11 @@ impl<S: Deref<Target = [FrameMeta]>> FrameAllocator<S> {
     fn meta(&self, frame: Frame) -> &FrameMeta {
         &self.store[frame.number() as usize]
     }
+}
+
+/// Allocated frames by kind.
+pub(super) fn sum_of_counts(caches: &[SpinGuard<'_, Frames>; CACHES]) -> [u64; KINDS] {
+    array::from_fn(|kind| caches.iter().fold(0, |sum: u64, cache| sum.wrapping_add(cache.allocated[kind])))
 }
 
 /// Takes away one reference; the number of the kind if it was the last one and the frame is to be freed.
@@ -223,7 +277,7 @@ fn assert_allocated(meta: &FrameMeta, frame: Frame, verb: &str) {
     }
 }
 
-impl<S: Deref<Target = [FrameMeta]>> fmt::Debug for FrameAllocator<S> {
+impl<S: FrameStore> fmt::Debug for FrameAllocator<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let FrameStatistics { total, free, .. } = self.statistics();
         write!(f, "FrameAllocator({free} of {total} frames free)")

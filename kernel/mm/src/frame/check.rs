@@ -1,22 +1,23 @@
 //! Derives everything that the allocator knows once more, from the metadata alone.
 
-use core::ops::Deref;
-
-use super::lists::{CACHED, Lists, MAX_ORDER, NONE};
+use super::allocator::sum_of_counts;
+use super::cache::{CACHED, FrameStore, Frames};
+use super::lists::{Lists, MAX_ORDER, NONE};
 use super::meta::KINDS;
-use super::{Frame, FrameAllocator, FrameKind, FrameMeta};
+use super::{Frame, FrameAllocator, FrameKind};
 use crate::sync::atomic::Ordering;
 
-impl<S: Deref<Target = [FrameMeta]>> FrameAllocator<S> {
+impl<S: FrameStore> FrameAllocator<S> {
     /// Checks lists, metadata and counters against each other; time proportional to the memory. For tests.
     ///
     /// # Panics
     /// If anything is wrong.
     #[cold]
     pub fn check(&self) {
+        let caches = self.lock_caches();
         let lists = self.lists.lock();
         let listed = self.check_lists(&lists);
-        let cached = self.check_cache(&lists);
+        let cached = caches.iter().map(|cache| self.check_cache(cache)).sum::<u64>();
         let mut free = 0;
         let mut free_heads = 0;
         let mut allocated = [0; KINDS];
@@ -49,7 +50,8 @@ impl<S: Deref<Target = [FrameMeta]>> FrameAllocator<S> {
             free_heads == listed + cached,
             "{free_heads} free blocks, {listed} listed and {cached} cached"
         );
-        assert!(allocated == lists.allocated, "allocated {allocated:?}, counted {:?}", lists.allocated);
+        let counted = sum_of_counts(&caches);
+        assert!(allocated == counted, "allocated {allocated:?}, counted {counted:?}");
         let sum = free + allocated.iter().sum::<u64>();
         assert!(sum == lists.total, "{sum} frames are free or allocated, {} were added", lists.total);
     }
@@ -95,18 +97,18 @@ impl<S: Deref<Target = [FrameMeta]>> FrameAllocator<S> {
         }
     }
 
-    /// Number of frames in the cache.
-    fn check_cache(&self, lists: &Lists) -> u64 {
-        let (mut cached, mut index) = (0, lists.cache);
+    /// Number of frames in a cache.
+    fn check_cache(&self, cache: &Frames) -> u64 {
+        let (mut cached, mut index) = (0, cache.first);
         while index != NONE {
             let meta = &self.store[index as usize];
             assert!(self.kind(Frame::new(index)) == FrameKind::Free, "cached frame {index:#x} is not free");
             assert!(meta.order.load(Ordering::Relaxed) == CACHED, "cached frame {index:#x} is not marked");
             cached += 1;
-            assert!(cached <= lists.cached, "more frames than counted in the cache");
+            assert!(cached <= cache.len, "more frames than counted in a cache");
             index = meta.next.load(Ordering::Relaxed);
         }
-        assert!(cached == lists.cached, "{cached} frames in the cache, {} counted", lists.cached);
+        assert!(cached == cache.len, "{cached} frames in a cache, {} counted", cache.len);
         u64::from(cached)
     }
 }

@@ -1,6 +1,6 @@
-//! The lists of free blocks, and the cache of free frames.
+//! The lists of free blocks.
 
-use super::meta::KINDS;
+use super::cache::CACHED;
 use super::{FrameKind, FrameMeta};
 use crate::sync::atomic::Ordering;
 
@@ -9,11 +9,6 @@ pub const MAX_ORDER: u32 = 10;
 pub(super) const ORDERS: usize = MAX_ORDER as usize + 1;
 /// No frame: ends lists.
 pub(super) const NONE: u32 = u32::MAX;
-/// Stands in `FrameMeta::order` of a free frame in the cache.
-pub(super) const CACHED: u8 = u8::MAX;
-/// Frames in the cache above which half of it goes back to the lists.
-const CACHE_LIMIT: u32 = 1024;
-
 /// What the lock guards, with kind, order and links of all metadata.
 pub(super) struct Lists {
     /// First block of each order.
@@ -22,82 +17,17 @@ pub(super) struct Lists {
     pub(super) blocks: [u32; ORDERS],
     /// Bit n: the list of order n is not empty.
     pub(super) nonempty: u32,
-    /// First frame of the cache.
-    pub(super) cache: u32,
-    /// Number of frames in the cache.
-    pub(super) cached: u32,
     /// Frames that were added.
     pub(super) total: u64,
-    /// Allocated frames of each kind.
-    pub(super) allocated: [u64; KINDS],
 }
 
 impl Lists {
     pub(super) const fn new() -> Self {
-        Lists {
-            heads: [NONE; ORDERS],
-            blocks: [0; ORDERS],
-            nonempty: 0,
-            cache: NONE,
-            cached: 0,
-            total: 0,
-            allocated: [0; KINDS],
-        }
+        Lists { heads: [NONE; ORDERS], blocks: [0; ORDERS], nonempty: 0, total: 0 }
     }
 
-    /// Makes the block at `meta`, which is in no list, one of `kind` with one reference.
-    #[inline]
-    pub(super) fn hand_out(&mut self, meta: &FrameMeta, order: u32, kind: FrameKind) {
-        self.allocated[kind as usize] += 1 << order;
-        meta.order.store(order as u8, Ordering::Relaxed);
-        meta.kind.store(kind as u8, Ordering::Relaxed);
-        meta.references.store(1, Ordering::Relaxed);
-    }
-
-    /// Frees the block at `index`, with the metadata `meta` and of the kind with number `kind`, that nobody owns
-    /// any more: a single frame into the cache.
-    #[inline]
-    pub(super) fn free(&mut self, store: &[FrameMeta], meta: &FrameMeta, index: u32, kind: u8) {
-        meta.references.store(0, Ordering::Relaxed);
-        let order = u32::from(meta.order.load(Ordering::Relaxed));
-        if order != 0 {
-            return self.free_block(store, index, order, kind);
-        }
-        self.allocated[kind as usize % KINDS] -= 1;
-        meta.kind.store(FrameKind::Free as u8, Ordering::Relaxed);
-        meta.order.store(CACHED, Ordering::Relaxed);
-        meta.next.store(self.cache, Ordering::Relaxed);
-        self.cache = index;
-        self.cached += 1;
-        if self.cached > CACHE_LIMIT {
-            self.drain_cache(store, CACHE_LIMIT / 2);
-        }
-    }
-
-    #[cold]
-    fn free_block(&mut self, store: &[FrameMeta], index: u32, order: u32, kind: u8) {
-        self.allocated[kind as usize % KINDS] -= 1 << order;
-        self.insert_merged(store, index, order);
-    }
-
-    /// Takes a frame out of the cache.
-    #[inline]
-    pub(super) fn pop_cache(&mut self, store: &[FrameMeta]) -> Option<u32> {
-        let index = self.cache;
-        if index == NONE {
-            return None;
-        }
-        self.cache = store[index as usize].next.load(Ordering::Relaxed);
-        self.cached -= 1;
-        Some(index)
-    }
-
-    /// [`split_off`](Self::split_off) of one frame, out of line.
-    #[inline(never)]
-    pub(super) fn split_off_frame(&mut self, store: &[FrameMeta]) -> Option<u32> {
-        self.split_off(store, 0)
-    }
-    /// Takes a block of `order` out of the lists, split off a larger one if need be.
+    /// Takes a block of `order` out of the lists, split off a larger one if need be. It is marked as cached, so that no buddy
+    /// takes it for a block in a list until it is handed out.
     #[inline]
     pub(super) fn split_off(&mut self, store: &[FrameMeta], order: u32) -> Option<u32> {
         let fitting = self.nonempty >> order;
@@ -111,6 +41,7 @@ impl Lists {
             have -= 1;
             self.insert(store, index + (1 << have), have);
         }
+        store[index as usize].order.store(CACHED, Ordering::Relaxed);
         Some(index)
     }
 
@@ -131,17 +62,6 @@ impl Lists {
             order += 1;
         }
         self.insert(store, index, order);
-    }
-
-    /// Merges cached frames with their buddies until `keep` are left in the cache.
-    #[cold]
-    pub(super) fn drain_cache(&mut self, store: &[FrameMeta], keep: u32) {
-        while self.cached > keep {
-            let index = self.cache;
-            self.cache = store[index as usize].next.load(Ordering::Relaxed);
-            self.cached -= 1;
-            self.insert_merged(store, index, 0);
-        }
     }
 
     /// Links a block in front of the list of its order.

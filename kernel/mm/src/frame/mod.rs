@@ -5,14 +5,16 @@
 //! order 1    [ff]
 //!  ...                          the lists run through the metadata; no frame is touched
 //! order 10   [ffff...]->[...]
-//! cache      [f]->[f]->[f]      single frames, freed and not yet merged with their buddies
+//! caches     [f]->[f]->[f]      single frames of each CPU, not merged with their buddies
 //! ```
 //!
-//! Two free buddies are one block, except for cached single frames: those are merged when the cache overflows
-//! or when a request cannot be met otherwise.
+//! Two free buddies are one block, except for cached single frames: those are merged when a cache overflows
+//! or when a request cannot be met otherwise. A CPU takes frames from its cache, which is filled by a block at a time, and frees into it,
+//! so that CPUs that fault at the same time write to no cache line in common but for every 32nd fault.
 
 mod allocator;
 mod batch;
+mod cache;
 mod check;
 mod lists;
 mod meta;
@@ -21,5 +23,6 @@ mod tests;
 
 pub use allocator::{FrameAllocator, FrameStatistics};
 pub use batch::FrameBatch;
+pub use cache::FrameStore;
 pub use lists::MAX_ORDER;
 pub use meta::{Frame, FrameKind, FrameMeta};

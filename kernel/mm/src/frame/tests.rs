@@ -1,3 +1,6 @@
+use std::cell::Cell;
+use std::ops::Deref;
+
 use super::*;
 use x86_64::PhysAddr;
 
@@ -287,12 +290,71 @@ fn random_blocks_never_overlap_and_all_memory_comes_back() {
     assert!(!owner[0] && !owner[700] && !owner[4999], "memory that was never added was handed out");
 }
 
+thread_local! {
+    static CPU: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Metadata on a machine with a CPU for each thread of the host that says so.
+struct OfCpus(Box<[FrameMeta]>);
+
+impl Deref for OfCpus {
+    type Target = [FrameMeta];
+    fn deref(&self) -> &[FrameMeta] {
+        &self.0
+    }
+}
+
+impl FrameStore for OfCpus {
+    fn cpu(&self) -> usize {
+        CPU.get()
+    }
+}
+
+fn frames_of_cpus(count: u32) -> FrameAllocator<OfCpus> {
+    let frames = FrameAllocator::new(OfCpus(store(count)));
+    frames.add_range(Frame::new(0), Frame::new(count));
+    frames
+}
+
+#[test]
+fn frames_that_one_cpu_takes_and_another_frees_are_counted_right() {
+    let frames = frames_of_cpus(2000);
+    let taken: Vec<_> = (0..1500).map(|_| frames.alloc_frame(FrameKind::Anonymous).unwrap()).collect();
+    CPU.set(3);
+    taken.iter().for_each(|&frame| frames.put(frame));
+    frames.check();
+    assert_eq!(frames.statistics().allocated(FrameKind::Anonymous), 0);
+    assert_eq!(frames.statistics().free, 2000);
+}
+
+#[test]
+fn what_lies_in_the_caches_of_other_cpus_is_found_when_memory_is_short() {
+    let frames = frames_of_cpus(64);
+    for cpu in 0..4 {
+        CPU.set(cpu);
+        let frame = frames.alloc_frame(FrameKind::Table).unwrap();
+        frames.put(frame);
+    }
+    frames.check();
+    assert!(frames.statistics().cached >= 4);
+    let mut all = Vec::new();
+    all.extend(std::iter::from_fn(|| frames.alloc_frame(FrameKind::Table)));
+    assert_eq!(all.len(), 64);
+    CPU.set(1);
+    all.drain(..).for_each(|frame| frames.put(frame));
+    CPU.set(2);
+    assert_eq!(frames.alloc(6, FrameKind::Kernel), Some(Frame::new(0)));
+    frames.check();
+}
+
 #[test]
 fn threads_share_the_allocator() {
-    let frames = frames(512);
+    let frames = frames_of_cpus(512);
     std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
+        for cpu in 0..3 {
+            let frames = &frames;
+            scope.spawn(move || {
+                CPU.set(cpu);
                 for round in 0..2_000 {
                     let single = frames.alloc_frame(FrameKind::Anonymous).unwrap();
                     let block = frames.alloc(round % 4, FrameKind::Kernel).unwrap();

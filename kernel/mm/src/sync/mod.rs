@@ -8,7 +8,7 @@
 //!   its queue (SpinLock)
 //!   VMA write lock                        only under mmap_lock W; ends with it
 //!     page-table lock (SpinLock)
-//!       frame allocator (SpinLock)
+//!       frames of a CPU, frame allocator (SpinLock)
 //!         kernel heap, pools (SpinLock)
 //!           console                       innermost
 //! ```
@@ -51,6 +51,8 @@ pub enum Rank {
     VmaWrite,
     /// The page tables of an address space.
     PageTable,
+    /// The free frames of a CPU.
+    FrameCache,
     /// The lists of free frames.
     FrameAllocator,
     /// The kernel heap and the object pools.

@@ -28,8 +28,10 @@ fn spin_lock_lets_one_in_at_a_time() {
 fn ranks_ascend_from_the_mmap_lock_to_the_console() {
     let order = [
         Rank::MmapLock,
+        Rank::MmapQueue,
         Rank::VmaWrite,
         Rank::PageTable,
+        Rank::FrameCache,
         Rank::FrameAllocator,
         Rank::KernelHeap,
         Rank::Console,
