@@ -35,7 +35,8 @@ pub(crate) enum Action {
     Lint,
     /// Run the benchmarks
     ///
-    /// Shows what each memory call costs beside Linux, in guest instructions, and then the benchmarks of the host crates.
+    /// Shows what each memory call costs beside Linux, in guest instructions, what it costs threads on several processors, and then the
+    /// benchmarks of the host crates.
     Bench(BenchArgs),
     /// Run the same program on this host's Linux and on our kernel, and compare
     ///
@@ -154,6 +155,8 @@ pub(crate) struct BenchArgs {
 pub(crate) enum BenchPart {
     /// Memory calls in ring 3, beside Linux
     Calls,
+    /// Threads on several processors
+    Threads,
     /// The host crates: the tree
     Host,
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! calls ──► capture: mmbench on our kernel ─► figures: rows, ratios ─► table on standard output, chart (SVG)
 //!      └──► linux: mmbench on Linux in the same emulator, if asked for
+//! threads ─► x_threads on our kernel, with several processors
 //! host ───► cargo bench
 //! ```
 
@@ -11,6 +12,7 @@ mod chart;
 mod figures;
 mod host;
 mod linux;
+mod threads;
 
 use anyhow::Result;
 
@@ -27,6 +29,9 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
     let mut status = 0;
     if wanted(BenchPart::Calls) {
         calls::bench(&checkout, args)?;
+    }
+    if wanted(BenchPart::Threads) {
+        threads::bench(&checkout)?;
     }
     if wanted(BenchPart::Host) {
         status = host::bench(&checkout)?;

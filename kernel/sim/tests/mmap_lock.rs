@@ -24,25 +24,29 @@ struct News {
 struct Sleeping<'a> {
     engine: &'a Engine<&'static str>,
     news: &'a News,
-    woken: RefCell<BTreeSet<usize>>,
+    asleep: RefCell<BTreeSet<usize>>,
 }
 
 fn lock<'a, T>(value: T, engine: &'a Engine<&'static str>, news: &'a News) -> Lock<'a, T> {
-    Lock::with_parker(value, Sleeping { engine, news, woken: RefCell::default() })
+    Lock::with_parker(value, Sleeping { engine, news, asleep: RefCell::default() })
 }
 
 impl Parker for Sleeping<'_> {
     fn park(&self, _: Wait, sleep: Sleep, place: Place, round: u32, ready: &dyn Fn() -> bool) -> Wake {
         let is_killed = || sleep == Sleep::Killable && self.news.killed.get() == self.engine.current();
+        // A wake-up that comes before the thread sleeps is for nothing.
+        self.engine.pause("about to sleep");
         if ready() {
             return Wake::Again;
         }
         self.news.in_vain.set(round > 0);
+        self.asleep.borrow_mut().insert(place.0);
         for round in 0.. {
             if is_killed() {
+                self.asleep.borrow_mut().remove(&place.0);
                 return Wake::Killed;
             }
-            if self.woken.borrow_mut().remove(&place.0) {
+            if !self.asleep.borrow().contains(&place.0) {
                 break;
             }
             self.engine.wait("sleep", round).expect("threads of a run");
@@ -51,7 +55,7 @@ impl Parker for Sleeping<'_> {
     }
 
     fn unpark(&self, place: Place) {
-        self.woken.borrow_mut().insert(place.0);
+        self.asleep.borrow_mut().remove(&place.0);
     }
 
     fn step(&self) {

@@ -245,7 +245,7 @@ pub(super) fn answer() {
 }
 
 /// Loads the address space with the root table at the physical address `root` on this CPU. Its TLB state is `tlb`. Both stay
-/// alive until this CPU [leaves](leave) it. No other address space is loaded.
+/// alive until this CPU [leaves](leave) it. No other address space is loaded afterwards.
 pub(crate) fn load(root: u64, tlb: &TlbState) {
     interrupts::without(|| {
         let cpu = percpu::current();
@@ -254,6 +254,14 @@ pub(crate) fn load(root: u64, tlb: &TlbState) {
         let generation = tlb.generation();
         user::load_root(root);
         cpu.flushed.set(generation);
+    });
+}
+
+/// [Leaves](leave) the address space behind `from` for the one behind `tlb`, as [`load`] does, with one load of the root table.
+pub(crate) fn switch(root: u64, tlb: &TlbState, from: &TlbState) {
+    interrupts::without(|| {
+        load(root, tlb);
+        from.unload(Cpu(cpu_number()));
     });
 }
 

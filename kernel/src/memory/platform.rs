@@ -208,6 +208,11 @@ impl Kernel {
         tlb::load(root.address().as_u64(), tlb);
     }
 
+    /// As [`load`](Self::load), and leaves the address space behind `from`, which is loaded.
+    pub(crate) fn switch(&self, root: Frame, tlb: &TlbState, from: &TlbState) {
+        tlb::switch(root.address().as_u64(), tlb, from);
+    }
+
     /// Leaves the loaded address space, whose TLB state is `tlb`, for the kernel's own tables.
     pub(crate) fn leave(&self, tlb: &TlbState) {
         tlb::leave(tlb);

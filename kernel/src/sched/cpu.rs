@@ -223,12 +223,8 @@ fn finish_switch() {
 fn load_space(to: Option<&Shared<Space>>, from: Option<&Shared<Space>>) {
     match (to, from) {
         (Some(to), Some(from)) if to.is(from) => {}
-        (Some(to), from) => {
-            if let Some(from) = from {
-                KERNEL.leave(from.tlb());
-            }
-            KERNEL.load(to.root(), to.tlb());
-        }
+        (Some(to), Some(from)) => KERNEL.switch(to.root(), to.tlb(), from.tlb()),
+        (Some(to), None) => KERNEL.load(to.root(), to.tlb()),
         (None, Some(from)) => KERNEL.leave(from.tlb()),
         (None, None) => {}
     }

@@ -71,6 +71,14 @@ pub fn stack_pointer() -> u64 {
     value
 }
 
+/// The time-stamp counter.
+pub fn time_stamp() -> u64 {
+    let (low, high): (u64, u64);
+    // SAFETY: reads a counter.
+    unsafe { asm!("rdtsc", out("rax") low, out("rdx") high, options(nomem, nostack, preserves_flags)) };
+    high << 32 | low
+}
+
 /// Makes a system call without arguments while the stack pointer has this value.
 pub fn system_call_with_stack_pointer(number: u64, pointer: u64) -> u64 {
     let result;

@@ -97,8 +97,13 @@ impl Queue {
         (may(first.wait) && !first.woken.replace(true)).then(|| first.place())
     }
 
-    /// Whether `waiter`, which is in line, has been woken since it asked last.
-    pub(super) fn was_woken(&mut self, waiter: &Waiter) -> bool {
+    /// Whether `waiter`, which is in line, has been woken and not looked since.
+    pub(super) fn is_woken(&self, waiter: &Waiter) -> bool {
+        waiter.woken.get()
+    }
+
+    /// The same; and it looks now.
+    pub(super) fn take_woken(&mut self, waiter: &Waiter) -> bool {
         waiter.woken.replace(false)
     }
 }

@@ -42,8 +42,8 @@ const READERS: u32 = HANDOFF - 1;
 
 /// How threads sleep that stand in line for a lock.
 pub trait Parker {
-    /// Sleeps until somebody [unparks](Self::unpark) `place`, but not if `ready`, which is asked when the thread is about to sleep.
-    /// May return earlier. Called in every round of a wait, counted from 0, with no spin lock held. `Killed` says that a
+    /// Sleeps until somebody [unparks](Self::unpark) `place`, but not if `ready`, which is asked when the thread is about to sleep:
+    /// an `unpark` after that wakes it, one before may be for nothing. May return earlier. Called in every round of a wait, counted from 0, with no spin lock held. `Killed` says that a
     /// fatal signal has come; only one that is `Killable` wakes up for it.
     fn park(&self, wait: Wait, sleep: Sleep, place: Place, round: u32, ready: &dyn Fn() -> bool) -> Wake;
 
@@ -293,10 +293,11 @@ impl<T, W: Parker> Turn<'_, T, W> {
         self.sem.state.fetch_or(QUEUED, Ordering::Relaxed);
     }
 
-    /// Whether [`take`](Self::take) would take the lock.
+    /// Whether the waiter should look: it has been woken, and will not be again before it has looked, or it has its turn.
     fn has_come(&self) -> bool {
-        let first = self.sem.queue.lock().is_first(self.waiter);
-        first && !self.is_blocked(self.sem.state.load(Ordering::Relaxed))
+        let queue = self.sem.queue.lock();
+        let is_free = || !self.is_blocked(self.sem.state.load(Ordering::Relaxed));
+        queue.is_woken(self.waiter) || (queue.is_first(self.waiter) && is_free())
     }
 
     /// Takes the lock and leaves the line, if it is its turn and the lock is free.
@@ -309,7 +310,7 @@ impl<T, W: Parker> Turn<'_, T, W> {
         let others = if queue.is_empty_but(self.waiter) { 0 } else { QUEUED };
         let take = |state| (!self.is_blocked(state)).then_some((state & READERS) + holder + others);
         if self.sem.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, take).is_err() {
-            if queue.was_woken(self.waiter) {
+            if queue.take_woken(self.waiter) {
                 // Whoever releases the lock meanwhile has yet to look at the queue.
                 self.sem.state.fetch_or(HANDOFF, Ordering::Relaxed);
             }
