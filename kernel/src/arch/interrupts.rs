@@ -28,7 +28,7 @@ pub(crate) fn wait_unless(is_over: impl FnOnce() -> bool) {
 }
 
 /// Rounds of a wait without a halt: about a millisecond.
-const ROUNDS_AWAKE: u32 = 300;
+const ROUNDS_AWAKE: u32 = 2000;
 
 /// Round `round` (from 0) of a wait for another CPU. Every so often it halts until the next interrupt, if these are on: where
 /// CPUs are emulated, the other one may need this one's place on the host. A timer interrupt ends the halt at the latest.

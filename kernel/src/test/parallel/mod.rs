@@ -7,7 +7,9 @@ mod faults;
 mod flushes;
 mod locks;
 mod machine;
+mod moves;
 mod shared;
+mod tasks;
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
