@@ -52,8 +52,9 @@ impl WaitQueue {
         ready: &mut dyn FnMut() -> bool,
     ) -> Option<Result<(), Stopped>> {
         let task = cpu::current();
-        let queued = self.join(&task);
+        // In this order: whoever takes it out of the queue ends the sleep that it is about to begin.
         task.prepare(sleep);
+        let queued = self.join(&task);
         let result = outcome(&task, sleep, deadline, ready);
         match (&result, queued) {
             (None, Ok(())) => block_until(&task, deadline),
