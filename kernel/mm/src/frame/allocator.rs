@@ -123,10 +123,10 @@ impl<S: FrameStore> FrameAllocator<S> {
         Some(Frame::new(index))
     }
 
-    /// Frees the block at `index`, with the metadata `meta` and of the kind with number `kind`, that nobody owns any more: a
+    /// Frees the block at `index`, with the metadata `meta` and of kind `kind`, that nobody owns any more: a
     /// single frame into the cache.
     #[inline]
-    fn free(&self, cache: &mut Frames, meta: &FrameMeta, index: u32, kind: u8) {
+    fn free(&self, cache: &mut Frames, meta: &FrameMeta, index: u32, kind: FrameKind) {
         let order = cache.take_back(meta, kind);
         if order != 0 {
             return self.free_block(index, order);
@@ -148,7 +148,7 @@ impl<S: FrameStore> FrameAllocator<S> {
     pub fn get(&self, frame: Frame) {
         let meta = self.meta(frame);
         assert_allocated(meta, frame, "get");
-        if meta.kind.load(Ordering::Relaxed) != FrameKind::Zero as u8 {
+        if meta.kind() != FrameKind::Zero {
             meta.references.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -195,7 +195,7 @@ impl<S: FrameStore> FrameAllocator<S> {
         while index != NONE {
             let meta = &store[index as usize];
             let next = meta.next.load(Ordering::Relaxed);
-            let kind = meta.kind.load(Ordering::Relaxed);
+            let kind = meta.kind();
             self.free(&mut cache, meta, index, kind);
             index = next;
         }
@@ -211,7 +211,7 @@ impl<S: FrameStore> FrameAllocator<S> {
     /// What `frame` is used for. The caller holds a reference, or wants to know for a check.
     #[inline]
     pub fn kind(&self, frame: Frame) -> FrameKind {
-        FrameKind::from_number(self.meta(frame).kind.load(Ordering::Relaxed))
+        self.meta(frame).kind()
     }
 
     /// How many frames there are.
@@ -246,14 +246,14 @@ pub(super) fn sum_of_counts(caches: &[SpinGuard<'_, Frames>; CACHES]) -> [u64; K
     array::from_fn(|kind| caches.iter().fold(0, |sum: u64, cache| sum.wrapping_add(cache.allocated[kind])))
 }
 
-/// Takes away one reference; the number of the kind if it was the last one and the frame is to be freed.
+/// Takes away one reference; the kind if it was the last one and the frame is to be freed.
 #[inline]
-fn release(meta: &FrameMeta, frame: Frame) -> Option<u8> {
+fn release(meta: &FrameMeta, frame: Frame) -> Option<FrameKind> {
     assert_allocated(meta, frame, "put");
-    let kind = meta.kind.load(Ordering::Relaxed);
+    let kind = meta.kind();
     if meta.references.load(Ordering::Acquire) == 1 {
         // The only reference is the caller's, so nobody can make another one meanwhile.
-        return if kind == FrameKind::Zero as u8 { None } else { Some(kind) };
+        return if kind == FrameKind::Zero { None } else { Some(kind) };
     }
     if meta.references.fetch_sub(1, Ordering::Release) == 1 {
         fence(Ordering::Acquire);
@@ -266,7 +266,7 @@ fn release(meta: &FrameMeta, frame: Frame) -> Option<u8> {
 #[inline]
 fn assert_allocated(meta: &FrameMeta, frame: Frame, verb: &str) {
     if cfg!(debug_assertions) {
-        match FrameKind::from_number(meta.kind.load(Ordering::Relaxed)) {
+        match meta.kind() {
             FrameKind::Free => panic!("{verb} of {frame:?}, which is free"),
             FrameKind::Unusable => panic!("{verb} of {frame:?}, which is unusable or inside a block"),
             kind => {

@@ -55,7 +55,7 @@ impl FrameBatch {
         self.len += 1;
         if meta.references.load(Ordering::Acquire) != 1 {
             self.push_shared(meta, frame);
-        } else if meta.kind.load(Ordering::Relaxed) != FrameKind::Zero as u8 {
+        } else if meta.kind() != FrameKind::Zero {
             self.push_last(meta, frame);
         }
     }
@@ -69,7 +69,7 @@ impl FrameBatch {
 
     #[inline(never)]
     fn push_shared(&mut self, meta: &FrameMeta, frame: Frame) {
-        if meta.kind.load(Ordering::Relaxed) == FrameKind::Shared as u8 {
+        if meta.kind() == FrameKind::Shared {
             if !meta.release_unless_last() {
                 self.push_last(meta, frame);
             }

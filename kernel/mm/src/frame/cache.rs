@@ -55,17 +55,16 @@ impl Frames {
     pub(super) fn hand_out(&mut self, meta: &FrameMeta, order: u32, kind: FrameKind) {
         let count = &mut self.allocated[kind as usize];
         *count = count.wrapping_add(1 << order);
-        meta.order.store(order as u8, Ordering::Relaxed);
-        meta.kind.store(kind as u8, Ordering::Relaxed);
+        meta.set(kind, order as u8);
         meta.references.store(1, Ordering::Relaxed);
     }
 
-    /// Takes the block at `meta` back, of the kind with number `kind`, that nobody owns any more; its order.
+    /// Takes the block at `meta` back, of kind `kind`, that nobody owns any more; its order.
     #[inline]
-    pub(super) fn take_back(&mut self, meta: &FrameMeta, kind: u8) -> u32 {
+    pub(super) fn take_back(&mut self, meta: &FrameMeta, kind: FrameKind) -> u32 {
         meta.references.store(0, Ordering::Relaxed);
-        let order = u32::from(meta.order.load(Ordering::Relaxed));
-        let count = &mut self.allocated[kind as usize % KINDS];
+        let order = u32::from(meta.order());
+        let count = &mut self.allocated[kind as usize];
         *count = count.wrapping_sub(1 << order);
         order
     }
@@ -73,8 +72,7 @@ impl Frames {
     /// Adds a frame.
     #[inline]
     pub(super) fn push(&mut self, meta: &FrameMeta, index: u32) {
-        meta.kind.store(FrameKind::Free as u8, Ordering::Relaxed);
-        meta.order.store(CACHED, Ordering::Relaxed);
+        meta.set(FrameKind::Free, CACHED);
         meta.next.store(self.first, Ordering::Relaxed);
         self.first = index;
         self.len += 1;

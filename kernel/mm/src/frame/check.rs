@@ -23,9 +23,9 @@ impl<S: FrameStore> FrameAllocator<S> {
         let mut allocated = [0; KINDS];
         let mut block_end = 0;
         for (index, meta) in self.store.iter().enumerate() {
-            let kind = FrameKind::from_number(meta.kind.load(Ordering::Relaxed));
+            let kind = meta.kind();
             let references = meta.references.load(Ordering::Relaxed);
-            let order = meta.order.load(Ordering::Relaxed);
+            let order = meta.order();
             if kind == FrameKind::Unusable {
                 assert!(references == 0, "frame {index:#x} is no block and has {references} references");
                 continue;
@@ -67,10 +67,7 @@ impl<S: FrameStore> FrameAllocator<S> {
                     self.kind(Frame::new(index)) == FrameKind::Free,
                     "listed frame {index:#x} is not free"
                 );
-                assert!(
-                    u32::from(meta.order.load(Ordering::Relaxed)) == order,
-                    "frame {index:#x} is in list {order}"
-                );
+                assert!(u32::from(meta.order()) == order, "frame {index:#x} is in list {order}");
                 assert!(meta.previous.load(Ordering::Relaxed) == previous, "back link of frame {index:#x}");
                 self.check_not_merged(index, order);
                 blocks += 1;
@@ -91,8 +88,7 @@ impl<S: FrameStore> FrameAllocator<S> {
         if let Some(meta) = self.store.get(buddy as usize)
             && order < MAX_ORDER
         {
-            let same = meta.kind.load(Ordering::Relaxed) == FrameKind::Free as u8
-                && u32::from(meta.order.load(Ordering::Relaxed)) == order;
+            let same = meta.kind() == FrameKind::Free && u32::from(meta.order()) == order;
             assert!(!same, "frames {index:#x} and {buddy:#x} are free buddies of order {order}");
         }
     }
@@ -103,7 +99,7 @@ impl<S: FrameStore> FrameAllocator<S> {
         while index != NONE {
             let meta = &self.store[index as usize];
             assert!(self.kind(Frame::new(index)) == FrameKind::Free, "cached frame {index:#x} is not free");
-            assert!(meta.order.load(Ordering::Relaxed) == CACHED, "cached frame {index:#x} is not marked");
+            assert!(meta.order() == CACHED, "cached frame {index:#x} is not marked");
             cached += 1;
             assert!(cached <= cache.len, "more frames than counted in a cache");
             index = meta.next.load(Ordering::Relaxed);

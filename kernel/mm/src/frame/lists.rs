@@ -41,7 +41,7 @@ impl Lists {
             have -= 1;
             self.insert(store, index + (1 << have), have);
         }
-        store[index as usize].order.store(CACHED, Ordering::Relaxed);
+        store[index as usize].set(FrameKind::Free, CACHED);
         Some(index)
     }
 
@@ -49,15 +49,11 @@ impl Lists {
     pub(super) fn insert_merged(&mut self, store: &[FrameMeta], mut index: u32, mut order: u32) {
         while order < MAX_ORDER {
             let buddy = index ^ (1 << order);
-            let free = store.get(buddy as usize).is_some_and(|meta| {
-                meta.kind.load(Ordering::Relaxed) == FrameKind::Free as u8
-                    && u32::from(meta.order.load(Ordering::Relaxed)) == order
-            });
-            if !free {
+            if !store.get(buddy as usize).is_some_and(|meta| meta.is(FrameKind::Free, order as u8)) {
                 break;
             }
             self.remove(store, buddy, order);
-            store[buddy.max(index) as usize].kind.store(FrameKind::Unusable as u8, Ordering::Relaxed);
+            store[buddy.max(index) as usize].set(FrameKind::Unusable, 0);
             index = index.min(buddy);
             order += 1;
         }
@@ -69,8 +65,7 @@ impl Lists {
     fn insert(&mut self, store: &[FrameMeta], index: u32, order: u32) {
         let next = self.heads[order as usize];
         let meta = &store[index as usize];
-        meta.kind.store(FrameKind::Free as u8, Ordering::Relaxed);
-        meta.order.store(order as u8, Ordering::Relaxed);
+        meta.set(FrameKind::Free, order as u8);
         meta.next.store(next, Ordering::Relaxed);
         meta.previous.store(NONE, Ordering::Relaxed);
         if next != NONE {

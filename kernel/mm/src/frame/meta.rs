@@ -5,7 +5,7 @@ use core::fmt;
 use x86_64::PhysAddr;
 
 use crate::range::{PAGE_SHIFT, PAGE_SIZE};
-use crate::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 /// A physical frame of 4 KiB, by number (address >> 12). 2^32 of them are 16 TiB.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,13 +116,42 @@ pub struct FrameMeta {
     pub(super) references: AtomicU32,
     pub(super) next: AtomicU32,
     pub(super) previous: AtomicU32,
-    pub(super) kind: AtomicU8,
-    pub(super) order: AtomicU8,
+    /// Kind in the low byte, order in the high one: in one word, as whoever frees a buddy looks at both without the lock under which
+    /// they change.
+    state: AtomicU16,
 }
 
 const _: () = assert!(size_of::<FrameMeta>() == 16);
 
+const fn state(kind: FrameKind, order: u8) -> u16 {
+    kind as u16 | (order as u16) << 8
+}
+
 impl FrameMeta {
+    /// What the frame is used for.
+    #[inline]
+    pub(super) fn kind(&self) -> FrameKind {
+        FrameKind::from_number(self.state.load(Ordering::Relaxed) as u8)
+    }
+
+    /// The order of the block that begins here.
+    #[inline]
+    pub(super) fn order(&self) -> u8 {
+        (self.state.load(Ordering::Relaxed) >> 8) as u8
+    }
+
+    /// Whether both are so.
+    #[inline]
+    pub(super) fn is(&self, kind: FrameKind, order: u8) -> bool {
+        self.state.load(Ordering::Relaxed) == state(kind, order)
+    }
+
+    /// Sets both at once.
+    #[inline]
+    pub(super) fn set(&self, kind: FrameKind, order: u8) {
+        self.state.store(state(kind, order), Ordering::Relaxed);
+    }
+
     /// Takes away one reference unless it is the only one; whether it did. What others have done with the frame is visible
     /// to the one whose reference is left.
     #[inline]
