@@ -93,6 +93,9 @@ impl World<'_> {
         };
         self.system = found;
         self.adopt_splits(process, op);
+        // Pages that were populated before the refusal are no longer the file's, although they read the same.
+        let own = self.machine.private_pages(self.space_of(process).root());
+        self.system.adopt_copies(process, own);
         self.check(format_args!("{op} with step {step:?} ({point:?}) refused"));
         Attempt::Refused(answer)
     }

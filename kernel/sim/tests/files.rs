@@ -1,9 +1,9 @@
 //! Mapped files: what programs see while the file grows and shrinks.
 
-use abi::mman::Prot;
+use abi::mman::{MADV_POPULATE_WRITE, Prot};
 use mm::space::MunmapOrder;
 use sim::model::Fault;
-use sim::op::{Op, PAGE, image, mprotect, munmap, read, resize, shared_image, write};
+use sim::op::{Op, PAGE, image, madvise, mprotect, munmap, read, resize, shared_image, write};
 use sim::setup::Setup;
 use sim::world::{Answer, World};
 
@@ -49,6 +49,21 @@ fn a_cut_takes_pages_and_copies_away_and_what_comes_again_is_zero() {
             assert_eq!(world.apply(read(0, address)), Answer::Word(0));
         }
     });
+}
+
+#[test]
+fn copies_that_a_refused_populate_has_made_stay_where_the_file_is_cut() {
+    for step in 0..12 {
+        in_every_order(|world| {
+            world.apply(private(0, 8, 0));
+            world.attempt(madvise(page(0), 8 * PAGE, MADV_POPULATE_WRITE), step);
+            for pages in [6, 4, 2, 0] {
+                world.apply(resize(pages * PAGE + 64));
+                // Behind the cut: zero in the file, as before in a copy. The model must know which it is.
+                world.apply(read(1, page(pages) + 2048));
+            }
+        });
+    }
 }
 
 #[test]

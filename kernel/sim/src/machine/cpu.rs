@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mm::frame::Frame;
+use mm::frame::{Frame, FrameKind};
 use mm::platform::Cpu;
 use mm::vma::Access;
 
@@ -144,6 +144,15 @@ impl Machine {
             .filter(|(_, entry)| entry & SOFT_LEAF != 0)
             .map(word)
             .collect()
+    }
+
+    /// The pages with a private frame in the address space with this root table.
+    pub(crate) fn private_pages(&self, root: Frame) -> Vec<u64> {
+        let entries = walker::scan(&self.arena, u64::from(root.number())).pages.into_iter();
+        let private = |entry: u64| {
+            entry & SOFT_LEAF != 0 && self.kind_of(walker::frame_of(entry)) == FrameKind::Anonymous
+        };
+        entries.filter(|(_, entry)| private(*entry)).map(|(page, _)| page).collect()
     }
 
     /// Loads or stores the word at `address` in the frame of `leaf`.

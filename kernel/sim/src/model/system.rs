@@ -141,6 +141,18 @@ impl System {
         }
     }
 
+    /// A process has a page of its own at each of `pages`: where it had the file's, a copy of that.
+    pub fn adopt_copies(&mut self, process: usize, pages: Vec<u64>) {
+        let model = self.process_mut(process);
+        let of_file = |page: &u64| {
+            matches!(model.home_of(*page), Some(Home::Shared(FILE, _)))
+                && model.area_at(*page).is_some_and(|area| area.attributes.sharing == Sharing::Private)
+        };
+        let pages = pages.into_iter().filter(of_file).collect();
+        model.to_copy = pages;
+        self.copy_faulted(process);
+    }
+
     /// Gives a process a private copy of a page of the file.
     fn copy(&mut self, process: usize, page: u64, offset: u64) {
         let word = |index: usize| (index, self.shared_word(FILE, offset, index));
