@@ -93,9 +93,9 @@ impl World<'_> {
         };
         self.system = found;
         self.adopt_splits(process, op);
-        // Pages that were populated before the refusal are no longer the file's, although they read the same.
+        // Which pages were populated before the refusal, and are no longer the file's, cannot be read.
         let own = self.machine.private_pages(self.space_of(process).root());
-        self.system.adopt_copies(process, own);
+        self.system.adopt_copies(process, &own);
         self.check(format_args!("{op} with step {step:?} ({point:?}) refused"));
         Attempt::Refused(answer)
     }

@@ -3,7 +3,7 @@
 use abi::mman::{MADV_POPULATE_WRITE, Prot};
 use mm::space::MunmapOrder;
 use sim::model::Fault;
-use sim::op::{Op, PAGE, image, madvise, mprotect, munmap, read, resize, shared_image, write};
+use sim::op::{Op, PAGE, image, madvise, mlock, mprotect, munmap, read, resize, shared_image, write};
 use sim::setup::Setup;
 use sim::world::{Answer, World};
 
@@ -53,10 +53,11 @@ fn a_cut_takes_pages_and_copies_away_and_what_comes_again_is_zero() {
 
 #[test]
 fn copies_that_a_refused_populate_has_made_stay_where_the_file_is_cut() {
-    for step in 0..12 {
+    let populating = [madvise(page(0), 8 * PAGE, MADV_POPULATE_WRITE), mlock(page(0), 8 * PAGE)];
+    for (op, step) in populating.into_iter().flat_map(|op| (0..12).map(move |step| (op, step))) {
         in_every_order(|world| {
             world.apply(private(0, 8, 0));
-            world.attempt(madvise(page(0), 8 * PAGE, MADV_POPULATE_WRITE), step);
+            world.attempt(op, step);
             for pages in [6, 4, 2, 0] {
                 world.apply(resize(pages * PAGE + 64));
                 // Behind the cut: zero in the file, as before in a copy. The model must know which it is.

@@ -141,16 +141,34 @@ impl System {
         }
     }
 
-    /// A process has a page of its own at each of `pages`: where it had the file's, a copy of that.
-    pub fn adopt_copies(&mut self, process: usize, pages: Vec<u64>) {
-        let model = self.process_mut(process);
-        let of_file = |page: &u64| {
-            matches!(model.home_of(*page), Some(Home::Shared(FILE, _)))
-                && model.area_at(*page).is_some_and(|area| area.attributes.sharing == Sharing::Private)
+    /// A process has pages of its own at `own`, and no others, as far as that cannot be told by contents: where it had the
+    /// file's page, a copy of that; and where its page is like the file's, that again.
+    pub fn adopt_copies(&mut self, process: usize, own: &[u64]) {
+        let model = self.process(process);
+        let is_private_of_file = |page: &u64| {
+            model.area_at(*page).is_some_and(|area| {
+                area.attributes.sharing == Sharing::Private && area.attributes.backing == Backing::File
+            })
         };
-        let pages = pages.into_iter().filter(of_file).collect();
-        model.to_copy = pages;
+        let copies = |page: &u64| model.contents.contains_key(page);
+        let copied = own.iter().copied().filter(|page| is_private_of_file(page) && !copies(page)).collect();
+        let others = model.contents.keys().filter(|page| is_private_of_file(page) && !own.contains(page));
+        let same: Vec<u64> = others.copied().filter(|page| self.reads_as_the_file(process, *page)).collect();
+        let model = self.process_mut(process);
+        model.contents.retain(|page, _| !same.contains(page));
+        model.to_copy = copied;
         self.copy_faulted(process);
+    }
+
+    /// Whether what a process has at `page`, of a private area of the file, is what the file has there.
+    fn reads_as_the_file(&self, process: usize, page: u64) -> bool {
+        let model = self.process(process);
+        let Some(area) = model.area_at(page) else { return false };
+        let (offset, words) = (area.offset_of(page), model.contents.get(&page));
+        words.is_some_and(|words| {
+            (0..(PAGE / 8) as usize)
+                .all(|index| words.get(&index).copied().unwrap_or(0) == self.shared_word(FILE, offset, index))
+        })
     }
 
     /// Gives a process a private copy of a page of the file.
