@@ -189,7 +189,13 @@ impl World<'_> {
     /// If they differ in more than that.
     pub(crate) fn adopt_splits(&mut self, process: usize, op: Op) {
         let actual: Vec<_> = self.vmas(process).iter().map(area_of).collect();
-        if let Err(difference) = self.system.process_mut(process).adopt(&actual) {
+        let model = self.system.process_mut(process);
+        if matches!(op, Op::Mlockall { .. } | Op::Munlockall) {
+            // It goes on after what is refused to one area.
+            actual.iter().for_each(|area| model.split_at_ends(area));
+            model.join_as(&actual);
+        }
+        if let Err(difference) = model.adopt(&actual) {
             panic!("after {op}, which failed: {difference}");
         }
     }

@@ -212,3 +212,18 @@ fn locked_pages_are_not_invalidated() {
         assert_eq!(sync(world, 0, 0, 0), DONE);
     });
 }
+
+#[test]
+fn unlocking_all_goes_on_where_a_merge_is_refused() {
+    // The first step is the wait for the lock.
+    for step in 1..6 {
+        in_every_order(|world| {
+            // The first and the third page have identities of their own, the others have none.
+            world.apply(mmap(6 * PAGE).fixed(page(0)));
+            world.apply(mlock(page(0), PAGE));
+            world.apply(mlock(page(3), PAGE));
+            world.attempt(Op::Munlockall, step);
+            assert_eq!(locked(world), 0);
+        });
+    }
+}

@@ -224,16 +224,36 @@ impl Model {
         runs(self.areas.values().copied())
     }
 
+    /// No area reaches over an end of `area`.
+    pub fn split_at_ends(&mut self, area: &Area) {
+        self.split(area.start);
+        self.split(area.end);
+    }
+
+    /// Joins areas that are alike where one area of `actual` is over several: where a merge was refused to the first of three,
+    /// the other two may have become one, with another group than the model believes.
+    pub fn join_as(&mut self, actual: &[Area]) {
+        for area in actual {
+            let parts = self.overlapping(area.start, area.end);
+            if let [first, .., last] = parts[..]
+                && (first.start, last.end) == (area.start, area.end)
+                && let [run] = runs(parts.iter().copied())[..]
+            {
+                for part in &parts {
+                    self.areas.remove(&part.start);
+                }
+                self.put(Area { group: last.group.or(first.group), ..run });
+            }
+        }
+    }
+
     /// Takes over where the areas of `actual` end, and which of them have got a group: after a failed operation a
     /// completed split may remain (E6-E14).
     ///
     /// # Errors
     /// If the areas differ in more than that.
     pub fn adopt(&mut self, actual: &[Area]) -> Result<(), String> {
-        for area in actual {
-            self.split(area.start);
-            self.split(area.end);
-        }
+        actual.iter().for_each(|area| self.split_at_ends(area));
         let cuts =
             |areas: &mut dyn Iterator<Item = &Area>| areas.map(|a| (a.start, a.end)).collect::<Vec<_>>();
         let (found, wanted) = (cuts(&mut self.areas.values()), cuts(&mut actual.iter()));
