@@ -86,14 +86,16 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     fn advise(&self, range: PageRange, advice: Advice) -> Result<(), MmError> {
         if let Some(vma) = self.lock_vma_for(range, advice) {
             let mut gather = Gather::new(self.machine, &self.tlb);
-            let result = self.advise_part(&vma, range, advice, &mut gather);
+            let may = vma.may_follow(advice);
+            let result = may.and_then(|()| self.advise_part(&vma, range, advice, &mut gather));
             gather.finish();
             return result;
         }
         let mut map = self.read();
         let mut gather = Gather::new(self.machine, &self.tlb);
         let result = self.for_each_part(&mut map, range, |map, vma, part| {
-            if advice == Advice::InstallGuards && !vma.flags().contains(VmaFlags::LOCKED) {
+            vma.may_follow(advice)?;
+            if advice == Advice::InstallGuards {
                 // A fork copies the entries of memory that has an identity.
                 self.prepare_anon(map, vma);
             }
@@ -110,7 +112,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         (range.end() <= vma.end() && !depends_on_neighbours).then_some(vma)
     }
 
-    /// Follows `advice` in `part`, a part of `vma`, which is stable.
+    /// Follows `advice` in `part`, a part of `vma`, which is stable and may follow it.
     fn advise_part(
         &self,
         vma: &Vma,
@@ -118,15 +120,6 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         advice: Advice,
         gather: &mut Gather<'_, 'm, P>,
     ) -> Result<(), MmError> {
-        vma.may_lose(advice)?;
-        let lazily = advice == Advice::Discard(Discard::Lazily);
-        let spares_locked =
-            !matches!(advice, Advice::Discard(Discard::LockedToo) | Advice::RemoveGuards | Advice::Need);
-        if (spares_locked && vma.flags().contains(VmaFlags::LOCKED))
-            || (lazily && vma.backing() != Backing::Anonymous)
-        {
-            return Err(MmError::Invalid);
-        }
         self.machine.pause(Point::ChangeEntries(part));
         match advice {
             Advice::Discard(_) => {
@@ -167,6 +160,20 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 }
 
 impl Vma {
+    /// Refuses advice that is not for such a VMA: nothing is done to it then.
+    fn may_follow(&self, advice: Advice) -> Result<(), MmError> {
+        self.may_lose(advice)?;
+        let lazily = advice == Advice::Discard(Discard::Lazily);
+        let spares_locked =
+            !matches!(advice, Advice::Discard(Discard::LockedToo) | Advice::RemoveGuards | Advice::Need);
+        if (spares_locked && self.flags().contains(VmaFlags::LOCKED))
+            || (lazily && self.backing() != Backing::Anonymous)
+        {
+            return Err(MmError::Invalid);
+        }
+        Ok(())
+    }
+
     /// Refuses advice that takes contents away from a sealed VMA whose contents the program may not change otherwise.
     fn may_lose(&self, advice: Advice) -> Result<(), MmError> {
         let flags = self.flags();
