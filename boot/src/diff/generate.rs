@@ -21,8 +21,8 @@ const PROTS: [Prot; 5] =
     [Prot::READ_WRITE, Prot::READ_WRITE, Prot::READ, Prot::NONE, Prot::READ.union(Prot::EXEC)];
 
 /// Advice whose effect a program can foresee. MADV_FREE and MADV_PAGEOUT are not among it: what they do depends on how much
-/// memory the machine has to spare.
-const ADVICE: [u64; 24] = [
+/// memory the machine has to spare. Nor is MADV_REMOVE, which our kernel does not know yet.
+const ADVICE: [u64; 23] = [
     MADV_DONTNEED,
     MADV_DONTNEED,
     MADV_DONTNEED,
@@ -31,7 +31,6 @@ const ADVICE: [u64; 24] = [
     MADV_RANDOM,
     MADV_SEQUENTIAL,
     MADV_WILLNEED,
-    MADV_REMOVE,
     MADV_DONTFORK,
     MADV_DOFORK,
     MADV_NOHUGEPAGE,
