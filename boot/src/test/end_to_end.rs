@@ -40,6 +40,9 @@ const REPLAYS: [(&str, &str, &str); 2] = [
     ),
 ];
 
+/// The version of Linux whose rules for memory calls our kernel follows.
+const COMPARED: (u32, u32) = (6, 18);
+
 /// What a run left behind.
 struct Outcome {
     status: Option<i32>,
@@ -81,6 +84,11 @@ pub(crate) fn run(checkout: &Checkout, timeout: Duration, tally: &mut Tally) -> 
                 run.busybox(&["head", "-c", "4096"], &bytes, 0, &bytes)
             });
         }
+    }
+    let name = "random programs of memory calls do as on this host's Linux";
+    match linux_obstacle() {
+        Some(reason) => tally.skipped(name, &reason),
+        None => judge(name, tally, || run.random_programs()),
     }
     for (name, line, verdict) in REPLAYS {
         judge(name, tally, || replay(line, verdict));
@@ -126,6 +134,18 @@ impl Runner<'_> {
         let outcome = self.run(&[], b"")?;
         outcome.exits_with(0)?;
         ensure!(!outcome.stdout.is_empty(), "it printed nothing");
+        Ok(())
+    }
+
+    /// A few of what `sugarbush diff` runs, the same always.
+    fn random_programs(&self) -> Result<()> {
+        let output = Command::new(std::env::current_exe()?)
+            .args(["diff", "--random", "10", "--calls", "1000", "--seed", "1", "--smp", "2", "--kernel"])
+            .arg(self.kernel)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        ensure!(said.contains("10 programs of 1000 calls: identical"), "it said {said}");
         Ok(())
     }
 
@@ -228,6 +248,19 @@ impl Outcome {
 
 fn busybox_obstacle() -> Option<String> {
     program::read(Path::new(BUSYBOX), false).err().map(|error| error.to_string())
+}
+
+/// Why what the host's Linux does cannot be asked of our kernel.
+fn linux_obstacle() -> Option<String> {
+    let Ok(release) = fs::read_to_string("/proc/sys/kernel/osrelease") else {
+        return Some("this host is not Linux".to_owned());
+    };
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    (version != COMPARED).then(|| {
+        let ((major, minor), (like, like_minor)) = (version, COMPARED);
+        format!("this host has Linux {major}.{minor}, and our rules are those of {like}.{like_minor}")
+    })
 }
 
 fn image_obstacle(checkout: &Checkout) -> Option<String> {
