@@ -201,6 +201,9 @@ impl World<'_> {
     }
 }
 
+/// No simulated machine has room for so many page tables, so nothing gets further in one area that goes from table to table.
+const MOST_TABLES: usize = 1024;
+
 /// `before` with the operation done up to the end of each area that ends inside `[address, address + length)`, and up to each
 /// border of a page table, where that works: for operations that go from area to area, or from table to table.
 fn parts_done(
@@ -212,7 +215,10 @@ fn parts_done(
 ) -> Vec<System> {
     let end = address.saturating_add(length);
     let areas = || before.process(process).areas();
-    let borders = areas().flat_map(|area| (area.start.next_multiple_of(512)..area.end).step_by(512));
+    let borders = areas().flat_map(|area| {
+        let first = area.start.max(address / PAGE).next_multiple_of(512);
+        (first..area.end).step_by(512).take(MOST_TABLES)
+    });
     let cuts: BTreeSet<u64> = areas().map(|area| area.end).chain(borders).map(|page| page * PAGE).collect();
     let cuts = cuts.into_iter();
     cuts.filter(|cut| address < *cut && *cut < end)
