@@ -154,6 +154,8 @@ impl Names<'_> {
         };
         let groups = match (actual.group, expected.group) {
             (None, None) => true,
+            // Which identity shared memory keeps in a merge means nothing: it only tells that there may be guards.
+            (Some(_), Some(_)) if actual.attributes.sharing != Sharing::Private => true,
             (Some(actual), Some(expected)) => {
                 actual.inherited == expected.inherited && self.groups.same(actual.number, expected.number)
             }

@@ -280,6 +280,18 @@ fn guards_hide_shared_memory_and_do_not_change_it() {
 }
 
 #[test]
+fn guarded_shared_memory_merges_whatever_its_identities() {
+    in_every_order(|world| {
+        world.apply(mmap(6 * PAGE).fixed(page(0)).shared());
+        world.apply(mseal(page(4), PAGE));
+        assert_eq!(advise(world, 0, 5, MADV_GUARD_INSTALL), DONE);
+        assert_eq!(areas(world), [(0, 4), (4, 5), (5, 6)]);
+        world.apply(mseal(page(1), 3 * PAGE));
+        assert_eq!(areas(world), [(0, 1), (1, 5), (5, 6)]);
+    });
+}
+
+#[test]
 fn guards_over_many_page_tables_cost_a_table_each() {
     in_every_order(|world| {
         world.apply(mmap(1100 * PAGE).fixed(page(0)));
