@@ -65,7 +65,7 @@ pub(crate) fn kernel(
     let mut cargo = toolchain.cargo(checkout, "build");
     cargo.args(["--package", "kernel", "--bin", "kernel"]);
     match kernel {
-        Kernel::Release => cargo.arg("--release"),
+        Kernel::Release => cargo.args(["--profile", "kernel"]),
         Kernel::Checked(nodes) => {
             let features = match nodes {
                 Nodes::Ordinary => "kernel/test",
