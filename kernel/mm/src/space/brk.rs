@@ -4,8 +4,7 @@ use crate::error::MmError;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange, USER_END};
 use crate::space::map::MapWriteGuard;
-use crate::space::order::in_order;
-use crate::space::placement::start_with_guard;
+use crate::space::order::{Order, in_order};
 use crate::space::{AddressSpace, pages_for};
 use crate::vma::{Backing, VmaFlags, VmaInfo};
 
@@ -30,15 +29,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         let (old_end, new_end) = (Page::new(pages_for(old)), Page::new(pages_for(address)));
         if let Some(less) = PageRange::new(new_end, old_end) {
-            if self.vma_from(&guard, new_end).is_none_or(|vma| vma.start() >= old_end) {
-                return old;
-            }
-            guard.brk = address;
-            if in_order!(self.order, self.unmap_range(guard, less)).is_err() {
-                self.write_unconditionally().brk = old;
-                return old;
-            }
-            return address;
+            return in_order!(self.order, self.shrink_heap(guard, less, address));
         }
         if let Some(more) = PageRange::new(old_end, new_end)
             && self.grow_heap(&mut guard, more).is_err()
@@ -54,12 +45,21 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         address
     }
 
+    /// Unmaps `less`, so that the heap ends at `address`. The result is its end then.
+    fn shrink_heap<O: Order>(
+        &self,
+        mut guard: MapWriteGuard<'_, 'm, P>,
+        less: PageRange,
+        address: u64,
+    ) -> u64 {
+        let Ok(Some(taken)) = self.take_out::<O>(&mut guard, less) else { return guard.brk };
+        guard.brk = address;
+        self.unmap_downgraded::<O>(guard, taken);
+        address
+    }
+
     /// Maps `more`, the pages next above the heap.
     fn grow_heap(&self, guard: &mut MapWriteGuard<'_, 'm, P>, more: PageRange) -> Result<(), MmError> {
-        // One page stays free above the heap.
-        if self.vma_from(guard, more.start()).is_some_and(|next| more.end().up(1) > start_with_guard(next)) {
-            return Err(MmError::NoMemory);
-        }
         let flags = VmaFlags::READ | VmaFlags::WRITE | VmaFlags::ACCOUNT | guard.future;
         if !guard.totals.may_expand(&guard.limits, flags, more.pages(), 0)
             || (flags.contains(VmaFlags::LOCKED) && !guard.may_lock(more.pages()))
@@ -76,8 +76,13 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         };
         let brk_start = Page::containing(guard.brk_start);
         let mut edit = self.edit(guard, more.start());
+        // One page stays free above the heap.
+        if !edit.is_clear(PageRange::new(more.start(), more.end().up(1)).unwrap_or(more)) {
+            return Err(MmError::NoMemory);
+        }
+        let (prev, _) = edit.touching(more);
         // What ends where the heap begins is not of the heap.
-        let prev = edit.vma_below().filter(|prev| prev.end() > brk_start);
+        let prev = prev.filter(|prev| prev.end() > brk_start);
         edit.commit(more.pages())?;
         edit.insert(&info, prev, None)?;
         Ok(())

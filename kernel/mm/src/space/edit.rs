@@ -11,6 +11,7 @@ use crate::range::{Page, PageRange};
 use crate::schedule::Point;
 use crate::space::lifetime::{allocate_vma, free_vma, lock_vma_killable, object_of};
 use crate::space::map::{Change, Map, Totals, VmaCursor, VmaReservation, VmaTree};
+use crate::space::placement::{STACK_GUARD_PAGES, start_with_guard};
 use crate::trace::Step;
 use crate::vma::{Locked, Owner, Reach, Vma, VmaFlags, VmaInfo, WriteSection};
 
@@ -192,7 +193,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         let at_start = range.start() == old.range.start();
         let at_end = range.end() == old.range.end();
         let prev = if at_start { self.neighbour_below(range.start()) } else { None };
-        let next = if at_end { self.neighbour_above(range.start(), range.end()) } else { None };
+        let next = if at_end { self.neighbour_above(range.end()) } else { None };
         let whole = if at_start && at_end { Some(vma) } else { None };
         if !self.machine.has(Bug::ProtectWithoutLock) {
             self.lock(vma);
@@ -272,12 +273,31 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         }
     }
 
-    /// The VMAs below and above `range`, which is free.
-    pub(super) fn around(&mut self, range: PageRange) -> (Option<&'m Vma>, Option<&'m Vma>) {
-        self.cursor.walk(range.start());
-        let next = self.vma_above(range.end());
-        self.cursor.walk(range.start());
-        (self.vma_below(), next)
+    /// Whether `range` is free and clear of guard gaps. The cursor stands on the slot of its start, then and afterwards.
+    pub(super) fn is_clear(&mut self, range: PageRange) -> bool {
+        if self.cursor.vma().is_some() {
+            return false;
+        }
+        let above = self.cursor.gap().ceiling;
+        if above >= range.end().up(STACK_GUARD_PAGES) {
+            return true;
+        }
+        let next = self.cursor.next(Page::USER_END);
+        self.cursor.seek(range.start());
+        next.is_none_or(|next| range.end() <= start_with_guard(next))
+    }
+
+    /// The VMAs that end where `range` starts and start where it ends: those it could merge with. `range` is free, and the cursor
+    /// stands on the gap there.
+    pub(super) fn touching(&mut self, range: PageRange) -> (Option<&'m Vma>, Option<&'m Vma>) {
+        let gap = self.cursor.gap();
+        let mut next = None;
+        if gap.ceiling <= range.end() {
+            next = self.cursor.next(Page::USER_END);
+            self.cursor.seek(range.start());
+        }
+        let prev = if gap.floor >= range.start() { self.vma_below() } else { None };
+        (prev, next)
     }
 
     /// The VMA below the slot of the cursor, which goes there.
@@ -287,16 +307,14 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
 
     /// The VMA that ends at `page`, if any.
     fn neighbour_below(&mut self, page: Page) -> Option<&'m Vma> {
-        self.cursor.walk(page.down(1));
+        self.cursor.seek(page.down(1));
         self.cursor.vma()
     }
 
-    /// The VMA that starts at `end`, if any; the cursor goes to `back`.
-    fn neighbour_above(&mut self, back: Page, end: Page) -> Option<&'m Vma> {
-        self.cursor.walk(end);
-        let vma = self.cursor.vma();
-        self.cursor.walk(back);
-        vma
+    /// The VMA that starts at `page`, if any.
+    fn neighbour_above(&mut self, page: Page) -> Option<&'m Vma> {
+        self.cursor.seek(page);
+        self.cursor.vma()
     }
 
     /// Extends `vma` to `range`, of which it is a part; the rest is free.

@@ -1,6 +1,6 @@
 //! What the mmap lock guards: the right to the VMA tree of an address space, and its totals.
 
-use core::ops::ControlFlow;
+use core::ops::{ControlFlow, Range};
 
 use maple::{Cursor, CursorMut, Position, Reservation, Store, Token, Tree};
 
@@ -145,7 +145,10 @@ impl Neighbours {
     /// The bounds of the gap that the cursor stands on: its ends are the neighbours.
     pub(super) fn of_gap<P: Platform>(cursor: &MapCursor<'_, '_, '_, P>) -> Self {
         debug_assert!(cursor.entry().is_none());
-        let gap = cursor.range();
+        Neighbours::at_ends_of(cursor.range())
+    }
+
+    fn at_ends_of(gap: Range<u64>) -> Self {
         Neighbours { floor: Page::new(gap.start), ceiling: Page::new(gap.end).min(Page::USER_END) }
     }
 
@@ -224,6 +227,17 @@ impl<'t, 'g, 'm, P: Platform> VmaCursor<'t, 'g, 'm, P> {
     /// Goes to the slot that contains `page`, from the root.
     pub(super) fn walk(&mut self, page: Page) {
         self.cursor.walk(page.number());
+    }
+
+    /// Goes to the slot that contains `page`, inside the leaf at hand if that holds it.
+    pub(super) fn seek(&mut self, page: Page) {
+        self.cursor.seek(page.number());
+    }
+
+    /// The bounds between the neighbours of the gap here.
+    pub(super) fn gap(&self) -> Neighbours {
+        debug_assert!(self.vma().is_none());
+        Neighbours::at_ends_of(self.cursor.range())
     }
 
     /// First page of the slot.

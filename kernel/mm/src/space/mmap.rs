@@ -105,7 +105,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 return Err(MmError::NoMemory);
             }
             edit.commit(committed)?;
-            let (prev, next) = edit.around(range);
+            let (prev, next) = edit.touching(range);
             edit.insert(info, prev, next)?;
             return Ok(());
         };

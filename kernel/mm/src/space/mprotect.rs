@@ -49,13 +49,11 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         range: PageRange,
         prot: Prot,
     ) -> Result<(), MmError> {
-        let first = self.vma_from(&guard, range.start()).ok_or(MmError::NoMemory)?;
-        let range = self.range_to_protect(first, range, prot)?;
+        let (mut vma, range) = self.range_to_protect(&guard, range, prot)?;
         let access = VmaFlags::from_prot(prot);
         let mut gather = Gather::new(self.machine, &self.tlb);
         let mut at = range.start();
         let result = loop {
-            let Some(vma) = self.vma_at(&guard, at) else { break Err(MmError::NoMemory) };
             let Some(part) = PageRange::new(at, vma.end().min(range.end())) else { break Ok(()) };
             at = part.end();
             if let Err(error) = vma.may_change() {
@@ -72,7 +70,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 if flags.contains(VmaFlags::WRITE) && !may(flags) && may(vma.flags()) {
                     break Err(MmError::NoMemory);
                 }
-                let mut edit = self.edit(&mut guard, at);
+                let mut edit = self.edit(&mut guard, part.start());
                 let grows = (flags - old).contains(VmaFlags::ACCOUNT);
                 let committed = edit.commit(if grows { part.pages() } else { 0 });
                 if let Err(error) = committed.and_then(|()| edit.modify(vma, part, flags)) {
@@ -88,6 +86,10 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             if at >= range.end() {
                 break Ok(());
             }
+            vma = match self.vma_at(&guard, at) {
+                Some(next) => next,
+                None => break Err(MmError::NoMemory),
+            };
         };
         gather.finish();
         result
@@ -103,24 +105,26 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let _ = self.fault_in(map, vma, part, Access::Write);
     }
 
-    /// The range that `PROT_GROWSDOWN` or `PROT_GROWSUP` extends.
-    fn range_to_protect(&self, first: &Vma, range: PageRange, prot: Prot) -> Result<PageRange, MmError> {
+    /// The first VMA to change, and the range, which `PROT_GROWSDOWN` extends.
+    fn range_to_protect(
+        &self,
+        map: &Map<'m, P>,
+        range: PageRange,
+        prot: Prot,
+    ) -> Result<(&'m Vma, PageRange), MmError> {
         if prot.contains(Prot::GROWSDOWN) {
-            if first.start() >= range.end() {
-                return Err(MmError::NoMemory);
-            }
+            let first = self.vma_from(map, range.start()).filter(|vma| vma.start() < range.end());
+            let first = first.ok_or(MmError::NoMemory)?;
             if !first.flags().contains(VmaFlags::GROWSDOWN) {
                 return Err(MmError::Invalid);
             }
-            return PageRange::new(first.start(), range.end()).ok_or(MmError::NoMemory);
+            return Ok((first, PageRange::new(first.start(), range.end()).ok_or(MmError::NoMemory)?));
         }
-        if first.start() > range.start() {
-            return Err(MmError::NoMemory);
-        }
+        let first = self.vma_at(map, range.start()).ok_or(MmError::NoMemory)?;
         if prot.contains(Prot::GROWSUP) {
             return Err(MmError::Invalid);
         }
-        Ok(range)
+        Ok((first, range))
     }
 }
 

@@ -215,7 +215,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             if info.flags.contains(VmaFlags::ACCOUNT) {
                 edit.commit(more.pages())?;
             }
-            let (_, next) = edit.around(more);
+            let (_, next) = edit.touching(more);
             edit.insert(&info.part(more), Some(vma), next)?;
             let populate = Some(more).filter(|_| info.flags.contains(VmaFlags::LOCKED));
             return Ok(Remapped { start: remap.old, populate });

@@ -38,13 +38,22 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         mut guard: MapWriteGuard<'_, 'm, P>,
         range: PageRange,
     ) -> Result<(), MmError> {
-        let Some(taken) = self.take_out::<O>(&mut guard, range)? else { return Ok(()) };
-        // The point of no return: from here on nothing fails (I18).
+        if let Some(taken) = self.take_out::<O>(&mut guard, range)? {
+            self.unmap_downgraded::<O>(guard, taken);
+        }
+        Ok(())
+    }
+
+    /// The second half, from the point of no return on: nothing fails (I18).
+    pub(super) fn unmap_downgraded<O: Order>(
+        &self,
+        guard: MapWriteGuard<'_, 'm, P>,
+        taken: TakenOut<'_, 'm, P>,
+    ) {
         self.machine.pause(Point::Downgrade);
         let guard = guard.downgrade();
         self.machine.trace(Step::Downgrade);
         self.unmap_taken::<O>(&guard, taken);
-        Ok(())
     }
 
     /// The sequence without the downgrade, for a caller who is not done yet.

@@ -19,7 +19,7 @@ use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::schedule::Point;
 use crate::space::AddressSpace;
-use crate::space::map::{Change, Map, MapWriteGuard, Neighbours};
+use crate::space::map::{Change, Map, MapWriteGuard};
 use crate::space::order::Order;
 use crate::tlb::Gather;
 use crate::trace::Step;
@@ -108,9 +108,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             edit.lock(vma);
         }
         let info = vma.info().moved(plan.from, plan.to);
-        let (prev, next) = edit.around(plan.to);
         // Before the store: a merge moves the bounds of the neighbours.
-        let neighbours = Neighbours::between(prev, next);
+        let neighbours = edit.cursor.gap();
+        let (prev, next) = edit.touching(plan.to);
         let made = plan.old().map_or(Ok(()), |old| self.tables.make_room(old, plan.to.start()));
         // What moves is promised already.
         let moves = if plan.source == Source::Unmap { plan.pages } else { 0 };
