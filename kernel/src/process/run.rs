@@ -11,7 +11,7 @@ use mm::vma::Access;
 use super::report::FaultReport;
 use super::signals::info::{Detail, SigInfo};
 use super::thread::Trap;
-use super::{Thread, oom};
+use super::{Restart, Thread, oom};
 use crate::arch::fpu;
 use crate::arch::user::{Event, PageFault, Resolution, TIMER, UserAccess, enter_unless};
 use crate::process::signals::Next;
@@ -21,17 +21,20 @@ use crate::syscall::{self, Arguments};
 /// Runs the thread, whose task this is, until it ends.
 pub(super) fn run(thread: &mut Thread) {
     loop {
-        let handle = &thread.handle;
-        match enter_unless(&mut thread.context, || handle.attention() != Attention::None) {
+        let Thread { context, handle, restart, exiting, .. } = thread;
+        let has_more_to_do =
+            || exiting.is_some() || *restart != Restart::No || handle.attention() != Attention::None;
+        match enter_unless(context, has_more_to_do) {
             Event::Syscall => system_call(thread),
             Event::PageFault(fault) => page_fault(thread, fault),
             Event::Exception { vector, error } => exception(thread, vector, error),
             Event::Interrupt(TIMER) => sched::end_of_slice(),
             Event::Interrupt(_) => sched::stay_or_move(),
-            Event::NotEntered => {}
-        }
-        if thread.exiting.is_some() || thread.before_return() == Next::End {
-            return;
+            Event::NotEntered => {
+                if thread.exiting.is_some() || thread.before_return() == Next::End {
+                    return;
+                }
+            }
         }
     }
 }
@@ -43,7 +46,7 @@ fn system_call(thread: &mut Thread) {
     thread.call = number;
     // A call that is made again may go on waiting; any other call begins anew.
     let result = syscall::dispatch(thread, number, &arguments);
-    if thread.restart == super::Restart::No {
+    if thread.restart == Restart::No {
         thread.resumed_deadline = None;
     }
     thread.context.rax = result;

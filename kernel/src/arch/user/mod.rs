@@ -359,13 +359,14 @@ pub(crate) fn enter_unless(context: &mut Context, is_wanted: impl FnOnce() -> bo
     if context.bases != percpu::bases() || context.bases == 0 {
         context.load_bases();
     }
-    if context.resume != RESUME_BY_SYSRET && context.rip >= USER_END {
-        return Event::Exception { vector: trap::GENERAL_PROTECTION, error: 0 };
-    }
     x86_64::instructions::interrupts::disable();
     if is_wanted() {
         x86_64::instructions::interrupts::enable();
         return Event::NotEntered;
+    }
+    if context.resume != RESUME_BY_SYSRET && context.rip >= USER_END {
+        x86_64::instructions::interrupts::enable();
+        return Event::Exception { vector: trap::GENERAL_PROTECTION, error: 0 };
     }
     // SAFETY: the context's flags and address were checked when they were set; the kernel half is mapped
     // wherever we are, so leaving and coming back is possible with any user half.
