@@ -89,10 +89,9 @@ impl WaitQueue {
 
     /// Wakes all.
     pub(crate) fn wake_all(&self) {
-        let mut waiters = self.0.lock();
-        for task in waiters.drain(..) {
-            task.wake();
-        }
+        // Not under the lock: who is awake wants it, too. Who comes meanwhile has looked for itself.
+        let waiters = self.0.lock().len();
+        (0..waiters).for_each(|_| self.wake_one());
     }
 }
 
