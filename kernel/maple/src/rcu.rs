@@ -124,7 +124,7 @@ impl<S: NodeSource> Rcu<S> {
     /// several polls.
     pub(crate) fn retire(&self, chain: Chain, version: u64) {
         if chain.is_empty() {
-            return;
+            return self.poll_at(version);
         }
         chain.mark_dead();
         if self.source.has(Bug::NodeFreedWithoutGracePeriod) {
@@ -146,8 +146,10 @@ impl<S: NodeSource> Rcu<S> {
         self.poll_at(version);
     }
 
+    /// Polls at every so manieth version of a tree. Every change of a tree comes here, also one that retires nothing: else those
+    /// that do could miss the turn each time.
     #[inline(always)]
-    fn poll_at(&self, version: u64) {
+    pub(crate) fn poll_at(&self, version: u64) {
         if version.is_multiple_of(BATCH) {
             self.poll();
         }

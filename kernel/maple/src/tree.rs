@@ -233,6 +233,7 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
         let doomed = teardown::doom_all(self);
         self.publish_root(None, 0);
         self.rcu.retire(doomed, self.changed(0));
+        self.rcu.poll();
     }
 
     #[inline]
@@ -300,5 +301,7 @@ impl<T, S: NodeSource> Drop for Tree<'_, T, S> {
     fn drop(&mut self) {
         let doomed: Chain = teardown::doom_all(self);
         self.rcu.give_back(doomed);
+        // Of a tree that had few stores nothing else frees what it retired.
+        self.rcu.poll();
     }
 }

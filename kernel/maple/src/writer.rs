@@ -134,7 +134,7 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
                 if let Some(gap) = gap {
                     settle_leaf_gap(tree, &plan.path, gap);
                 }
-                tree.changed(tree.len() - 1);
+                tree.rcu().poll_at(tree.changed(tree.len() - 1));
                 if !has_moved {
                     self.place.slot = 2 * above as u32;
                     return self.place.count_entries();

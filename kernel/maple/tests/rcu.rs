@@ -95,6 +95,47 @@ mod grace_periods {
 }
 
 /// Counterparts of `check_rcu_simulated`: a reader holds its place while the writer works.
+mod retired_nodes {
+    use super::*;
+
+    /// What may wait for a poll or its grace period, whatever was stored: a few batches.
+    const FEW: usize = 64;
+
+    #[test]
+    fn are_freed_though_only_every_other_store_retires_one() {
+        // The inserts are the odd stores or the even ones.
+        for n in [3, 4] {
+            let mut pair = comb(n);
+            for _ in 0..1000 {
+                // The insert copies the leaf, the erase makes the entry vacant.
+                pair.try_store(100..101, Some(9)).expect("memory");
+                pair.reader.quiescent();
+                pair.try_store(100..101, None).expect("no memory is needed");
+                pair.reader.quiescent();
+                assert!(pair.rcu.source().out.load(SeqCst) < FEW, "retired nodes are never freed");
+            }
+            pair.finish();
+        }
+    }
+
+    #[test]
+    fn of_trees_that_live_for_a_few_stores_are_freed() {
+        let rcu = common::domain();
+        let reader = rcu.reader(0).expect("the first reader of a new domain");
+        for _ in 0..1000 {
+            let (tree, mut token) = Tree::new(rcu);
+            for page in [1, 5] {
+                let mut cursor = tree.cursor_mut(&mut token, page);
+                let reservation = cursor.reserve(page..page + 1, Store::Entry).expect("memory");
+                cursor.store(reservation, Some(common::value(1)));
+            }
+            drop(tree);
+            reader.quiescent();
+            assert!(rcu.source().out.load(SeqCst) < FEW, "retired nodes are never freed");
+        }
+    }
+}
+
 mod a_held_cursor {
     use super::*;
 
