@@ -21,8 +21,8 @@ const PROTS: [Prot; 5] =
     [Prot::READ_WRITE, Prot::READ_WRITE, Prot::READ, Prot::NONE, Prot::READ.union(Prot::EXEC)];
 
 /// Advice whose effect a program can foresee. MADV_FREE and MADV_PAGEOUT are not among it: what they do depends on how much
-/// memory the machine has to spare. Nor is MADV_REMOVE, which our kernel does not know yet.
-const ADVICE: [u64; 23] = [
+/// memory the machine has to spare.
+const ADVICE: [u64; 25] = [
     MADV_DONTNEED,
     MADV_DONTNEED,
     MADV_DONTNEED,
@@ -45,6 +45,8 @@ const ADVICE: [u64; 23] = [
     MADV_GUARD_INSTALL,
     MADV_GUARD_INSTALL,
     MADV_GUARD_REMOVE,
+    MADV_REMOVE,
+    MADV_REMOVE,
     77,
 ];
 

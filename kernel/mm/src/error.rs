@@ -25,8 +25,6 @@ pub enum MmError {
     Again,
     /// Pages are locked that the operation would take away.
     Busy,
-    /// What is mapped there cannot do it.
-    NotSupported,
     /// A fatal signal came while waiting for a lock (E1, E15).
     Interrupted,
 }
@@ -43,7 +41,6 @@ impl From<MmError> for Errno {
             MmError::NotPermitted => Errno::EPERM,
             MmError::Again => Errno::EAGAIN,
             MmError::Busy => Errno::EBUSY,
-            MmError::NotSupported => Errno::EOPNOTSUPP,
             MmError::Interrupted => Errno::EINTR,
         }
     }

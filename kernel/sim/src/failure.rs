@@ -190,7 +190,7 @@ impl World<'_> {
     pub(crate) fn adopt_splits(&mut self, process: usize, op: Op) {
         let actual: Vec<_> = self.vmas(process).iter().map(area_of).collect();
         let model = self.system.process_mut(process);
-        if matches!(op, Op::Mlockall { .. } | Op::Munlockall) {
+        if matches!(op, Op::Mlockall { .. } | Op::Munlockall | Op::Mremap(_)) {
             // It goes on after what is refused to one area.
             actual.iter().for_each(|area| model.split_at_ends(area));
             model.join_as(&actual);
@@ -224,7 +224,9 @@ fn parts_done(
     cuts.filter(|cut| address < *cut && *cut < end)
         .filter_map(|cut| {
             let mut partly = before.clone();
-            act(partly.process_mut(process), cut - address).then_some(partly)
+            let works = act(partly.process_mut(process), cut - address);
+            partly.empty_objects(process);
+            works.then_some(partly)
         })
         .collect()
 }

@@ -357,6 +357,7 @@ fn advice() -> impl Strategy<Value = u64> {
         6 => Just(MADV_DONTNEED),
         3 => Just(MADV_GUARD_INSTALL),
         2 => Just(MADV_GUARD_REMOVE),
+        2 => Just(MADV_REMOVE),
         2 => Just(MADV_DONTFORK),
         2 => Just(MADV_WIPEONFORK),
         2 => Just(MADV_POPULATE_READ),

@@ -8,7 +8,7 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use abi::Errno;
-use abi::mman::Prot;
+use abi::mman::{MADV_REMOVE, Prot};
 use mm::frame::FrameKind;
 use mm::object::{FileObject, Origin};
 use mm::platform::Cpu;
@@ -203,7 +203,7 @@ impl<'m> World<'m> {
                     answers
                 })
             });
-            let answer = system_call(space, op);
+            let answer = system_call(space, &[space], op);
             machine.call_off();
             (answer, intruder.join())
         });
@@ -242,7 +242,10 @@ impl<'m> World<'m> {
             Op::Exit => self.exit(process),
             Op::File { .. } => answer(self.map_file(process, op)),
             Op::Resize { size } => answer(self.resize(size).map(|()| 0)),
-            _ => system_call(self.space_of(process), op).unwrap_or(Answer::Failed(Errno::ENOSYS)),
+            _ => {
+                let all: Vec<&Space<'m>> = self.spaces.iter().flatten().collect();
+                system_call(self.space_of(process), &all, op).unwrap_or(Answer::Failed(Errno::ENOSYS))
+            }
         };
         // The last CPU comes and goes.
         if cpu == Cpu(CPUS - 1) && self.random.u8(..4) == 0 {
@@ -349,8 +352,8 @@ impl<'m> World<'m> {
     }
 }
 
-/// Does `op` in `space`; `None` if it is not a system call of one address space.
-pub(crate) fn system_call(space: &AddressSpace<'_, Machine>, op: Op) -> Option<Answer> {
+/// Does `op` in `space`, one of `all`; `None` if it is not a system call of one address space.
+pub(crate) fn system_call<'m>(space: &Space<'m>, all: &[&Space<'m>], op: Op) -> Option<Answer> {
     let done = |()| 0;
     let result = match op {
         Op::Mmap(Mmap { address, length, prot, flags }) => {
@@ -362,6 +365,9 @@ pub(crate) fn system_call(space: &AddressSpace<'_, Machine>, op: Op) -> Option<A
             space.mremap(old, old_length, new_length, flags, new)
         }
         Op::Mseal { address, length, flags } => space.mseal(address, length, flags).map(done),
+        Op::Madvise { address, length, advice } if u64::from(advice as u32) == MADV_REMOVE => {
+            remove(space, all, address, length).map(done)
+        }
         Op::Madvise { address, length, advice } => space.madvise(address, length, advice).map(done),
         Op::Mlock { address, length, flags } => space.mlock(address, length, flags).map(done),
         Op::Munlock { address, length } => space.munlock(address, length).map(done),
@@ -372,6 +378,18 @@ pub(crate) fn system_call(space: &AddressSpace<'_, Machine>, op: Op) -> Option<A
         Op::Fork | Op::Exit | Op::File { .. } | Op::Resize { .. } | Op::Touch { .. } => return None,
     };
     Some(answer(result))
+}
+
+/// madvise with `MADV_REMOVE`: `all` lose the pages.
+fn remove<'m>(space: &Space<'m>, all: &[&Space<'m>], address: u64, length: u64) -> Result<(), MmError> {
+    space.remove(address, length, |hole| {
+        let object = &hole.object;
+        object.punch(hole.offsets.clone(), |offsets| {
+            all.iter().for_each(|space| {
+                space.unmap_object(object.object_id(), offsets.clone(), Copies::Stay);
+            });
+        })
+    })
 }
 
 /// The answer of a system call.
@@ -394,7 +412,11 @@ pub(crate) fn predict(system: &mut System, process: usize, op: Op, value: u64) -
             model.mremap(old, old_length, new_length, flags, new)
         }
         Op::Mseal { address, length, flags } => model.mseal(address, length, flags).map(done),
-        Op::Madvise { address, length, advice } => model.madvise(address, length, advice).map(done),
+        Op::Madvise { address, length, advice } => {
+            let result = model.madvise(address, length, advice);
+            system.empty_objects(process);
+            result.map(done)
+        }
         Op::Mlock { address, length, flags } => model.mlock(address, length, flags).map(done),
         Op::Munlock { address, length } => model.munlock(address, length).map(done),
         Op::Mlockall { flags } => model.mlockall(flags).map(done),

@@ -1,6 +1,7 @@
 //! Mapped files: what programs see while the file grows and shrinks.
 
-use abi::mman::{MADV_POPULATE_WRITE, Prot};
+use abi::Errno;
+use abi::mman::{MADV_POPULATE_WRITE, MADV_REMOVE, Prot};
 use mm::space::MunmapOrder;
 use sim::model::Fault;
 use sim::op::{Op, PAGE, image, madvise, mlock, mprotect, munmap, read, resize, shared_image, write};
@@ -48,6 +49,27 @@ fn a_cut_takes_pages_and_copies_away_and_what_comes_again_is_zero() {
         for address in [page(4) + 64, page(6), page(14)] {
             assert_eq!(world.apply(read(0, address)), Answer::Word(0));
         }
+    });
+}
+
+#[test]
+fn a_hole_in_the_file_is_zero_for_all_but_copies() {
+    in_every_order(|world| {
+        world.apply(private(0, 8, 0));
+        world.apply(shared(8, 8, 0));
+        for number in [1, 9, 10, 13] {
+            world.apply(write(0, page(number)));
+        }
+        world.apply(read(0, page(2)));
+        world.apply(read(0, page(4)));
+        assert_eq!(world.apply(madvise(page(9), 3 * PAGE, MADV_REMOVE)), Answer::Returned(0));
+        for number in [2, 3, 9, 10, 11] {
+            assert_eq!(world.apply(read(0, page(number))), Answer::Word(0));
+        }
+        for number in [1, 4, 12, 13] {
+            assert!(matches!(world.apply(read(0, page(number))), Answer::Word(1..)));
+        }
+        assert_eq!(world.apply(madvise(page(0), PAGE, MADV_REMOVE)), Answer::Failed(Errno::EACCES));
     });
 }
 

@@ -3,7 +3,7 @@
 use abi::Errno;
 use abi::mman::*;
 use sim::model::Fault;
-use sim::op::{Op, PAGE, madvise, mmap, mprotect, mremap, mseal, munmap, read, write};
+use sim::op::{Op, PAGE, madvise, mlock, mmap, mprotect, mremap, mseal, munmap, read, write};
 use sim::scenario::{areas, map_and_write, page, write_all};
 use sim::world::{Answer, World};
 use sim::{in_every_order, in_every_order_with};
@@ -219,6 +219,41 @@ fn populating_stops_at_guards_and_at_the_end_of_an_object() {
         world.apply(mremap(page(8), 2 * PAGE, 4 * PAGE));
         assert_eq!(advise(world, 8, 2, MADV_POPULATE_WRITE), DONE);
         assert_eq!(advise(world, 8, 4, MADV_POPULATE_WRITE), failed(Errno::EFAULT));
+    });
+}
+
+#[test]
+fn what_is_removed_is_zero_for_all_that_map_it() {
+    in_every_order(|world| {
+        world.apply(mmap(6 * PAGE).fixed(page(0)).shared());
+        write_all(world, 0, 6);
+        world.apply(Op::Fork);
+        world.apply_in(1, read(0, page(2)));
+        world.apply(mremap(page(4), 0, 2 * PAGE).fixed(page(20)));
+        world.apply(read(0, page(20)));
+        assert_eq!(advise(world, 1, 4, MADV_REMOVE), DONE);
+        assert!((1..5).all(|number| world.apply(read(1, page(number))) == ZERO));
+        assert_eq!(world.apply_in(1, read(0, page(2))), ZERO);
+        assert_eq!(world.apply(read(0, page(20))), ZERO);
+        for number in [0, 5, 21] {
+            assert!(matches!(world.apply(read(0, page(number))), Answer::Word(word) if word != 0));
+        }
+        assert_eq!(advise(world, 5, 2, MADV_REMOVE), failed(Errno::ENOMEM));
+        assert_eq!(world.apply(read(0, page(5))), ZERO);
+        world.apply(mmap(PAGE).fixed(page(8)));
+        assert_eq!(advise(world, 8, 1, MADV_REMOVE), failed(Errno::EINVAL));
+    });
+}
+
+#[test]
+fn what_is_removed_before_an_error_stays_removed() {
+    in_every_order(|world| {
+        world.apply(mmap(6 * PAGE).fixed(page(0)).shared());
+        write_all(world, 0, 6);
+        world.apply(mlock(page(2), 2 * PAGE));
+        assert_eq!(advise(world, 0, 6, MADV_REMOVE), failed(Errno::EINVAL));
+        assert_eq!(world.apply(read(0, page(1))), ZERO);
+        assert!(matches!(world.apply(read(0, page(4))), Answer::Word(word) if word != 0));
     });
 }
 

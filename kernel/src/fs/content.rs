@@ -24,6 +24,9 @@ use crate::sched;
 /// Files are no longer than this (`s_maxbytes`).
 pub(crate) const SIZE_MAX: u64 = i64::MAX as u64;
 
+/// Seals that keep what is written.
+pub(crate) const WRITE_SEALS: u32 = F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
+
 /// The object of a file.
 pub(crate) type File = FileObject<'static, Kernel>;
 
@@ -171,7 +174,7 @@ impl Content {
         }
         let mut length = length.min(SIZE_MAX - offset);
         let seals = self.seals();
-        if seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0 {
+        if seals & WRITE_SEALS != 0 {
             return Err(Errno::EPERM);
         }
         if seals & F_SEAL_GROW != 0 && offset + length > size {
@@ -252,7 +255,7 @@ impl Content {
     pub(crate) fn punch(&self, number: u64, offset: u64, length: u64) -> Result<(), Errno> {
         let end = offset.checked_add(length).filter(|&end| end <= SIZE_MAX).ok_or(Errno::EFBIG)?;
         let _writing = self.writing.lock();
-        if self.seals() & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0 {
+        if self.seals() & WRITE_SEALS != 0 {
             return Err(Errno::EPERM);
         }
         let object = self.object(number)?;

@@ -220,8 +220,8 @@ impl Inode {
 
 impl Drop for Inode {
     fn drop(&mut self) {
-        if let Some(object) = self.content().and_then(Content::own_object) {
-            mapped::forget(self.number, || self.path(), object);
+        if let Some(content) = self.content() {
+            mapped::forget(self.number, || self.path(), content);
         }
     }
 }

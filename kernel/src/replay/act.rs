@@ -3,9 +3,10 @@
 use core::fmt;
 
 use abi::Errno;
+use abi::mman::MADV_REMOVE;
 
 use mm::pgtable::{Protection, Pte, PteView, walk};
-use mm::space::{AddressSpace, FaultOutcome, MmapRequest, Segv};
+use mm::space::{AddressSpace, Copies, FaultOutcome, MmapRequest, Segv};
 use mm::vma::Access;
 use mm::{MmError, PAGE_SIZE, Page, PageRange, Platform, USER_END};
 
@@ -99,10 +100,11 @@ impl Act {
         Some(Act { line, call })
     }
 
-    /// Does it in `space` of `machine`; `fork` does a fork.
+    /// Does it in `space` of `machine`, one of `all`; `fork` does a fork.
     pub(super) fn perform<'m>(
         &self,
         space: &AddressSpace<'m, Forced>,
+        all: &[&AddressSpace<'m, Forced>],
         machine: &'m Forced,
         fork: impl FnOnce(&AddressSpace<'m, Forced>) -> Result<u64, MmError>,
     ) -> Answer {
@@ -117,6 +119,9 @@ impl Act {
                 space.mremap(old, old_length, new_length, flags, new)
             }
             Call::Mseal { address, length, flags } => space.mseal(address, length, flags).map(done),
+            Call::Madvise { address, length, advice } if u64::from(advice as u32) == MADV_REMOVE => {
+                remove(space, all, address, length).map(done)
+            }
             Call::Madvise { address, length, advice } => space.madvise(address, length, advice).map(done),
             Call::Mlock { address, length, flags } => space.mlock(address, length, flags).map(done),
             Call::Munlock { address, length } => space.munlock(address, length).map(done),
@@ -133,6 +138,23 @@ impl Act {
         };
         result.into()
     }
+}
+
+/// madvise with `MADV_REMOVE`: `all` lose the pages.
+fn remove<'m>(
+    space: &AddressSpace<'m, Forced>,
+    all: &[&AddressSpace<'m, Forced>],
+    address: u64,
+    length: u64,
+) -> Result<(), MmError> {
+    space.remove(address, length, |hole| {
+        let object = &hole.object;
+        object.punch(hole.offsets.clone(), |offsets| {
+            for space in all {
+                space.unmap_object(object.object_id(), offsets.clone(), Copies::Stay);
+            }
+        })
+    })
 }
 
 /// The access of a program to the word at `address`, a multiple of 8; a store stores `value`.

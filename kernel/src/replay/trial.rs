@@ -33,9 +33,10 @@ pub(super) fn run<'m>(run: &mut Run<'_, Label>, script: &Script, machine: &'m Fo
     let body = |number: usize| {
         let Thread { process, acts } = &script.threads[number];
         let (space, fork) = (&spaces[*process], &fork);
+        let all: Vec<_> = spaces.iter().map(|space| &**space).collect();
         move || {
             for (index, act) in acts.iter().enumerate() {
-                let answer = act.perform(space, machine, fork);
+                let answer = act.perform(space, &all, machine, fork);
                 log::info!("{}: {}: {answer}", NAMES[number], act.line);
                 figure(format_args!("answer {number} {index}: {answer}"));
             }
@@ -70,7 +71,7 @@ fn processes<'m>(script: &Script, machine: &'m Forced) -> Result<Vec<Space<'m>>,
         };
         for act in &process.before {
             // The child of a fork ends at once, and no program notices.
-            let answer = act.perform(&space, machine, |space| space.fork().map(drop).map(|()| 0));
+            let answer = act.perform(&space, &[&space], machine, |space| space.fork().map(drop).map(|()| 0));
             log::info!("process {number}, before: {}: {answer}", act.line);
         }
         spaces.push(ManuallyDrop::new(space));

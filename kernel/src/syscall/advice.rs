@@ -1,11 +1,13 @@
 //! What programs say about their memory, and ask: madvise, msync, mincore. The rules are those of `mm::space`.
 
 use abi::Errno;
+use abi::mman::MADV_REMOVE;
 use mm::{PAGE_SIZE, Page, USER_END};
 
 use super::Arguments;
 use super::user::UserSlice;
 use super::vectors::UserVectors;
+use crate::fs::mapped;
 use crate::process::Thread;
 
 /// The own thread and process, in place of a descriptor (since Linux 6.14).
@@ -16,8 +18,16 @@ const ANSWERS: usize = 512;
 
 /// `madvise(2)`.
 pub(super) fn madvise(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
-    thread.space.madvise(arguments.u64(0), arguments.u64(1), arguments.u64(2))?;
+    advise(thread, arguments.u64(0), arguments.u64(1), arguments.u64(2))?;
     Ok(0)
+}
+
+/// Follows the advice with this number, an `int`.
+fn advise(thread: &Thread, address: u64, length: u64, advice: u64) -> Result<(), Errno> {
+    if u64::from(advice as u32) == MADV_REMOVE {
+        return thread.space.remove(address, length, mapped::punch);
+    }
+    Ok(thread.space.madvise(address, length, advice)?)
 }
 
 /// `process_madvise(2)` of the process itself, which is what `PIDFD_SELF` stands for; there are no descriptors of processes.
@@ -32,9 +42,9 @@ pub(super) fn process_madvise(thread: &mut Thread, arguments: &Arguments) -> Res
     }
     let mut done = 0;
     for (address, length) in vectors.ranges() {
-        match thread.space.madvise(address, length, arguments.u64(3)) {
+        match advise(thread, address, length, arguments.u64(3)) {
             Ok(()) => done += length,
-            Err(error) if done == 0 => return Err(error.into()),
+            Err(error) if done == 0 => return Err(error),
             Err(_) => break,
         }
     }

@@ -2,8 +2,8 @@
 
 use abi::Errno;
 use abi::fs::{
-    F_SEAL_EXEC, F_SEAL_FUTURE_WRITE, F_SEAL_SEAL, F_SEAL_WRITE, MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC,
-    MFD_NOEXEC_SEAL, O_ACCMODE, O_PATH, O_RDWR, O_WRONLY,
+    F_SEAL_EXEC, F_SEAL_SEAL, MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC, MFD_NOEXEC_SEAL, O_ACCMODE, O_PATH,
+    O_RDWR, O_WRONLY,
 };
 use abi::mman::Prot;
 use mm::PAGE_SIZE;
@@ -11,6 +11,7 @@ use mm::space::{MmapOptions, MmapRequest, Sharing, Source};
 
 use super::Arguments;
 use super::user::UserString;
+use crate::fs::content::WRITE_SEALS;
 use crate::fs::descriptors::OnExec;
 use crate::fs::device::Device;
 use crate::fs::inode::Kind;
@@ -45,7 +46,7 @@ pub(super) fn map(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Err
     };
     let object = mapped::object_of(inode)?;
     if sharing == Sharing::Shared {
-        let sealed = content.seals() & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0;
+        let sealed = content.seals() & WRITE_SEALS != 0;
         if sealed && request.prot.contains(Prot::WRITE) {
             return Err(Errno::EPERM);
         }

@@ -106,10 +106,10 @@ impl FrameKind {
 /// | unusable, or inside a block | `Unusable` | 0 | any | any |
 /// | first of a free block in a list | `Free` | 0 | its order | neighbours in the list |
 /// | free single frame in a cache | `Free` | 0 | `CACHED` | `next` in the cache |
-/// | first of an allocated block | the others | 1 or more | its order | `next` in a batch, if in one |
+/// | first of an allocated block | the others | 1 or more | its order | `next` in a batch or chain, if in one |
 ///
 /// Kind, order and links change under the lock of the lists, or of the cache that the frame is in, goes to or comes from; but for the link of a frame with one reference, which is
-/// the holder's; references change by whoever holds one.
+/// the holder's, and that of a frame in a [chain](super::FrameChain); references change by whoever holds one.
 #[derive(Default)]
 #[repr(C, align(16))]
 pub struct FrameMeta {

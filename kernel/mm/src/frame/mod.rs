@@ -15,6 +15,7 @@
 mod allocator;
 mod batch;
 mod cache;
+mod chain;
 mod check;
 mod lists;
 mod meta;
@@ -24,5 +25,6 @@ mod tests;
 pub use allocator::{FrameAllocator, FrameStatistics};
 pub use batch::FrameBatch;
 pub use cache::FrameStore;
+pub use chain::FrameChain;
 pub use lists::MAX_ORDER;
 pub use meta::{Frame, FrameKind, FrameMeta};

@@ -8,22 +8,16 @@
 //! The first bytes may come from a store of the machine (the ramdisk), so that nothing is copied before somebody looks. Where a
 //! file was cut they never come back.
 //!
-//! **Cutting** takes three steps, in which no lock is held together with that of an address space:
-//!
-//! 1. Under the lock (write) the size changes. Faults hold it (read) from their look at the size until the page is mapped, so
-//!    from now on no page beyond the end gets mapped any more, and all that are can be found.
-//! 2. Every address space unmaps what it has of the pages ([`AddressSpace::unmap_object`](crate::space::AddressSpace)). The
-//!    caller knows them all. A fork copies no pages of files, so a child that is not known yet has none.
-//! 3. Under the lock (write) the pages leave the object. Those that the kernel still reads or writes go with the last reference.
+//! A file is cut as a [hole](super::hole) is made. Together with its pages it loses its size, so that no fault makes new ones.
 
 use super::lock::{Reading, Writing};
 use super::{
-    CAPACITY, KIND, NUMBER, ORIGIN, ORIGIN_BYTES, ObjectId, ROOT_ENTRIES, SIZE, capacity, collect_frame,
-    levels, new, new_node, new_root,
+    CAPACITY, KIND, NUMBER, ORIGIN, ORIGIN_BYTES, ObjectId, ROOT_ENTRIES, SIZE, capacity, levels, new,
+    new_node, new_root,
 };
 use crate::error::MmError;
-use crate::frame::{Frame, FrameBatch, FrameKind};
-use crate::pgtable::{ENTRIES, INDEX_BITS, Pte, Table};
+use crate::frame::{Frame, FrameChain, FrameKind};
+use crate::pgtable::{INDEX_BITS, Pte, Table};
 use crate::platform::{Fallible, Platform};
 use crate::range::{PAGE_SHIFT, PAGE_SIZE};
 
@@ -154,6 +148,7 @@ impl<'m, P: Platform> FileObject<'m, P> {
     /// from the one given on.
     pub fn cut(&self, size: u64, unmap: impl FnOnce(u64)) {
         let kept = size.div_ceil(PAGE_SIZE);
+        let mut frames = FrameChain::new();
         {
             let _lock = Writing::lock(self.machine, self.id);
             let root = self.root();
@@ -164,37 +159,23 @@ impl<'m, P: Platform> FileObject<'m, P> {
             {
                 self.machine.zero_from(last, (size % PAGE_SIZE) as usize);
             }
+            self.id.take_out(self.machine, kept, u64::MAX, &mut frames);
         }
         unmap(kept);
-        self.remove(kept, u64::MAX);
+        self.machine.frames().put_chain(&mut frames);
     }
 
     /// Makes the whole pages `[from, to)` holes that read as zeroes. `unmap` lets every address space unmap them.
     ///
     /// # Errors
-    /// [`MmError::NoMemory`]: some of them are zeroed.
+    /// [`MmError::NoMemory`]: nothing has changed.
     pub fn punch(&self, from: u64, to: u64, unmap: impl FnOnce(u64, u64)) -> Result<(), MmError> {
-        // What came from the store would come again.
-        let stored = self.root().get(ORIGIN_BYTES).bits().div_ceil(PAGE_SIZE).min(to);
-        for offset in from..stored {
-            if let Some(page) = self.page(offset)? {
-                self.machine.zero(page.frame);
-            }
-        }
-        let from = from.max(stored);
-        if from < to {
-            unmap(from, to);
-            self.remove(from, to);
-        }
-        Ok(())
+        self.id.punch(self.machine, from, to, unmap)
     }
 
     /// Number of pages that there are, in `[from, to)`.
     pub fn resident(&self, from: u64, to: u64) -> u64 {
-        let _lock = Reading::lock(self.machine, self.id);
-        let mut count = 0;
-        self.walk(from, to, &mut |_, _, _| count += 1);
-        count
+        self.id.resident(self.machine, from, to)
     }
 
     /// The first page from `from` on that is there (`Some`), below the end of the file.
@@ -206,29 +187,10 @@ impl<'m, P: Platform> FileObject<'m, P> {
             return Some(from);
         }
         let mut first = None;
-        self.walk(from, u64::MAX, &mut |offset, _, _| {
+        self.id.walk(self.machine, from, u64::MAX, &mut |offset, _, _| {
             first.get_or_insert(offset);
         });
         first.filter(|&first| first < super::pages(root))
-    }
-
-    /// Lets the pages `[from, to)` go. None of them is mapped.
-    fn remove(&self, from: u64, to: u64) {
-        let _lock = Writing::lock(self.machine, self.id);
-        let mut batch = FrameBatch::new();
-        self.walk(from, to, &mut |_, table, index| {
-            let frame = table.get(index).frame();
-            table.set(index, Pte::ABSENT);
-            collect_frame(self.machine, frame, &mut batch);
-        });
-        self.machine.frames().put_batch(&mut batch);
-    }
-
-    /// Calls `leaf` with offset, table and index of every page in `[from, to)`. The object is locked.
-    fn walk(&self, from: u64, to: u64, leaf: &mut dyn FnMut(u64, &Table, usize)) {
-        let root = self.root();
-        let level = levels(capacity(root)) - 1;
-        Walk { machine: self.machine, from, to, leaf }.below(root, ROOT_ENTRIES as usize, level, 0);
     }
 
     /// Gives the object levels for `pages` pages. Nobody looks pages up meanwhile.
@@ -271,31 +233,4 @@ pub(super) fn new_page<P: Platform>(machine: &P, root: &Table, offset: u64) -> R
         machine.zero_from(frame, stored as usize);
     }
     Ok(frame)
-}
-
-/// A walk over the pages `[from, to)`.
-struct Walk<'a, P> {
-    machine: &'a P,
-    from: u64,
-    to: u64,
-    /// Gets offset, table and index.
-    leaf: &'a mut dyn FnMut(u64, &Table, usize),
-}
-
-impl<P: Platform> Walk<'_, P> {
-    /// Visits what is below the first `entries` of a table of `level`, the first of which is for page `base`.
-    fn below(&mut self, table: &Table, entries: usize, level: u32, base: u64) {
-        let span = 1u64 << (INDEX_BITS * level);
-        for at in 0..entries {
-            let (start, entry) = (base + at as u64 * span, table.get(at));
-            if entry.is_absent() || start >= self.to || start.saturating_add(span) <= self.from {
-                continue;
-            }
-            if level == 0 {
-                (self.leaf)(start, table, at);
-            } else {
-                self.below(self.machine.table(entry.frame()), ENTRIES, level - 1, start);
-            }
-        }
-    }
 }

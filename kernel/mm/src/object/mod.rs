@@ -10,24 +10,29 @@
 //!   until a VMA has it. The last one that goes takes all of the object along.
 //! - A frame of the object has one reference for the object, and one for each page-table entry. A zap leaves it in the object.
 //!
-//! **Shared anonymous memory** has no lock: an entry goes from absent to present by compare-and-exchange, and stays until the
-//! object goes. Whoever has a stable VMA, or a reference of its own, may look frames up and make them, from any address space.
-//! Gathers are finished before the VMAs that they unmap are freed, so no TLB knows a frame any more that goes with its object
-//! (I23); and therefore a gather gives references of entries back at once, see [`FrameBatch`](crate::frame::FrameBatch).
+//! Pages are looked up, made and mapped under the object's lock for reading ([`lock`]): an entry goes from absent to present by
+//! compare-and-exchange. They go under that for writing ([`hole`]), for a hole or with the end of a file, and with the object.
 //!
-//! **Files** ([`file`]) grow and shrink: their pages may go while VMAs map them. Pages are looked up, and mapped, under the
-//! object's lock for reading ([`lock`]), and go under that for writing. Their frames are of a kind of their own, `Cache`,
-//! whose references a gather keeps until its flush.
+//! **Shared anonymous memory** ([`shared`]) never changes its size. Gathers are finished before the VMAs that they unmap are freed,
+//! so no TLB knows a frame any more that goes with its object (I23); one that goes for a hole does so when every address space has
+//! been looked at under its mmap lock (write). Therefore a gather gives references of entries back at once, see
+//! [`FrameBatch`].
+//!
+//! **Files** ([`file`]) grow and shrink. Their frames are of a kind of their own, `Cache`, whose references a gather keeps until
+//! its flush.
 
 pub mod file;
 #[cfg(test)]
 mod file_tests;
+mod hole;
 mod lock;
+mod shared;
 #[cfg(test)]
 mod tests;
 
 pub use file::{FileObject, Origin, Pinned};
 pub(crate) use lock::Reading;
+pub use shared::SharedObject;
 
 use crate::error::MmError;
 use crate::frame::{Frame, FrameBatch, FrameKind};
@@ -113,7 +118,7 @@ impl ObjectId {
 
     /// The frame at `offset` (pages) with a reference for the caller, made if there is none yet: zeroed, or with what the
     /// object has of the machine's store. The caller has a stable VMA that maps the object, or another reference to it, and
-    /// the lock of a file.
+    /// the object's lock until the page is mapped.
     ///
     /// # Errors
     /// [`MmError::BeyondEnd`], [`MmError::NoMemory`]. Nothing has changed but for nodes, which stay.
@@ -146,8 +151,8 @@ impl ObjectId {
         Ok(frame)
     }
 
-    /// The frame at `offset` (pages), if there is one. The caller has a stable VMA that maps the object. Only while the lock of
-    /// a file is held it is certain to stay.
+    /// The frame at `offset` (pages), if there is one. The caller has a stable VMA that maps the object. Only while the object's
+    /// lock is held it is certain to stay.
     pub fn find<P: Platform>(self, machine: &P, offset: u64) -> Option<Frame> {
         let mut table = machine.table(self.0);
         if offset >= capacity(table) {
@@ -161,34 +166,6 @@ impl ObjectId {
             PteView::Leaf { frame, .. } => Some(frame),
             _ => None,
         }
-    }
-}
-
-/// The maker's reference to a new object; goes when dropped.
-pub(crate) struct NewObject<'m, P: Platform> {
-    machine: &'m P,
-    id: ObjectId,
-}
-
-impl<'m, P: Platform> NewObject<'m, P> {
-    /// An empty object of `pages` pages, which is all that it will ever hold.
-    ///
-    /// # Errors
-    /// [`MmError::NoMemory`].
-    pub(crate) fn new(machine: &'m P, pages: u64) -> Result<Self, MmError> {
-        let number = machine.objects().numbers.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        Ok(NewObject { machine, id: new_root(machine, pages, pages * PAGE_SIZE, number.into())? })
-    }
-
-    /// Its name.
-    pub(crate) fn id(&self) -> ObjectId {
-        self.id
-    }
-}
-
-impl<P: Platform> Drop for NewObject<'_, P> {
-    fn drop(&mut self) {
-        self.id.release(self.machine);
     }
 }
 

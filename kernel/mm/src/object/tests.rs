@@ -12,8 +12,8 @@ const SIZES: [u64; 8] = [1, 256, 257, 256 << 9, (256 << 9) + 1, 256 << 18, (256 
 fn every_page_of_an_object_of_any_size_is_made_once_and_found_again() {
     let machine = Machine::with_frames(64);
     for pages in SIZES {
-        let object = NewObject::new(&machine, pages).unwrap();
-        let id = object.id();
+        let object = SharedObject::new(&machine, pages).unwrap();
+        let id = object.object_id();
         for offset in [0, pages / 2, pages - 1] {
             assert!(offset == 0 || pages < 3 || id.find(&machine, offset).is_none());
             let frame = id.frame(&machine, offset).unwrap();
@@ -39,10 +39,10 @@ fn every_page_of_an_object_of_any_size_is_made_once_and_found_again() {
 fn an_object_has_no_pages_beyond_its_end() {
     let machine = Machine::with_frames(16);
     for pages in [1, 256, 300] {
-        let object = NewObject::new(&machine, pages).unwrap();
+        let object = SharedObject::new(&machine, pages).unwrap();
         for offset in [pages, pages + 1, 1 << 40, u64::MAX] {
-            assert_eq!(object.id().frame(&machine, offset), Err(MmError::BeyondEnd));
-            assert_eq!(object.id().find(&machine, offset), None);
+            assert_eq!(object.object_id().frame(&machine, offset), Err(MmError::BeyondEnd));
+            assert_eq!(object.object_id().find(&machine, offset), None);
         }
     }
 }
@@ -50,9 +50,9 @@ fn an_object_has_no_pages_beyond_its_end() {
 #[test]
 fn a_small_object_is_one_node_and_its_pages() {
     let machine = Machine::with_frames(400);
-    let object = NewObject::new(&machine, 256).unwrap();
+    let object = SharedObject::new(&machine, 256).unwrap();
     for offset in 0..256 {
-        machine.frames().put(object.id().frame(&machine, offset).unwrap());
+        machine.frames().put(object.object_id().frame(&machine, offset).unwrap());
     }
     assert_eq!((frames(&machine, FrameKind::Object), frames(&machine, FrameKind::Shared)), (1, 256));
 }
@@ -60,8 +60,8 @@ fn a_small_object_is_one_node_and_its_pages() {
 #[test]
 fn an_object_lives_as_long_as_somebody_holds_it() {
     let machine = Machine::with_frames(16);
-    let object = NewObject::new(&machine, 4).unwrap();
-    let id = object.id();
+    let object = SharedObject::new(&machine, 4).unwrap();
+    let id = object.object_id();
     let frame = id.frame(&machine, 3).unwrap();
     machine.frames().put(frame);
     id.hold(&machine);
@@ -75,8 +75,8 @@ fn an_object_lives_as_long_as_somebody_holds_it() {
 #[test]
 fn a_frame_that_is_mapped_outlives_its_object() {
     let machine = Machine::with_frames(16);
-    let object = NewObject::new(&machine, 1).unwrap();
-    let frame = object.id().frame(&machine, 0).unwrap();
+    let object = SharedObject::new(&machine, 1).unwrap();
+    let frame = object.object_id().frame(&machine, 0).unwrap();
     drop(object);
     assert_eq!(machine.frames().reference_count(frame), 1);
     machine.frames().put(frame);
@@ -86,9 +86,9 @@ fn a_frame_that_is_mapped_outlives_its_object() {
 #[test]
 fn objects_have_numbers_of_their_own() {
     let machine = Machine::with_frames(16);
-    let [one, other] = [1, 2].map(|pages| NewObject::new(&machine, pages).unwrap());
-    assert_ne!(one.id(), other.id());
-    assert_eq!((one.id().number(&machine), other.id().number(&machine)), (1, 2));
+    let [one, other] = [1, 2].map(|pages| SharedObject::new(&machine, pages).unwrap());
+    assert_ne!(one.object_id(), other.object_id());
+    assert_eq!((one.object_id().number(&machine), other.object_id().number(&machine)), (1, 2));
 }
 
 #[test]
@@ -97,9 +97,11 @@ fn without_memory_an_object_gets_no_page_and_nothing_is_lost() {
     let pages = 1 << 30;
     for admitted in 0.. {
         machine.admit_only(admitted);
-        let made = NewObject::new(&machine, pages);
-        let frame =
-            made.as_ref().map_err(|error| *error).and_then(|made| made.id().frame(&machine, pages - 1));
+        let made = SharedObject::new(&machine, pages);
+        let frame = made
+            .as_ref()
+            .map_err(|error| *error)
+            .and_then(|made| made.object_id().frame(&machine, pages - 1));
         machine.admit_all();
         match frame {
             Ok(frame) => {
@@ -117,8 +119,8 @@ fn without_memory_an_object_gets_no_page_and_nothing_is_lost() {
 #[test]
 fn faults_on_several_cpus_meet_at_one_frame() {
     let machine = Machine::with_frames(2048);
-    let object = NewObject::new(&machine, 1 << 20).unwrap();
-    let id = object.id();
+    let object = SharedObject::new(&machine, 1 << 20).unwrap();
+    let id = object.object_id();
     let all: Vec<Vec<Frame>> = std::thread::scope(|scope| {
         let fault = || (0..400).map(|page| id.frame(&machine, page * 131).unwrap()).collect();
         let threads = [(); 3].map(|()| scope.spawn(fault));

@@ -17,7 +17,7 @@ pub(super) enum Advice {
     InstallGuards,
     /// The guards go.
     RemoveGuards,
-    /// The pages of the object behind shall be zeroes.
+    /// The object behind shall lose the pages; a [call of its own](super::AddressSpace::remove).
     Punch,
     /// The pages may be reclaimed. Nobody does: there is nowhere to put them.
     Reclaim,
@@ -89,7 +89,6 @@ impl Advice {
             MADV_POPULATE_WRITE => Advice::Populate(Access::Write),
             MADV_GUARD_INSTALL => Advice::InstallGuards,
             MADV_GUARD_REMOVE => Advice::RemoveGuards,
-            MADV_REMOVE => Advice::Punch,
             MADV_COLD | MADV_PAGEOUT => Advice::Reclaim,
             MADV_WILLNEED => Advice::Need,
             _ => return None,

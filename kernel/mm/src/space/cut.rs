@@ -1,4 +1,4 @@
-//! What becomes of mappings when a file loses pages: see [`crate::object::file`].
+//! What becomes of mappings when an object loses pages: see [`crate::object::hole`].
 
 use core::ops::Range;
 
@@ -8,6 +8,7 @@ use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::schedule::Point;
 use crate::space::AddressSpace;
+use crate::space::lifetime::object_of;
 use crate::tlb::Gather;
 use crate::vma::{Backing, Vma, VmaFlags};
 
@@ -21,10 +22,10 @@ pub enum Copies {
 }
 
 impl<'m, P: Platform> AddressSpace<'m, P> {
-    /// Unmaps the pages at `offsets` (pages) of `object` wherever they are mapped here. Takes the mmap lock (read), so it looks
-    /// at all VMAs; faults may bring pages back that the object still has.
+    /// Unmaps the pages at `offsets` (pages) of `object` wherever they are mapped here. Takes the mmap lock (write), and
+    /// looks at all VMAs; faults may bring pages that the object has then.
     pub fn unmap_object(&self, object: ObjectId, offsets: Range<u64>, copies: Copies) {
-        let map = self.read();
+        let map = self.write_unconditionally();
         let mut gather = Gather::new(self.machine, &self.tlb);
         self.each_vma(&map, |_, vma| {
             let Some(part) = vma.part_of(object, &offsets) else { return };
@@ -32,7 +33,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             match copies {
                 Copies::Go => self.tables.discard(part, &mut gather),
                 Copies::Stay => {
-                    let is_page = |frame| self.machine.frames().kind(frame) == FrameKind::Cache;
+                    let is_page = |frame| self.machine.frames().kind(frame) != FrameKind::Anonymous;
                     self.tables.discard_where(part, is_page, &mut gather)
                 }
             };
@@ -54,7 +55,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 impl Vma {
     /// The pages that map `offsets` (pages) of `object`. The VMA is stable.
     fn part_of(&self, object: ObjectId, offsets: &Range<u64>) -> Option<PageRange> {
-        if self.backing() != (Backing::File { object }) {
+        if object_of(self.backing()) != Some(object) {
             return None;
         }
         let (start, pgoff, pages) = (self.start().number(), self.pgoff(), self.pages());

@@ -193,18 +193,22 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                     self.install(page, self.machine.zero_frame(), flags.protection().without_write())
                 }
                 Backing::Anonymous => self.install(page, self.zeroed_frame()?, flags.protection()),
-                Backing::SharedAnonymous { object } => {
-                    let frame = object.frame(self.machine, vma.offset_of(page))?;
-                    self.install(page, frame, flags.protection())
+                Backing::SharedAnonymous { object } | Backing::File { object } => {
+                    self.map_object_page(vma, page, access, object)
                 }
-                Backing::File { object } => self.map_file_page(vma, page, access, object),
             },
         }
     }
 
-    /// Maps `page` of `vma` to the page of the file, or in a private mapping that is written to a copy of it.
-    fn map_file_page(&self, vma: &Vma, page: Page, access: Access, object: ObjectId) -> Result<(), MmError> {
-        // Until the page is mapped, so that whoever cuts the file finds it.
+    /// Maps `page` of `vma` to the page of the object, or in a private mapping that is written to a copy of it.
+    fn map_object_page(
+        &self,
+        vma: &Vma,
+        page: Page,
+        access: Access,
+        object: ObjectId,
+    ) -> Result<(), MmError> {
+        // Until the page is mapped, so that whoever makes a hole finds it.
         let _lock = Reading::lock(self.machine, object);
         let frame = object.frame(self.machine, vma.offset_of(page))?;
         let protection = vma.flags().protection();

@@ -24,7 +24,7 @@ use crate::vma::{Access, Backing, ReadLocked, Vma, VmaFlags};
 
 impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Does what `advice` (`MADV_`) says with the pages that `[address, address + length)` (bytes) touches. Length 0 is no
-    /// error.
+    /// error. `MADV_REMOVE` is [`remove`](Self::remove).
     ///
     /// # Errors
     /// [`MmError::Invalid`] for a wrong range or advice, or a VMA that it does not suit; [`MmError::NotPermitted`] for contents
@@ -33,14 +33,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// [`MmError::Again`] at the limit of VMAs or without memory for a split; [`MmError::Interrupted`] (E1).
     pub fn madvise(&self, address: u64, length: u64, advice: u64) -> Result<(), MmError> {
         let advice = Advice::decode(advice).ok_or(MmError::Invalid)?;
-        let start = Page::starting_at(address).ok_or(MmError::Invalid)?;
-        if length == 0 {
-            return Ok(());
-        }
-        let range = PageRange::from_start(start, pages_for(length)).ok_or(MmError::Invalid)?;
-        if range.end() >= ADDRESSES_END {
-            return Err(MmError::Invalid);
-        }
+        let Some(range) = advised(address, length)? else { return Ok(()) };
         match advice {
             Advice::Mark(mark) => self.mark(range, mark),
             Advice::Populate(access) => self.populate_for(range, access),
@@ -87,7 +80,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         if let Some(vma) = self.lock_vma_for(range, advice) {
             let mut gather = Gather::new(self.machine, &self.tlb);
             let may = vma.may_follow(advice);
-            let result = may.and_then(|()| self.advise_part(&vma, range, advice, &mut gather));
+            let result = may.and_then(|()| self.advise_part(range, advice, &mut gather));
             gather.finish();
             return result;
         }
@@ -99,7 +92,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 // A fork copies the entries of memory that has an identity.
                 self.prepare_anon(map, vma);
             }
-            self.advise_part(vma, part, advice, &mut gather)
+            self.advise_part(part, advice, &mut gather)
         });
         gather.finish();
         result
@@ -112,10 +105,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         (range.end() <= vma.end() && !depends_on_neighbours).then_some(vma)
     }
 
-    /// Follows `advice` in `part`, a part of `vma`, which is stable and may follow it.
+    /// Follows `advice` in `part`, a part of a VMA that is stable and may follow it.
     fn advise_part(
         &self,
-        vma: &Vma,
         part: PageRange,
         advice: Advice,
         gather: &mut Gather<'_, 'm, P>,
@@ -127,8 +119,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             }
             Advice::InstallGuards => self.tables.install_guards(part, gather)?,
             Advice::RemoveGuards => self.tables.remove_guards(part),
-            Advice::Punch => return punch(vma),
-            Advice::Reclaim | Advice::Need | Advice::Mark(_) | Advice::Populate(_) => {}
+            Advice::Punch | Advice::Reclaim | Advice::Need | Advice::Mark(_) | Advice::Populate(_) => {}
         }
         Ok(())
     }
@@ -159,9 +150,22 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 }
 
+/// The pages that `[address, address + length)` (bytes) touches; none for length 0.
+///
+/// # Errors
+/// [`MmError::Invalid`].
+pub(super) fn advised(address: u64, length: u64) -> Result<Option<PageRange>, MmError> {
+    let start = Page::starting_at(address).ok_or(MmError::Invalid)?;
+    if length == 0 {
+        return Ok(None);
+    }
+    let range = PageRange::from_start(start, pages_for(length)).ok_or(MmError::Invalid)?;
+    if range.end() >= ADDRESSES_END { Err(MmError::Invalid) } else { Ok(Some(range)) }
+}
+
 impl Vma {
     /// Refuses advice that is not for such a VMA: nothing is done to it then.
-    fn may_follow(&self, advice: Advice) -> Result<(), MmError> {
+    pub(super) fn may_follow(&self, advice: Advice) -> Result<(), MmError> {
         self.may_lose(advice)?;
         let lazily = advice == Advice::Discard(Discard::Lazily);
         let spares_locked =
@@ -180,13 +184,4 @@ impl Vma {
         let keeps = flags.contains(VmaFlags::SEALED) && !flags.intersects(VmaFlags::SHARED | VmaFlags::WRITE);
         if keeps && advice.discards() { Err(MmError::NotPermitted) } else { Ok(()) }
     }
-}
-
-/// Whether there is an object behind `vma` that could have a hole.
-fn punch(vma: &Vma) -> Result<(), MmError> {
-    Err(match vma.backing() {
-        Backing::Anonymous => MmError::Invalid,
-        Backing::File { .. } if !vma.flags().contains(VmaFlags::SHARED) => MmError::Access,
-        Backing::File { .. } | Backing::SharedAnonymous { .. } => MmError::NotSupported,
-    })
 }

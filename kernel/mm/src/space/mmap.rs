@@ -2,7 +2,7 @@
 
 use crate::error::MmError;
 use crate::museum::{self, Bug};
-use crate::object::NewObject;
+use crate::object::SharedObject;
 use crate::platform::Platform;
 use crate::range::PageRange;
 use crate::space::AddressSpace;
@@ -30,7 +30,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let mut info = self.describe(&guard, &request, range)?;
         let object = self.object_for(&request, &info)?;
         if let Some(object) = &object {
-            info.backing = Backing::SharedAnonymous { object: object.id() };
+            info.backing = Backing::SharedAnonymous { object: object.object_id() };
         }
         in_order!(self.order, self.map_region(&mut guard, &info))?;
         drop(guard);
@@ -41,11 +41,15 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// The object of new shared anonymous memory. Goes again unless the mapping gets a VMA.
-    fn object_for(&self, request: &MmapRequest, info: &VmaInfo) -> Result<Option<NewObject<'m, P>>, MmError> {
+    fn object_for(
+        &self,
+        request: &MmapRequest,
+        info: &VmaInfo,
+    ) -> Result<Option<SharedObject<'m, P>>, MmError> {
         if request.source != Source::Anonymous || !info.flags.contains(VmaFlags::SHARED) {
             return Ok(None);
         }
-        NewObject::new(self.machine, info.range.pages()).map(Some)
+        SharedObject::new(self.machine, info.range.pages()).map(Some)
     }
 
     /// The VMA that `request` makes at `range`, before merging, and without an object of shared anonymous memory.

@@ -27,6 +27,7 @@ mod order;
 mod placement;
 mod release;
 mod relocate;
+mod remove;
 mod request;
 mod seal;
 mod stack;
@@ -39,6 +40,7 @@ pub use fault::{FaultOutcome, Segv};
 pub use look::Residence;
 pub use map::{Totals, VmaKind, VmaView};
 pub use order::{MunmapOrder, UnknownOrder};
+pub use remove::Hole;
 pub use request::{MmapOptions, MmapRequest, Placement, Sharing, Source};
 
 use maple::Tree;

@@ -64,8 +64,10 @@ impl Model {
         match advice {
             MADV_DONTNEED | MADV_DONTNEED_LOCKED | MADV_FREE => self.empty(start, end),
             MADV_REMOVE if plain => return Err(Errno::EINVAL),
-            MADV_REMOVE if private => return Err(Errno::EACCES),
-            MADV_REMOVE => return Err(Errno::EOPNOTSUPP),
+            MADV_REMOVE => {
+                let Sharing::Shared(object) = attributes.sharing else { return Err(Errno::EACCES) };
+                self.emptied.push((object, area.offset_of(start)..area.offset_of(start) + (end - start)));
+            }
             MADV_GUARD_INSTALL => {
                 self.found_group(start);
                 self.empty(start, end);

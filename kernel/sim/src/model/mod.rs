@@ -23,6 +23,7 @@ mod placement;
 mod system;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 pub use access::{Fault, Touch};
 pub(crate) use area::PAGE;
@@ -112,6 +113,8 @@ pub struct Model {
     contents: BTreeMap<u64, Words>,
     /// Pages with a guard (`MADV_GUARD_INSTALL`).
     guards: BTreeSet<u64>,
+    /// Pages of objects that shall be empty (`MADV_REMOVE`); the system sees to that.
+    emptied: Vec<(u64, Range<u64>)>,
     /// How new mappings are locked (`MCL_FUTURE`).
     future: Locking,
     brk_start: u64,
@@ -137,6 +140,7 @@ impl Model {
             contents: BTreeMap::new(),
             to_copy: Vec::new(),
             guards: BTreeSet::new(),
+            emptied: Vec::new(),
             future: Locking::None,
             brk_start: 0,
             brk: 0,

@@ -207,6 +207,19 @@ impl System {
         written
     }
 
+    /// Empties what a process has said shall be empty, for all that map it.
+    pub fn empty_objects(&mut self, process: usize) {
+        for (object, offsets) in std::mem::take(&mut self.process_mut(process).emptied) {
+            self.shared.retain(|(other, offset), _| *other != object || !offsets.contains(offset));
+            if object == FILE {
+                // What the store has does not come again.
+                let zeroes: Words = (0..(PAGE / 8) as usize).map(|index| (index, 0)).collect();
+                let stored = offsets.start..offsets.end.min(self.stored.div_ceil(PAGE));
+                self.shared.extend(stored.map(|offset| ((FILE, offset), zeroes.clone())));
+            }
+        }
+    }
+
     /// Forgets the objects that no process maps any more. The file stays.
     pub fn drop_unmapped_objects(&mut self) {
         let System { processes, shared, .. } = self;

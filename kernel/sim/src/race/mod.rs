@@ -106,6 +106,7 @@ impl Race {
             let Thread { process, acts } = &self.scenario.threads[number];
             let (cpu, space) = (Cpu(number as u32), &processes.spaces[*process]);
             let (machine, clock, children) = (&machine, &clock, &processes.children);
+            let all: Vec<_> = processes.spaces.iter().map(|space| &**space).collect();
             move || {
                 for (index, act) in acts.iter().enumerate() {
                     let value = value_of(number, index);
@@ -113,7 +114,7 @@ impl Race {
                     let answer = if act.is_fork() {
                         children.fork(space)
                     } else {
-                        act.perform(space, machine, cpu, value)
+                        act.perform(space, &all, machine, cpu, value)
                     };
                     let end = clock.replace(clock.get() + 1);
                     let (thread, process) = (number, *process);
@@ -185,7 +186,7 @@ impl<'m> Processes<'m> {
                     drop(space.fork().expect("memory for a child"));
                     continue;
                 }
-                let answer = act.perform(&space, machine, cpu, VALUE_BEFORE);
+                let answer = act.perform(&space, &[&space], machine, cpu, VALUE_BEFORE);
                 let expected = act.predict(&mut processes.system, process, VALUE_BEFORE);
                 assert_eq!(answer, expected, "{op} before the race");
             }

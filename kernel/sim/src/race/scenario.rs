@@ -47,10 +47,11 @@ impl Act {
         self == Act::Do(Op::Fork)
     }
 
-    /// Does it in `space`, on `cpu`, unless it forks; a store stores `value`.
-    pub(super) fn perform(
+    /// Does it in `space`, one of `all`, on `cpu`, unless it forks; a store stores `value`.
+    pub(super) fn perform<'m>(
         self,
-        space: &AddressSpace<'_, Machine>,
+        space: &AddressSpace<'m, Machine>,
+        all: &[&AddressSpace<'m, Machine>],
         machine: &Machine,
         cpu: Cpu,
         value: u64,
@@ -59,7 +60,7 @@ impl Act {
             Act::Do(Op::Touch { address, touch, .. }) => {
                 user_access(space, machine, cpu, address, touch, value)
             }
-            Act::Do(op) => system_call(space, op).expect("all else is a system call"),
+            Act::Do(op) => system_call(space, all, op).expect("all else is a system call"),
             Act::Look { first, end } => {
                 let range = PageRange::new(Page::new(first), Page::new(end)).expect("a look at some page");
                 Answer::Returned(space.peek(range).into())

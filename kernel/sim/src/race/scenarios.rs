@@ -307,6 +307,22 @@ fn forks() -> Vec<Scenario> {
             .thread([unmap(0, 2)])
             .child([load(0)])
             .thread([store(1), unmap(0, 2)]),
+        Scenario::new("pages-are-removed-beside-accesses", [shared(0, 4), store(0), store(2)])
+            .thread([advise(0, 2, MADV_REMOVE)])
+            .thread([store(0), load(0), store(1)]),
+        Scenario::new("pages-are-removed-that-a-child-uses", [shared(0, 4), store(0), store(1)])
+            .thread([advise(0, 2, MADV_REMOVE), load(0)])
+            .child([load(0), load(1)])
+            .thread([store(1), load(1)]),
+        Scenario::new("pages-are-removed-while-two-processes-unmap-them", [shared(0, 2), store(0)])
+            .thread([advise(0, 2, MADV_REMOVE)])
+            .thread([unmap(0, 2)])
+            .child([load(0)])
+            .thread([unmap(0, 2)]),
+        Scenario::new("pages-are-removed-that-are-not-needed-elsewhere", [shared(0, 2), store(0)])
+            .thread([advise(0, 2, MADV_REMOVE)])
+            .child([load(0)])
+            .thread([advise(0, 2, MADV_DONTNEED), store(0)]),
         Scenario::new("fork-of-a-child-and-the-parents-stores", [map(0, 2), store(0), store(1)])
             .thread([store(0), store(1)])
             .child([store(1)])

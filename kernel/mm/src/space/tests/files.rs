@@ -3,7 +3,7 @@
 use super::*;
 use crate::Platform;
 use crate::object::{FileObject, Origin};
-use crate::space::{Copies, MmapOptions, Placement, Sharing, Source};
+use crate::space::{Copies, Hole, MmapOptions, Placement, Sharing, Source};
 use crate::testing::stored_byte;
 
 /// Pages of the tests' file.
@@ -253,4 +253,39 @@ fn what_was_mapped_stays_where_a_new_mapping_fails() {
     }
     assert!(failures > 3);
     assert_eq!(machine.frames().reference_count(file.object_id().root()), references + 2, "three VMAs now");
+}
+
+#[test]
+fn what_is_removed_from_shared_memory_goes_everywhere() {
+    let machine = Machine::with_frames(64);
+    let parent = World::in_order(&machine, MunmapOrder::default());
+    let shared = MmapRequest::decode(
+        address(0),
+        4 * PAGE_SIZE,
+        3,
+        (abi::mman::Map::FIXED | abi::mman::Map::SHARED).bits(),
+    )
+    .unwrap();
+    parent.space.mmap(shared).unwrap();
+    parent.write_all(0, 4);
+    let child = World { machine: &machine, space: Box::new(parent.space.fork().unwrap()) };
+    assert!(child.read(1).is_resolved() && child.read(3).is_resolved());
+    assert_eq!(machine.allocated(FrameKind::Shared), 4);
+    let punch = |hole: &Hole<'_, Machine>| {
+        assert!(!hole.is_file);
+        hole.object.punch(hole.offsets.clone(), |offsets| {
+            for world in [&parent, &child] {
+                world.space.unmap_object(hole.object.object_id(), offsets.clone(), Copies::Stay);
+            }
+        })
+    };
+    child.space.remove(address(1), 2 * PAGE_SIZE, punch).unwrap();
+    assert_eq!(machine.allocated(FrameKind::Shared), 2);
+    let there = |world: &World<'_>| [0, 1, 2, 3].map(|page| world.load(page).is_some());
+    assert_eq!((there(&parent), there(&child)), ([true, false, false, true], [false, false, false, true]));
+    assert_eq!(child.space.remove(address(3), 2 * PAGE_SIZE, punch), Err(MmError::NoMemory));
+    assert_eq!(machine.allocated(FrameKind::Shared), 1);
+    assert!(parent.write(1).is_resolved());
+    parent.check();
+    child.check();
 }
