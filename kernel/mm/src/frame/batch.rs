@@ -17,7 +17,7 @@ pub struct FrameBatch {
     /// Frames in all.
     len: u64,
     /// Frames that others have as well; the first `shared_len` are initialised.
-    shared: MaybeUninit<[Frame; Self::SHARED]>,
+    shared: [MaybeUninit<Frame>; Self::SHARED],
     shared_len: usize,
 }
 
@@ -28,7 +28,8 @@ impl FrameBatch {
     /// An empty batch.
     #[inline]
     pub const fn new() -> Self {
-        FrameBatch { head: NONE, len: 0, shared: MaybeUninit::uninit(), shared_len: 0 }
+        // An array of places, for a place of an array would be cleared.
+        FrameBatch { head: NONE, len: 0, shared: [const { MaybeUninit::uninit() }; _], shared_len: 0 }
     }
 
     /// Number of references.

@@ -1,7 +1,6 @@
 //! The gather: owner of what was unhooked, until TLBs have forgotten it.
 
 use core::fmt;
-use core::mem;
 
 use super::{Flush, FlushScope, SINGLE_PAGES, TlbState};
 use crate::frame::{Frame, FrameBatch};
@@ -24,8 +23,8 @@ pub struct Freed {
 /// allocates: any number of frames that nobody else has is linked through their metadata; frames that are shared have
 /// a fixed room ([`FrameBatch::SHARED`]), and when that is full, the gather flushes and frees, and goes on.
 ///
-/// [`finish`](Self::finish) must be called, without the page-table lock. A gather that is dropped instead leaks
-/// what it owns, and panics in debug builds.
+/// [`finish`](Self::finish) must be called at the end, without the page-table lock; in place, because a gather is too large to
+/// be moved about. A gather that is dropped instead leaks what it owns, and panics in debug builds.
 #[must_use = "unhooked frames are freed by `finish` only"]
 pub struct Gather<'a, 'm, P: Platform> {
     machine: &'m P,
@@ -57,7 +56,7 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
             tables: 0,
             moved_tables: false,
             freed: Freed::default(),
-            bomb: Bomb(machine),
+            bomb: Bomb { machine, is_armed: true },
         }
     }
 
@@ -125,7 +124,8 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
     ///
     /// While another gather of the address space is under way, everything is flushed: the other may have cleared
     /// entries of this range that this one found absent, and not flushed them yet.
-    pub fn finish(mut self) -> Freed {
+    #[inline]
+    pub fn finish(&mut self) -> Freed {
         if self.tlb.is_nested() {
             (self.low, self.high) = EVERYTHING;
         }
@@ -133,9 +133,8 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
             self.flush();
         }
         self.tlb.leave();
-        let Gather { freed, bomb, .. } = self;
-        mem::forget(bomb);
-        freed
+        self.bomb.is_armed = false;
+        self.freed
     }
 
     /// Flush, then free.
@@ -172,11 +171,14 @@ impl<P: Platform> fmt::Debug for Gather<'_, '_, P> {
 }
 
 /// Goes off when a gather is dropped unfinished.
-struct Bomb<'m, P: Platform>(&'m P);
+struct Bomb<'m, P: Platform> {
+    machine: &'m P,
+    is_armed: bool,
+}
 
 impl<P: Platform> Drop for Bomb<'_, P> {
     fn drop(&mut self) {
-        if cfg!(debug_assertions) && !self.0.unwinding() {
+        if cfg!(debug_assertions) && self.is_armed && !self.machine.unwinding() {
             panic!("a gather was dropped without `finish`");
         }
     }

@@ -107,7 +107,7 @@ fn a_gather_that_is_full_of_shared_frames_flushes_and_goes_on() {
 fn a_gather_that_ends_while_another_is_under_way_flushes_everything() {
     let machine = Machine::with_frames(4);
     let tlb = TlbState::new();
-    let other = Gather::new(&machine, &tlb);
+    let mut other = Gather::new(&machine, &tlb);
     assert_eq!(Gather::new(&machine, &tlb).finish(), Freed::default());
     assert_eq!(machine.take_flushes(), [flush(FlushScope::All, false)]);
     other.finish();
