@@ -14,6 +14,7 @@ mod console;
 mod fs;
 mod host;
 mod input;
+mod ipc;
 mod klog;
 mod memory;
 mod panic;

@@ -21,6 +21,7 @@ pub mod probe;
 pub mod processes;
 pub mod random;
 pub mod rt;
+pub mod shm;
 pub mod signals;
 pub mod skip;
 pub mod sys;

@@ -22,6 +22,8 @@ pub(super) enum Line {
     Write(u64, u8),
     /// mincore, with the vector.
     Residency(u64, u64),
+    /// A new segment of shared memory is attached: at this address, so many bytes of it, with these flags.
+    Attach(u64, u64, u64),
     /// A child reads all pages and writes this byte to them.
     Fork(u8),
     /// The mappings.
@@ -34,6 +36,7 @@ impl Line {
         match self {
             Line::Call(number, _) => nr::name(*number),
             Line::Residency(..) => nr::name(nr::MINCORE),
+            Line::Attach(..) => nr::name(nr::SHMAT),
             _ => None,
         }
     }
@@ -48,6 +51,7 @@ impl fmt::Display for Line {
             Line::Read(address) => write!(f, "r {address:x}"),
             Line::Write(address, byte) => write!(f, "w {address:x} {byte:x}"),
             Line::Residency(address, length) => write!(f, "i {address:x} {length:x}"),
+            Line::Attach(address, length, flags) => write!(f, "a {address:x} {length:x} {flags:x}"),
             Line::Fork(byte) => write!(f, "f {byte:x}"),
             Line::Maps => f.write_str("m"),
         }

@@ -71,10 +71,16 @@ fn call(line: &Line) -> String {
         Line::Read(address) => format!("read {}", place(address)),
         Line::Write(address, byte) => format!("write {} {byte:#x}", place(address)),
         Line::Residency(address, size) => format!("mincore({}, {})", place(address), length(size)),
+        Line::Attach(address, size, flags) => {
+            format!("shmat(a new segment of {}, {}, {flags:#o})", length(size), place(address))
+        }
         Line::Fork(byte) => format!("a child reads all pages and writes {byte:#x}"),
         Line::Maps => "maps".to_owned(),
         Line::Call(number, [a, b, c, d, e, f]) => {
             let name = nr::name(number).unwrap_or("?");
+            if number == nr::SHMDT {
+                return format!("{name}({})", place(a));
+            }
             let rest = match number {
                 nr::MMAP => {
                     format!(

@@ -3,6 +3,7 @@
 //! Most calls are meant to succeed, on ranges of a few pages near each other, so that VMAs split, merge, move and share page
 //! tables; some have an argument that is wrong.
 
+use abi::ipc::{SHM_EXEC, SHM_RDONLY, SHM_REMAP, SHM_RND};
 use abi::mman::*;
 use abi::nr;
 use fastrand::Rng;
@@ -146,7 +147,9 @@ impl Maker {
             745..755 => Line::Fork(self.rng.u8(..)),
             755..775 => Line::Maps,
             775..880 => Line::Read(self.byte()),
-            _ => Line::Write(self.byte(), self.rng.u8(1..)),
+            880..985 => Line::Write(self.byte(), self.rng.u8(1..)),
+            985..993 => self.attach(),
+            _ => Line::Call(nr::SHMDT, [self.page(), 0, 0, 0, 0, 0]),
         }
     }
 
@@ -195,6 +198,21 @@ impl Maker {
         Line::Call(nr::MMAP, [place, length, self.prot(), flags, u64::MAX, offset])
     }
 
+    fn attach(&mut self) -> Line {
+        let (address, mut length) = self.range();
+        if length >= HUGE {
+            length = u64::MAX;
+        }
+        let mut flags = 0;
+        for (flag, rarity) in [(SHM_REMAP, 2), (SHM_RDONLY, 6), (SHM_EXEC, 12), (SHM_RND, 4)] {
+            if self.one_in(rarity) {
+                flags |= flag;
+            }
+        }
+        let place = if self.one_in(12) { 0 } else { address };
+        Line::Attach(place, length, flags.into())
+    }
+
     fn mremap(&mut self) -> Line {
         let (old, old_length) = self.range();
         let new_length = if self.rng.bool() { old_length } else { self.length() };
@@ -234,7 +252,7 @@ mod tests {
         let makes = |name: &str| lines.iter().any(|line| line.call() == Some(name));
         for name in [
             "mmap", "munmap", "mprotect", "mremap", "madvise", "mlock", "mlock2", "munlock", "msync",
-            "mincore",
+            "mincore", "shmat", "shmdt",
         ] {
             assert!(makes(name), "{name}");
         }

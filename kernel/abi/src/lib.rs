@@ -14,6 +14,7 @@ mod errno;
 pub mod fs;
 pub mod ioctl;
 mod iovec;
+pub mod ipc;
 pub mod mman;
 pub mod nr;
 pub mod reboot;

@@ -12,7 +12,7 @@ use crate::commit::Commitment;
 use crate::event::Event;
 use crate::frame::{Frame, FrameAllocator, FrameStore};
 use crate::museum::Bug;
-use crate::object::Objects;
+use crate::object::{Attachment, ObjectId, Objects};
 use crate::pgtable::Table;
 use crate::schedule::{Place, Point, Sleep, Wait, Wake};
 use crate::sync::{Parker, spin_loop};
@@ -173,6 +173,13 @@ pub trait Platform {
     #[inline]
     fn unpark(&self, place: Place) {
         let _ = place;
+    }
+
+    /// A VMA that is an attachment of `object` ([`VmaFlags::ATTACHED`](crate::vma::VmaFlags)) comes, or has gone. The mmap lock is held;
+    /// of an object that has gone as well there is nothing but the name.
+    #[inline]
+    fn attachment(&self, object: ObjectId, change: Attachment) {
+        let _ = (object, change);
     }
 
     /// Counts an event. Writes nothing that another CPU writes.

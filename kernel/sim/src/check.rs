@@ -199,6 +199,7 @@ pub(crate) fn area_of(vma: &VmaInfo) -> Area {
             noreserve: has(VmaFlags::NORESERVE),
             account: has(VmaFlags::ACCOUNT),
             sealed: has(VmaFlags::SEALED),
+            attached: has(VmaFlags::ATTACHED),
             advice: advice_of(vma.flags),
         },
         pgoff: vma.pgoff,

@@ -127,6 +127,8 @@ pub enum View {
     Private,
     /// All who map it (`MAP_SHARED`).
     Shared,
+    /// A segment of shared memory in place of the file, new and as long as the mapping (`shmat`).
+    Segment,
 }
 
 /// The arguments of an `mmap`; without more said, private memory to read and write, anywhere.
@@ -233,6 +235,11 @@ pub fn image(page: u64, pages: u64, prot: Prot, first: u64) -> Op {
 /// A shared mapping of the file, from its page `first` on, at page `page`.
 pub fn shared_image(page: u64, pages: u64, prot: Prot, first: u64) -> Op {
     Op::File { page, pages, prot: prot.bits(), first, view: View::Shared }
+}
+
+/// An attachment of a new segment of shared memory at page `page`; the segment goes with it.
+pub fn attach(page: u64, pages: u64, prot: Prot) -> Op {
+    Op::File { page, pages, prot: prot.bits(), first: 0, view: View::Segment }
 }
 
 /// The file gets another size, in bytes.
@@ -362,6 +369,9 @@ impl fmt::Display for Op {
                 "Op::Msync {{ address: {address:#x}, length: {}, flags: {flags:#x} }}",
                 Length(length)
             ),
+            Op::File { page, pages, prot, view: View::Segment, .. } => {
+                write!(f, "attach({page:#x}, {pages}, {})", ProtBits(prot))
+            }
             Op::File { page, pages, prot, first, view } => {
                 let verb = if view == View::Private { "image" } else { "shared_image" };
                 write!(f, "{verb}({page:#x}, {pages}, {}, {first})", ProtBits(prot))

@@ -418,7 +418,7 @@ fn remapping() -> impl Strategy<Value = Blueprint> {
 }
 
 fn view() -> impl Strategy<Value = View> {
-    prop_oneof![2 => Just(View::Private), 1 => Just(View::Shared)]
+    prop_oneof![4 => Just(View::Private), 2 => Just(View::Shared), 1 => Just(View::Segment)]
 }
 
 fn blueprint() -> impl Strategy<Value = Blueprint> {

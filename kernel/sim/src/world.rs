@@ -10,7 +10,7 @@ use std::thread;
 use abi::Errno;
 use abi::mman::{MADV_REMOVE, Prot};
 use mm::frame::FrameKind;
-use mm::object::{FileObject, Origin};
+use mm::object::{FileObject, Origin, SharedObject};
 use mm::platform::Cpu;
 use mm::range::{Page, PageRange};
 use mm::space::{AddressSpace, Copies, FaultOutcome, MmapRequest, Segv, Sharing, Source};
@@ -280,9 +280,14 @@ impl<'m> World<'m> {
 
     fn map_file(&mut self, process: usize, op: Op) -> Result<u64, MmError> {
         let Op::File { page, pages, prot, first, view } = op else { return Err(MmError::Invalid) };
-        let object = self.make_file()?.object_id();
         let range = PageRange::from_start(Page::new(page), pages).ok_or(MmError::Invalid)?;
-        let source = Source::File { object, first_page: first };
+        let segment;
+        let source = if view == View::Segment {
+            segment = SharedObject::new(self.machine, pages)?;
+            Source::Attachment { object: segment.object_id() }
+        } else {
+            Source::File { object: self.make_file()?.object_id(), first_page: first }
+        };
         self.space_of(process).mmap(MmapRequest {
             sharing: Some(if view == View::Private { Sharing::Private } else { Sharing::Shared }),
             ..MmapRequest::fixed(range, Prot::from_bits_retain(prot), source)

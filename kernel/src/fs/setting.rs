@@ -9,12 +9,13 @@
 
 use alloc::vec::Vec;
 use core::fmt::Write;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use abi::Errno;
 
 use super::text::Text;
 use super::transfer::{Sink, Source};
+use crate::ipc::limits;
 use crate::memory::{COMMITMENT, MAX_MAP_COUNT};
 
 /// Requests of this size in bytes and above are refused: Linux buffers them whole.
@@ -25,21 +26,31 @@ const LOOKED_AT: usize = 4095;
 const NUMBER_MAX: usize = 20;
 
 /// All settings.
-pub(crate) static SETTINGS: [Setting; 4] = [
+pub(crate) static SETTINGS: [Setting; 7] = [
     Setting::new(b"proc/sys/vm/max_map_count", &MAX_MAP_COUNT),
     Setting::new(b"proc/sys/vm/overcommit_memory", &COMMITMENT.mode).at_most(2),
     Setting::new(b"proc/sys/vm/overcommit_ratio", &COMMITMENT.ratio).instead_of(&COMMITMENT.kbytes),
     Setting::new(b"proc/sys/vm/overcommit_kbytes", &COMMITMENT.kbytes).instead_of(&COMMITMENT.ratio),
+    Setting::new(b"proc/sys/kernel/shmmni", &limits::COUNT_MAX).at_most(limits::INDICES),
+    Setting::long(b"proc/sys/kernel/shmmax", &limits::SIZE_MAX),
+    Setting::long(b"proc/sys/kernel/shmall", &limits::PAGES_MAX),
 ];
 
-/// A number from 0 to `i32::MAX` that user programs may set.
+/// Where a number is kept.
+#[derive(Clone, Copy, Debug)]
+enum Value {
+    Int(&'static AtomicU32),
+    Long(&'static AtomicU64),
+}
+
+/// A number from 0 to `i32::MAX`, or of 64 bits, that user programs may set.
 #[derive(Debug)]
 pub(crate) struct Setting {
     /// Its file, from the root, without the first slash.
     pub(crate) path: &'static [u8],
-    value: &'static AtomicU32,
+    value: Value,
     /// The greatest that it may be.
-    maximum: u32,
+    maximum: u64,
     /// Another one that is 0 once this one is set.
     other: Option<&'static AtomicU32>,
 }
@@ -47,12 +58,17 @@ pub(crate) struct Setting {
 impl Setting {
     /// The file `path` for `value`.
     pub(crate) const fn new(path: &'static [u8], value: &'static AtomicU32) -> Setting {
-        Setting { path, value, maximum: i32::MAX.cast_unsigned(), other: None }
+        Setting { path, value: Value::Int(value), maximum: i32::MAX as u64, other: None }
+    }
+
+    /// The same, for any number of 64 bits.
+    const fn long(path: &'static [u8], value: &'static AtomicU64) -> Setting {
+        Setting { path, value: Value::Long(value), maximum: u64::MAX, other: None }
     }
 
     /// The same, for numbers up to `maximum`.
     const fn at_most(self, maximum: u32) -> Setting {
-        Setting { maximum, ..self }
+        Setting { maximum: maximum as u64, ..self }
     }
 
     /// The same, which makes `other` 0 when it is set.
@@ -72,7 +88,11 @@ impl Setting {
             return Ok(0);
         }
         let mut text = Text::default();
-        writeln!(text, "{}", self.value.load(Ordering::Relaxed)).map_err(|_| Errno::ENOMEM)?;
+        let value = match self.value {
+            Value::Int(value) => value.load(Ordering::Relaxed).into(),
+            Value::Long(value) => value.load(Ordering::Relaxed),
+        };
+        writeln!(text, "{value}").map_err(|_| Errno::ENOMEM)?;
         let text = text.into_bytes();
         let wanted = text.len().min(sink.room());
         if sink.put(&text[..wanted]) < wanted { Err(Errno::EFAULT) } else { Ok(wanted) }
@@ -89,7 +109,10 @@ impl Setting {
         let looked_at = &bytes[..bytes.len().min(LOOKED_AT)];
         let (value, rest) =
             parse(looked_at).filter(|(value, _)| *value <= self.maximum).ok_or(Errno::EINVAL)?;
-        self.value.store(value, Ordering::Relaxed);
+        match self.value {
+            Value::Int(place) => place.store(value as u32, Ordering::Relaxed),
+            Value::Long(place) => place.store(value, Ordering::Relaxed),
+        }
         if let Some(other) = self.other {
             other.store(0, Ordering::Relaxed);
         }
@@ -109,7 +132,7 @@ fn take_all(source: &mut dyn Source) -> Result<Vec<u8>, Errno> {
 }
 
 /// The number that `text` begins with, and what follows it and the blanks behind it.
-fn parse(text: &[u8]) -> Option<(u32, &[u8])> {
+fn parse(text: &[u8]) -> Option<(u64, &[u8])> {
     let text = skip_blanks(text);
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -126,8 +149,10 @@ fn parse(text: &[u8]) -> Option<(u32, &[u8])> {
         return None;
     }
     let value = u64::from_str_radix(str::from_utf8(number).ok()?, radix).ok()?;
-    let value = i32::try_from(value).ok().filter(|value| !negative || *value == 0)?;
-    Some((value.cast_unsigned(), skip_blanks(rest)))
+    if negative && value != 0 {
+        return None;
+    }
+    Some((value, skip_blanks(rest)))
 }
 
 /// Blanks are all that Linux's character table has for them, the no-break space of Latin-1 included.

@@ -6,7 +6,7 @@ use maple::{Rcu, ReadGuard, Reader};
 use mm::commit::Commitment;
 use mm::event::Event;
 use mm::frame::{Frame, FrameAllocator, FrameKind};
-use mm::object::Objects;
+use mm::object::{Attachment, ObjectId, Objects};
 use mm::pgtable::Table;
 use mm::platform::Slab;
 use mm::schedule::{Place, Sleep, Wait, Wake};
@@ -18,6 +18,7 @@ use spin::Once;
 
 use super::nodes::KernelNodes;
 use crate::arch::{self, Local, direct_map, paging, tlb};
+use crate::ipc::segments;
 use crate::ramdisk;
 use crate::sched::{self, Attention, WaitQueue};
 
@@ -177,6 +178,13 @@ impl Platform for Kernel {
 
     fn unpark(&self, place: Place) {
         parked(place).wake_all();
+    }
+
+    fn attachment(&self, object: ObjectId, change: Attachment) {
+        match change {
+            Attachment::Comes => segments::attached(object),
+            Attachment::Goes => segments::detached(object),
+        }
     }
 
     #[inline]

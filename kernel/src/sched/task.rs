@@ -1,7 +1,7 @@
 //! Tasks: what is scheduled.
 
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use abi::Errno;
 use spin::Mutex;
@@ -79,6 +79,8 @@ pub(crate) struct Task {
     pub(super) faults_fail: AtomicBool,
     /// Where it waits for a futex: 1 + the number of the bucket; 0 once it was woken. Changed under the lock of that bucket.
     pub(crate) futex: AtomicUsize,
+    /// The number of the process that it is a thread of; 0 for none.
+    pid: AtomicI32,
     /// Room for its entry in the queues and among the timers; also counts tasks.
     _room: Option<timer::Room>,
 }
@@ -110,6 +112,7 @@ impl Task {
             runtime: AtomicU64::new(0),
             faults_fail: AtomicBool::new(false),
             futex: AtomicUsize::new(0),
+            pid: AtomicI32::new(0),
             _room: Some(room),
         })?)
     }
@@ -129,8 +132,19 @@ impl Task {
             runtime: AtomicU64::new(0),
             faults_fail: AtomicBool::new(false),
             futex: AtomicUsize::new(0),
+            pid: AtomicI32::new(0),
             _room: timer::Room::new().ok(),
         })
+    }
+
+    /// The number of the process that it is a thread of; 0 for none.
+    pub(crate) fn pid(&self) -> i32 {
+        self.pid.load(Ordering::Relaxed)
+    }
+
+    /// It is a thread of this process.
+    pub(crate) fn set_pid(&self, pid: i32) {
+        self.pid.store(pid, Ordering::Relaxed);
     }
 
     /// Its address space, if it has one. Dropping what may be the last owner takes it apart: not under a spin lock.

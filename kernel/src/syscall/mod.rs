@@ -25,6 +25,7 @@ mod poll;
 mod process;
 mod process_vm;
 mod schedule;
+mod shm;
 mod signal;
 mod table;
 #[cfg(feature = "test")]

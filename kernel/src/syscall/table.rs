@@ -6,7 +6,7 @@ use abi::{Errno, nr};
 
 use super::{
     Arguments, advice, alarm, clone, file, file_content, file_io, file_mapping, file_names, file_status,
-    futex, identity, info, kill, lock, memory, poll, process, process_vm, schedule, signal, time, wait,
+    futex, identity, info, kill, lock, memory, poll, process, process_vm, schedule, shm, signal, time, wait,
 };
 use crate::process::Thread;
 
@@ -43,6 +43,10 @@ const CALLS: &[(u64, Handler)] = &[
     (nr::MINCORE, advice::mincore),
     (nr::MADVISE, advice::madvise),
     (nr::SCHED_YIELD, schedule::sched_yield),
+    (nr::SHMGET, shm::shmget),
+    (nr::SHMAT, shm::shmat),
+    (nr::SHMCTL, shm::shmctl),
+    (nr::SHMDT, shm::shmdt),
     (nr::DUP, file::dup),
     (nr::DUP2, file::dup2),
     (nr::NANOSLEEP, time::nanosleep),

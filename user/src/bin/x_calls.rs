@@ -10,6 +10,7 @@
 //! | `r ADDRESS` | reads a byte | the byte, or the signal |
 //! | `w ADDRESS BYTE` | writes a byte | 0, or the signal |
 //! | `i ADDRESS LENGTH` | mincore | what it returns, and the vector |
+//! | `a ADDRESS LENGTH FLAGS` | a new segment of shared memory is attached; it goes when it is detached | how often the segment before is attached; the address |
 //! | `f BYTE` | a child looks at the pages in the arena's middle, and writes to them | a digest of what it saw |
 //! | `m` | - | a digest of `/proc/self/maps`, and with `full` its lines |
 //!
@@ -20,6 +21,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use abi::ipc::{IPC_CREAT, IPC_PRIVATE};
 use abi::rlimit::RLIMIT_MEMLOCK;
 use abi::{Errno, Signal};
 use user::io::for_each_line;
@@ -28,6 +30,7 @@ use user::processes::{exited, fork, wait};
 use user::rt::memory::{try_read_byte, try_write_byte};
 use user::rt::start::argument;
 use user::rt::syscall::{raw, syscall2, syscall3};
+use user::shm::{remove, shmat, shmget, status};
 use user::signals::{Context, Info, SA_NODEFER, handle};
 
 program!(main);
@@ -87,12 +90,14 @@ struct Machine {
     number: u64,
     line: u64,
     digest: Digest,
+    /// The segment of shared memory that was made last; -1 before.
+    segment: i32,
 }
 
 impl Machine {
     fn new(number: u64, full: bool) -> Self {
         let top = mmap(0, PAGE, Prot::NONE, Map::PRIVATE | Map::NORESERVE).expect("the first mapping");
-        Self { full, top, number, line: 0, digest: Digest::NEW }
+        Self { full, top, number, line: 0, digest: Digest::NEW, segment: -1 }
     }
 
     /// An address as it is in the arena, and as a distance where the kernel chose.
@@ -131,6 +136,16 @@ impl Machine {
                 0
             })),
             b'i' => self.residency(a, b),
+            b'a' => {
+                self.note(status(self.segment).map_or_else(Errno::to_return_value, |status| status.nattch));
+                let attached = shmget(IPC_PRIVATE, b, IPC_CREAT | 0o700).and_then(|segment| {
+                    self.segment = segment;
+                    let attached = shmat(segment, a, rest[0] as u32);
+                    check_eq!(remove(segment), Ok(0));
+                    attached
+                });
+                self.note(self.relative(attached.unwrap_or_else(Errno::to_return_value)));
+            }
             b'f' => {
                 let digest = fork_and_look(b as u8);
                 self.note(digest);

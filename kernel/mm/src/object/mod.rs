@@ -32,7 +32,7 @@ mod tests;
 
 pub use file::{FileObject, Origin, Pinned};
 pub(crate) use lock::Reading;
-pub use shared::SharedObject;
+pub use shared::{Attachment, SharedObject};
 
 use crate::error::MmError;
 use crate::frame::{Frame, FrameBatch, FrameKind};

@@ -8,6 +8,15 @@ use crate::platform::Platform;
 use crate::range::PAGE_SIZE;
 use crate::sync::atomic::Ordering;
 
+/// What happens to an attachment of an object that its maker knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Attachment {
+    /// A VMA maps the object.
+    Comes,
+    /// The VMA is gone.
+    Goes,
+}
+
 /// A reference to an object that is not a VMA's; goes when dropped. The object lives as long as there is any.
 pub struct SharedObject<'m, P: Platform> {
     machine: &'m P,
@@ -19,7 +28,7 @@ impl<'m, P: Platform> SharedObject<'m, P> {
     ///
     /// # Errors
     /// [`MmError::NoMemory`].
-    pub(crate) fn new(machine: &'m P, pages: u64) -> Result<Self, MmError> {
+    pub fn new(machine: &'m P, pages: u64) -> Result<Self, MmError> {
         let number = machine.objects().numbers.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         Ok(SharedObject { machine, id: new_root(machine, pages, pages * PAGE_SIZE, number.into())? })
     }
@@ -38,6 +47,11 @@ impl<'m, P: Platform> SharedObject<'m, P> {
     /// Its number.
     pub fn number(&self) -> u64 {
         self.id.number(self.machine)
+    }
+
+    /// Number of pages that there are.
+    pub fn resident(&self) -> u64 {
+        self.id.resident(self.machine, 0, u64::MAX)
     }
 
     /// Makes the pages `offsets` holes that read as zeroes. `unmap` lets every address space unmap those that it is given.

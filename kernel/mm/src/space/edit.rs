@@ -9,7 +9,7 @@ use crate::museum::{self, Bug};
 use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::schedule::Point;
-use crate::space::lifetime::{allocate_vma, free_vma, lock_vma_killable, object_of};
+use crate::space::lifetime::{allocate_vma, free_vma, hold_object, lock_vma_killable};
 use crate::space::map::{Change, Map, Totals, VmaCursor, VmaReservation, VmaTree};
 use crate::space::placement::{STACK_GUARD_PAGES, start_with_guard};
 use crate::trace::Step;
@@ -161,9 +161,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         let section = museum::section_of_new_vma(self.machine, self.section);
         let locked = fresh.start_write_detached(section, self.owner);
         locked.describe(info);
-        if let Some(object) = object_of(info.backing) {
-            object.hold(self.machine);
-        }
+        hold_object(self.machine, info);
         self.store(reservation, locked);
         self.machine.pause(Point::AttachVma(info.range));
         locked.attach();
@@ -198,7 +196,8 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         if !self.machine.has(Bug::ProtectWithoutLock) {
             self.lock(vma);
         }
-        match target.reach(prev, next) {
+        let stays = whole.is_some() && flags.contains(VmaFlags::ATTACHED);
+        match if stays { Reach::Alone } else { target.reach(prev, next) } {
             Reach::Alone => self.isolate(vma, range, flags)?,
             Reach::Both(into, beyond) => {
                 self.absorb(into, whole, Some(beyond), &target)?;

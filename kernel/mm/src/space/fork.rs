@@ -29,7 +29,7 @@ use crate::pgtable::Pte;
 use crate::platform::{Fallible, Platform};
 use crate::range::PAGE_SIZE;
 use crate::schedule::Point;
-use crate::space::lifetime::{allocate_vma, free_vma, lock_vma_killable, object_of};
+use crate::space::lifetime::{allocate_vma, free_vma, hold_object, lock_vma_killable};
 use crate::space::map::{Change, Map, MapWriteGuard, Totals};
 use crate::space::{AddressSpace, Config};
 use crate::sync::List;
@@ -118,9 +118,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             let info = child.inherit(parent.info());
             let locked = fresh.start_write_detached(child_section, owner);
             locked.describe(&info);
-            if let Some(object) = object_of(info.backing) {
-                object.hold(self.machine);
-            }
+            hold_object(self.machine, &info);
             locked.attach();
             totals.vmas += 1;
             totals.account(info.flags, info.range.pages(), Change::Add);

@@ -1,9 +1,9 @@
 //! VMA objects: what they cost to make, to lock, and what goes with them.
 
 use crate::error::MmError;
-use crate::object::ObjectId;
+use crate::object::{Attachment, ObjectId};
 use crate::platform::{Fallible, Platform};
-use crate::vma::{Backing, Locked, Vma, WriteSection};
+use crate::vma::{Backing, Locked, Vma, VmaFlags, VmaInfo, WriteSection};
 
 /// A VMA object (E7), detached, with any content.
 ///
@@ -39,9 +39,24 @@ pub(super) fn lock_vma_killable<'g, 'm, P: Platform>(
 #[inline]
 pub(super) fn free_vma<P: Platform>(machine: &P, vma: &Vma) {
     if let Some(object) = object_of(vma.backing()) {
+        let attached = vma.flags().contains(VmaFlags::ATTACHED);
         object.release(machine);
+        if attached {
+            machine.attachment(object, Attachment::Goes);
+        }
     }
     machine.vmas().free(vma);
+}
+
+/// Takes the reference that a new VMA has, which `info` describes, to what it maps.
+#[inline]
+pub(super) fn hold_object<P: Platform>(machine: &P, info: &VmaInfo) {
+    if let Some(object) = object_of(info.backing) {
+        object.hold(machine);
+        if info.flags.contains(VmaFlags::ATTACHED) {
+            machine.attachment(object, Attachment::Comes);
+        }
+    }
 }
 
 /// The object behind a VMA, which holds a reference to it.

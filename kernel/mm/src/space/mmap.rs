@@ -87,6 +87,10 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let (backing, pgoff) = match (request.source, sharing) {
             (Source::Anonymous, Sharing::Private) => (Backing::Anonymous, range.start().number()),
             (Source::Anonymous, Sharing::Shared) => (Backing::Anonymous, 0),
+            (Source::Attachment { object }, _) => {
+                flags |= VmaFlags::ATTACHED;
+                (Backing::SharedAnonymous { object }, 0)
+            }
             (Source::File { object, first_page }, _) => (Backing::File { object }, first_page),
         };
         flags.set(VmaFlags::ACCOUNT, flags.is_accountable());

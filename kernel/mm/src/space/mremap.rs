@@ -273,7 +273,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         Ok(Remapped { start, populate: new.filter(|_| flags.contains(VmaFlags::LOCKED)) })
     }
 
-    /// Moves everything in the old range to `target`, VMA by VMA, holes included; the range begins in a VMA.
+    /// Moves everything in the old range to `target`, VMA by VMA, holes included; the range begins in a VMA. (Linux: not
+    /// attachments together with others, as their files place mappings themselves.)
     fn move_each<O: Order>(
         &self,
         guard: &mut MapWriteGuard<'_, 'm, P>,
@@ -287,6 +288,10 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         {
             if at == range.start() && part.start() > at {
                 break;
+            }
+            let alone = at == range.start() && vma.end() >= range.end();
+            if vma.flags().contains(VmaFlags::ATTACHED) && !alone {
+                return Err(MmError::Fault);
             }
             let to = target.up(part.start().number() - range.start().number());
             let pages = part.pages();

@@ -38,6 +38,11 @@ pub enum Sharing {
 pub enum Source {
     /// Zero-filled memory.
     Anonymous,
+    /// All of an object of shared anonymous memory, of which the caller has a reference, as an attachment.
+    Attachment {
+        /// The object.
+        object: ObjectId,
+    },
     /// The content of a file, of which the caller has a reference. Shared with all who map it shared, else copied on write.
     File {
         /// The object.

@@ -29,6 +29,9 @@ bitflags! {
         const SEALED = 1 << 8;
         /// A shared mapping of a file that is not open for writing: can never be written.
         const NEVER_WRITE = 1 << 9;
+        /// An attachment of shared memory that lives without being mapped (`shmat`): a VMA that is one never goes for a merge, and the
+        /// machine is told when one comes or goes.
+        const ATTACHED = 1 << 10;
         /// Accesses will be random (`MADV_RANDOM`).
         const RANDOM = 1 << 16;
         /// Accesses will be in ascending order (`MADV_SEQUENTIAL`).

@@ -32,7 +32,11 @@ impl VmaInfo {
         let prev = prev.filter(|prev| joins(&prev.info(), self));
         let next = next.filter(|next| joins(self, &next.info()));
         match (prev, next) {
-            (Some(prev), Some(next)) if one_identity(&prev.info(), &next.info()) => Reach::Both(prev, next),
+            (Some(prev), Some(next))
+                if one_identity(&prev.info(), &next.info()) && !self.flags.contains(VmaFlags::ATTACHED) =>
+            {
+                Reach::Both(prev, next)
+            }
             (Some(prev), _) => Reach::Prev(prev),
             (None, Some(next)) => Reach::Next(next),
             (None, None) => Reach::Alone,

@@ -94,6 +94,8 @@ pub struct Attributes {
     pub account: bool,
     /// Sealed by `mseal`: it stays as it is.
     pub sealed: bool,
+    /// An attachment of a segment (Linux: it has an operation for its end, so it never goes for a merge).
+    pub attached: bool,
     /// Noted by `madvise`.
     pub advice: Advice,
 }
@@ -181,8 +183,18 @@ pub(crate) const STACK_GUARD_PAGES: u64 = 256;
 
 impl fmt::Display for Area {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Attributes { prot, sharing, backing, growth, locking, noreserve, account, sealed, advice } =
-            self.attributes;
+        let Attributes {
+            prot,
+            sharing,
+            backing,
+            growth,
+            locking,
+            noreserve,
+            account,
+            sealed,
+            attached,
+            advice,
+        } = self.attributes;
         write!(f, "{:#x}-{:#x} {prot:?} {sharing:?} {backing:?}", self.start * PAGE, self.end * PAGE)?;
         for (set, name) in [
             (growth == Growth::Down, "grows-down"),
@@ -191,6 +203,7 @@ impl fmt::Display for Area {
             (noreserve, "noreserve"),
             (account, "account"),
             (sealed, "sealed"),
+            (attached, "attached"),
         ] {
             if set {
                 write!(f, " {name}")?;

@@ -54,6 +54,7 @@ impl Model {
             noreserve: false,
             account: true,
             sealed: false,
+            attached: false,
             advice: Advice::empty(),
         };
         self.check_expand(&attributes, new - old).ok()?;

@@ -20,7 +20,8 @@ impl Model {
     pub(crate) fn put_merged(&mut self, area: Area) {
         let left = self.before(area.start).copied().filter(|left| Self::can_merge(left, &area));
         let right = self.areas.get(&area.end).copied().filter(|right| {
-            Self::can_merge(&area, right) && left.is_none_or(|left| groups_agree(&left, right))
+            let both = |left: Area| groups_agree(&left, right) && !area.attributes.attached;
+            Self::can_merge(&area, right) && left.is_none_or(both)
         });
         let mut merged = area;
         if let Some(right) = right {

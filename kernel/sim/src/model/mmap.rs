@@ -65,6 +65,7 @@ impl Model {
             noreserve,
             account,
             sealed: false,
+            attached: false,
             advice: if map.contains(Map::STACK) { Advice::NOHUGEPAGE } else { Advice::empty() },
         };
         let pgoff = if sharing == Sharing::Private { start } else { 0 };
@@ -99,16 +100,22 @@ impl Model {
         }
         let attributes = Attributes {
             prot: prot & ACCESS,
-            sharing: if view == View::Private { Sharing::Private } else { Sharing::Shared(FILE) },
-            backing: Backing::File,
+            sharing: match view {
+                View::Private => Sharing::Private,
+                View::Shared => Sharing::Shared(FILE),
+                View::Segment => Sharing::Shared(self.object_name()),
+            },
+            backing: if view == View::Segment { Backing::Anonymous } else { Backing::File },
             growth: Growth::Fixed,
             locking: self.future,
             noreserve: false,
             account: prot.contains(Prot::WRITE) && view == View::Private,
             sealed: false,
+            attached: view == View::Segment,
             advice: Advice::empty(),
         };
-        self.map(Area { start, end: start + pages, attributes, pgoff: first, group: None })?;
+        let pgoff = if view == View::Segment { 0 } else { first };
+        self.map(Area { start, end: start + pages, attributes, pgoff, group: None })?;
         if attributes.locking == Locking::Now && attributes.prot.contains(Prot::WRITE) {
             self.join_group(start);
             if view == View::Private {

@@ -98,6 +98,10 @@ impl Model {
     pub(crate) fn change(&mut self, start: u64, end: u64, changed: Attributes) -> Result<(), Errno> {
         let Some(area) = self.area_at(start).copied() else { return Err(Errno::ENOMEM) };
         let piece = Area { start, end, attributes: changed, pgoff: area.offset_of(start), group: area.group };
+        if area.attributes.attached && (area.start, area.end) == (start, end) {
+            self.put(piece);
+            return Ok(());
+        }
         // An edge that merges with the neighbour moves a border; any other makes an area more.
         let merges = {
             let mut trial = self.clone();

@@ -159,6 +159,9 @@ impl Model {
         // Areas that were moved may have merged with those to come.
         while let Some(area) = self.overlapping(page, end).first().copied().filter(|_| page < end) {
             let (from, to) = (area.start.max(page), area.end.min(end));
+            if area.attributes.attached && (page != call.old || area.end < end) {
+                return Err(Errno::EFAULT);
+            }
             let new = call.new + (from - call.old);
             let piece = Call { old: from, old_pages: to - from, new_pages: to - from, new, ..call };
             self.check_remap(piece)?;

@@ -69,6 +69,8 @@ pub(crate) enum Subject {
     Version,
     /// `/proc/cmdline`.
     KernelCommandLine,
+    /// `/proc/sysvipc/shm`.
+    SharedMemory,
     /// A text that never changes.
     Constant(&'static str),
     /// `/proc/sugarbush/trace`: the steps since the last read; tracing is on while it is open.
@@ -89,7 +91,7 @@ const fn of_machine(subject: Subject) -> ProcFile {
 }
 
 /// The files about the machine.
-pub(crate) const FILES: [(&[u8], ProcFile); 22] = [
+pub(crate) const FILES: [(&[u8], ProcFile); 24] = [
     (b"proc/vmstat", of_machine(Subject::Vmstat)),
     (b"proc/meminfo", of_machine(Subject::Meminfo)),
     (b"proc/cpuinfo", of_machine(Subject::Cpuinfo)),
@@ -100,6 +102,8 @@ pub(crate) const FILES: [(&[u8], ProcFile); 22] = [
     (b"proc/version", of_machine(Subject::Version)),
     (b"proc/cmdline", of_machine(Subject::KernelCommandLine)),
     (b"proc/sugarbush/trace", of_machine(Subject::Trace)),
+    (b"proc/sysvipc/shm", of_machine(Subject::SharedMemory)),
+    (b"proc/sys/kernel/shm_rmid_forced", of_machine(Subject::Constant("0\n"))),
     (b"proc/sys/kernel/ostype", of_machine(Subject::Constant("Linux\n"))),
     (b"proc/sys/kernel/osrelease", of_machine(Subject::Constant("6.12.0-sugarbush\n"))),
     (b"proc/sys/kernel/hostname", of_machine(Subject::Constant("sugarbush\n"))),

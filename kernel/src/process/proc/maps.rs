@@ -11,6 +11,7 @@ use crate::fs::mapped;
 use crate::fs::maps::MapsLine;
 use crate::fs::status;
 use crate::fs::text::Text;
+use crate::ipc::segments;
 use crate::process::Space;
 
 /// The name of a VMA in the first column of names.
@@ -40,9 +41,24 @@ impl VmaName {
                 Ok(Some(path)) => return VmaName::Path(path),
                 _ => b"",
             },
-            VmaKind::Shared(_) => b"/dev/zero (deleted)",
+            VmaKind::Shared(number) => match segment_of(view, number) {
+                Some((_, key)) => return VmaName::Path(name_of_segment(key).unwrap_or_default()),
+                None => b"/dev/zero (deleted)",
+            },
         })
     }
+}
+
+/// Identifier and key of the System V segment that `view`, which maps the object with this number, is an attachment of.
+fn segment_of(view: &VmaView, number: u64) -> Option<(i32, i32)> {
+    if view.vma.flags.contains(VmaFlags::ATTACHED) { segments::name_of(number) } else { None }
+}
+
+/// The name of a segment that was made with this key; `None` when memory is short.
+fn name_of_segment(key: i32) -> Option<Vec<u8>> {
+    let mut text = Text::default();
+    write!(text, "/SYSV{key:08x} (deleted)").ok()?;
+    Some(text.into_bytes())
 }
 
 /// The line of a VMA. Private anonymous memory has offset 0, whatever the VMA counts; shared anonymous memory
@@ -53,7 +69,10 @@ pub(crate) fn line<'a>(view: &VmaView, name: &'a VmaName) -> MapsLine<'a> {
     let (offset, device, inode) = match view.kind {
         VmaKind::Anonymous | VmaKind::Heap | VmaKind::Stack => (0, (0, 0), 0),
         VmaKind::File(number) => (offset, (0, status::TMPFS_DEVICE as u32), number),
-        VmaKind::Shared(number) => (offset, SHARED_MEMORY_DEVICE, number),
+        VmaKind::Shared(number) => {
+            let inode = segment_of(view, number).map_or(number, |(identifier, _)| identifier as u64);
+            (offset, SHARED_MEMORY_DEVICE, inode)
+        }
     };
     let (start, end) = (view.vma.range.start().address(), view.vma.range.end().address());
     MapsLine { start, end, flags: view.vma.flags, offset, device, inode, name: name.bytes() }

@@ -20,6 +20,7 @@ use super::{Process, Space, Thread, table, trace};
 use crate::arch::shared::Shared;
 use crate::fs::procfs::{ProcFile, Subject};
 use crate::fs::text::Text;
+use crate::ipc;
 use crate::memory::vmstat;
 
 pub(super) use raw::{raw_file, read_raw};
@@ -52,6 +53,7 @@ pub(super) fn text(file: ProcFile, reader: &Thread) -> Result<Vec<u8>, Errno> {
         Subject::Vmstat => vmstat::write(&mut text),
         Subject::Meminfo => machine::write_meminfo(&mut text),
         Subject::Cpuinfo => machine::write_cpuinfo(&mut text),
+        Subject::SharedMemory => ipc::text::write(&mut text),
         Subject::MachineStat => machine::write_stat(&mut text),
         Subject::Uptime => machine::write_uptime(&mut text),
         Subject::Load => machine::write_load(&mut text, reader.pid()),

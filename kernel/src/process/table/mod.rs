@@ -154,6 +154,7 @@ pub(super) fn add_process(
     let (group, session) = table.entry(parent).map_or((pid, pid), |entry| (entry.group, entry.session));
     table.entries.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
     let process = process.clone();
+    task.set_pid(process.pid);
     thread.set_task(task.clone());
     table.entries.push(Entry {
         process,
@@ -191,6 +192,7 @@ pub(super) fn add_thread(
         return Err(Errno::EAGAIN);
     }
     entry.threads.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+    task.set_pid(process.pid);
     thread.set_task(task.clone());
     entry.threads.push(thread.clone());
     Ok(())
