@@ -56,12 +56,12 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let result = loop {
             let Some(part) = PageRange::new(at, vma.end().min(range.end())) else { break Ok(()) };
             at = part.end();
-            if let Err(error) = vma.may_change() {
-                break Err(error);
-            }
             let flags = (vma.flags() - VmaFlags::ACCESS) | access;
             if flags.contains(VmaFlags::NEVER_WRITE | VmaFlags::WRITE) {
                 break Err(MmError::Access);
+            }
+            if let Err(error) = vma.may_change() {
+                break Err(error);
             }
             if flags != vma.flags() {
                 let (old, flags) = (vma.flags(), committed(vma, flags));

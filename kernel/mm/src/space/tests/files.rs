@@ -202,6 +202,10 @@ fn a_shared_mapping_that_can_never_be_written_does_not_become_writable() {
     world.space.mmap(request).unwrap();
     assert_eq!(world.mprotect(0, 2, Prot::READ_WRITE), Err(MmError::Access));
     assert_eq!(world.mprotect(0, 2, Prot::NONE), Ok(()));
+    // A seal is looked at later.
+    world.space.mseal(address(3), PAGE_SIZE, 0).unwrap();
+    assert_eq!(world.mprotect(3, 4, Prot::READ_WRITE), Err(MmError::Access));
+    assert_eq!(world.mprotect(3, 4, Prot::NONE), Err(MmError::NotPermitted));
     assert!(!world.space.may_write_object(file.object_id()));
     world.map_file(&file, (8, 9), 0, Sharing::Private).unwrap();
     assert!(!world.space.may_write_object(file.object_id()));
