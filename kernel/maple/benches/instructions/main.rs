@@ -15,6 +15,7 @@ use std::{
     fmt::Write as _,
     fs,
     hint::black_box,
+    ops::Range,
     path::Path,
     process::{Command, exit},
 };
@@ -23,6 +24,7 @@ use report::{Cost, Table};
 use workload::{
     Fixture,
     munmap::{Adaptive, Ends, Order, Prepatch, Reordered, Vms},
+    small,
 };
 
 /// Callgrind collects inside of this function and writes a file after each call of it.
@@ -79,15 +81,14 @@ fn child(log: &Path, only: Option<usize>) {
             }
         }
     }
+    small_process(&mut recorder);
     fs::write(log, recorder.log).expect("the log is written");
 }
 
 fn operations(recorder: &mut Recorder, n: usize) {
     let count = (n / 5).min(500);
     let mut fixture = Fixture::new(n);
-    let pages = fixture.pages(2_000);
-    recorder.record("lookup", n, 1, &pages, |page| fixture.lookup(*page));
-    recorder.record("lookup under rcu", n, 1, &pages, |page| fixture.lookup_rcu(*page));
+    lookups(recorder, "", n, &fixture);
     let gaps = fixture.gaps(count);
     recorder.record("insert", n, 1, &gaps, |range| fixture.store(range.clone()));
     gaps.iter().for_each(|range| fixture.erase(range.clone()));
@@ -100,13 +101,53 @@ fn operations(recorder: &mut Recorder, n: usize) {
         .record("free area, only the last fits", n, 1, &sizes, |size| fixture.find_area(0x10, *size + 0x400));
     let froms: Vec<_> = fixture.pages(500).into_iter().zip(sizes).collect();
     recorder.record("free area, window", n, 1, &froms, |(from, size)| fixture.find_area(*from, *size));
-    recorder.record("free area, highest", n, 1, &froms, |(to, size)| fixture.find_area_rev(*to, *size));
-    recorder.record("next", n, n, &[(); 3], |()| fixture.iterate());
-    recorder.record("prev", n, n, &[(); 3], |()| fixture.iterate_back());
-    recorder.record("next under rcu", n, n, &[(); 3], |()| fixture.iterate_rcu());
-    recorder.record("next_range", n, 2 * n, &[(); 3], |()| fixture.step());
+    steps(recorder, "", n, &fixture, &froms);
     let bytes = Fixture::new(n).nodes * 256;
     writeln!(recorder.log, "bytes\t{n}\t{bytes}").expect("a string grows");
+}
+
+/// One call site for all trees, so that they measure the same code.
+fn lookups(recorder: &mut Recorder, of: &str, n: usize, fixture: &Fixture) {
+    let pages = fixture.pages(2_000);
+    recorder.record(&format!("{of}lookup"), n, 1, &pages, |page| fixture.lookup(*page));
+    recorder.record(&format!("{of}lookup under rcu"), n, 1, &pages, |page| fixture.lookup_rcu(*page));
+}
+
+/// As [`lookups`], with searches from the top down for so many pages below a page.
+fn steps(recorder: &mut Recorder, of: &str, n: usize, fixture: &Fixture, areas: &[(u64, u64)]) {
+    recorder.record(&format!("{of}free area, highest"), n, 1, areas, |(to, size)| {
+        fixture.find_area_rev(*to, *size)
+    });
+    recorder.record(&format!("{of}next"), n, n, &[(); 3], |()| fixture.iterate());
+    recorder.record(&format!("{of}prev"), n, n, &[(); 3], |()| fixture.iterate_back());
+    recorder.record(&format!("{of}next under rcu"), n, n, &[(); 3], |()| fixture.iterate_rcu());
+    recorder.record(&format!("{of}next_range"), n, 2 * n, &[(); 3], |()| fixture.step());
+}
+
+/// What system calls do to the tree of a small process, each undone before the next.
+fn small_process(recorder: &mut Recorder) {
+    const TURNS: usize = 40;
+    let n = small::RANGES;
+    let mut program = small::program();
+    lookups(recorder, "small process: ", n, &program);
+    let mut one = |name: &str, range: Range<u64>, operation: &mut dyn FnMut(Range<u64>)| {
+        recorder.record(name, n, 1, std::slice::from_ref(&range), |range| operation(range.clone()));
+    };
+    for turn in 0..TURNS {
+        one("small process: insert", small::mapping(turn), &mut |range| program.store(range));
+        one("small process: erase", small::mapping(turn), &mut |range| program.erase(range));
+    }
+    for turn in 0..TURNS {
+        one("small process: cut the middle", small::inside(turn), &mut |range| program.erase(range));
+        one("small process: over three", small::heap(), &mut |range| program.store(range));
+        one("small process: grow the end", small::grown(turn), &mut |range| program.store(range));
+        program.store(small::heap());
+        let tail = small::inside(turn).start..small::heap().end;
+        one("small process: cut the tail", tail, &mut |range| program.erase(range));
+        program.store(small::heap());
+    }
+    let tops = vec![(small::top(), 16); 200];
+    steps(recorder, "small process: ", n, &program, &tops);
 }
 
 /// Ten munmaps of `k` ranges each, at random places, each put back before the next.

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
 pub(crate) mod munmap;
+pub(crate) mod small;
 
 use std::{cell::RefCell, hint::black_box, ops::Range};
 
@@ -88,17 +89,20 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn new(n: usize) -> Self {
-        let spare = n + 4096;
+        let mut random = Random::new();
+        let ranges = (0..n as u64).map(|index| {
+            let start = FIRST + index * STRIDE + random.below(64) as u64;
+            start..start + 32 + random.below(32) as u64
+        });
+        Self::of(ranges.collect(), random)
+    }
+
+    /// A tree of these ranges, stored in random order.
+    fn of(ranges: Vec<Range<u64>>, mut random: Random) -> Self {
+        let spare = ranges.len() + 4096;
         let rcu: &'static Rcu<Magazine> = Box::leak(Box::new(Rcu::new(Magazine::of(spare))));
         let reader = rcu.reader(0).expect("the domain is new");
         let (tree, token) = Tree::new(rcu);
-        let mut random = Random::new();
-        let ranges: Vec<_> = (0..n as u64)
-            .map(|index| {
-                let start = FIRST + index * STRIDE + random.below(64) as u64;
-                start..start + 32 + random.below(32) as u64
-            })
-            .collect();
         let mut new = Self { rcu, reader, tree, token, ranges, nodes: 0 };
         let mut order: Vec<_> = new.ranges.clone();
         random.shuffle(&mut order);
