@@ -133,12 +133,5 @@ fn highest_in<T>(leaf: Leaf<'_, T>, bounds: &Range<u64>, window: &Range<u64>, pa
     } else {
         crate::stats::visit();
     }
-    for index in (0..count).rev() {
-        let entry = leaf.range(index);
-        if free >= entry.end + pages {
-            return Some(free - pages);
-        }
-        free = free.min(entry.start);
-    }
-    (free >= bounds.start + pages).then(|| free - pages)
+    leaf.highest_free(count, free, bounds.start, pages)
 }

@@ -95,7 +95,7 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
 
 fn check_leaf<T>(leaf: Leaf<'_, T>, bounds: &Range<u64>, is_root: bool) -> Result<(), &'static str> {
     let count = leaf.count();
-    let most = if leaf.is_narrow() { NARROW } else { WIDE };
+    let most = if leaf.is_packed() { NARROW } else { WIDE };
     let least = if is_root { 1 } else { LEAF_MIN };
     if leaf.live() < least {
         return Err("too few entries");

@@ -4,7 +4,7 @@ use core::ops::ControlFlow;
 
 use crate::{
     geometry::LIMIT,
-    node::{Found, Item, Kind, Leaf},
+    node::{Found, Item, Kind, Leaf, One, Origin, Two},
     place::Place,
     source::NodeSource,
     tree::{Token, Tree, Witness},
@@ -19,18 +19,36 @@ impl<'m, T> Place<'m, T> {
         limit: Option<u64>,
     ) -> Found<'m, T> {
         // Most leaves are narrow.
-        if let Some(leaf) = Leaf::if_narrow(self.leaf)
-            && let ControlFlow::Break(next) = self.next_in::<S, W>(tree, leaf, limit)
-        {
-            return next;
+        if let Some(leaf) = Leaf::if_narrow(self.leaf) {
+            if let ControlFlow::Break(next) = self.next_in::<One, S, W>(tree, leaf, limit) {
+                return next;
+            }
+            let entry = self.next_elsewhere::<S, W>(tree, limit.unwrap_or(LIMIT))?;
+            return Some((self.page..self.end, entry));
         }
-        let entry = self.next_elsewhere::<S, W>(tree, limit.unwrap_or(LIMIT))?;
+        let entry = self.next_from_other::<S, W>(tree, limit.unwrap_or(LIMIT))?;
         Some((self.page..self.end, entry))
+    }
+
+    /// Steps to the next entry where the leaf at hand is not narrow, and notes its bounds.
+    #[inline(never)]
+    fn next_from_other<S: NodeSource, W: Witness<'m, T, S>>(
+        &mut self,
+        tree: &Tree<'m, T, S>,
+        limit: u64,
+    ) -> Option<&'m T> {
+        let Some(leaf) = Leaf::if_twin(self.leaf) else { return self.next_elsewhere::<S, W>(tree, limit) };
+        let ControlFlow::Break(next) = self.next_in::<Two, S, W>(tree, leaf, Some(limit)) else {
+            return self.next_elsewhere::<S, W>(tree, limit);
+        };
+        let (range, entry) = next?;
+        (self.page, self.end) = (range.start, range.end);
+        Some(entry)
     }
 
     /// Steps inside of `leaf`, which is at hand, if it goes on there.
     #[inline(always)]
-    fn next_in<S: NodeSource, W: Witness<'m, T, S>>(
+    fn next_in<O: Origin, S: NodeSource, W: Witness<'m, T, S>>(
         &mut self,
         tree: &Tree<'m, T, S>,
         leaf: Leaf<'m, T>,
@@ -42,7 +60,7 @@ impl<'m, T> Place<'m, T> {
             return ControlFlow::Continue(());
         }
         while index < self.count {
-            let item = leaf.item(index as usize);
+            let item = leaf.item_in::<O>(index as usize);
             if limit.is_some_and(|limit| item.start >= limit) {
                 return ControlFlow::Break(None);
             }
@@ -129,7 +147,8 @@ impl<'m, T> Place<'m, T> {
     ) -> Option<&'m T> {
         let (old, parent) = (self.leaf?, self.parent?);
         let index = self.index as usize + 1;
-        if index >= parent.count() || tree.is_stale::<W>(old.link()) {
+        // Most leaves are narrow.
+        if index >= parent.count() || !old.is_narrow() || W::CONCURRENT && tree.is_replaced(old) {
             return None;
         }
         let link = parent.child(index);
@@ -137,6 +156,9 @@ impl<'m, T> Place<'m, T> {
         tree.pause::<W>();
         let Kind::Leaf(leaf) = link.kind() else { return None };
         if tree.is_stale::<W>(parent.link()) {
+            return None;
+        }
+        if !leaf.is_narrow() {
             return None;
         }
         crate::stats::visit();

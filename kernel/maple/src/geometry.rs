@@ -8,7 +8,7 @@ pub(crate) const LEVELS: usize = 12;
 
 #[cfg(not(any(loom, feature = "small")))]
 mod chosen {
-    /// Entries in a narrow leaf (two u32 bounds and a pointer each: 240 bytes).
+    /// Entries in a narrow leaf or a twin one (two u32 bounds and a pointer each: 240 bytes).
     pub(crate) const NARROW: usize = 15;
     /// Entries in a wide leaf (two u64 bounds and a pointer each: 240 bytes).
     pub(crate) const WIDE: usize = 10;
@@ -18,9 +18,10 @@ mod chosen {
     pub(crate) const FANOUT: usize = 12;
     /// Fewest children of an inner node that is not the root.
     pub(crate) const FANOUT_MIN: usize = 4;
-    /// Farthest bound from the base of a narrow leaf, in pages.
+    /// Farthest bound from the base of a narrow leaf, in pages. Of a twin leaf's two windows each reaches half as far.
     pub(crate) const SPAN: u64 = u32::MAX as u64;
-    /// A narrow leaf's base is a multiple of this, so that most stores below its first entry keep the base.
+    /// Bases are multiples of this, so that most stores below the first entry keep the base. A power of two: a twin leaf's second
+    /// base is kept in the low bits of the first.
     pub(crate) const BASE_ROUND: u64 = 1 << 30;
     /// CPUs (or host threads) that can be registered as readers.
     pub const MAX_CPUS: usize = 64;

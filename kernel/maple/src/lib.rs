@@ -10,6 +10,8 @@
 //! - Leaves are copied on write and linked by one pointer write; a store that touches more nodes builds new ones up to the
 //!   first that it can link by one pointer write. Only the erase of one entry is made in place (it becomes vacant). So a reader
 //!   sees for each page the old or the new entry, and a range that one store replaces is never seen empty.
+//! - A leaf has 15 entries within 2^32 pages of each other, or within 2^31 at each side of a hole, as those of a small process
+//!   (32-bit bounds: `node/origin.rs`), or 10 anywhere.
 //! - [`CursorMut::reserve`] does all that may fail, before anything visible changes.
 //! - Inner nodes know the largest free area below each child: [`Tree::find_area`] takes O(log n).
 //! - Replaced nodes are freed by [`Rcu`], quiescent-state based.

@@ -154,8 +154,8 @@ pub(crate) enum Change<'m, T> {
         index: usize,
         /// The next entry above that is not vacant, or the count.
         above: usize,
-        /// Largest gap of the leaf, if that changes.
-        gap: Option<u32>,
+        /// Largest gap of the leaf, if that changes; else 0.
+        gap: u32,
     },
     /// Put the copy `new` in the place of the path's leaf.
     Leaf {

@@ -228,10 +228,12 @@ impl<'r, S: NodeSource> Reader<'r, S> {
     /// Begins a read section: nothing found in a tree through the guard is freed before the guard is dropped.
     #[inline]
     pub fn read(&self) -> ReadGuard<'_, S> {
-        if self.nesting.get() < 0 {
+        let mut nesting = self.nesting.get() + 1;
+        if nesting == OUTSIDE + 1 {
             self.online();
+            nesting = 1;
         }
-        self.nesting.set(self.nesting.get() + 1);
+        self.nesting.set(nesting);
         ReadGuard { rcu: self.rcu, nesting: &self.nesting }
     }
 

@@ -19,8 +19,8 @@ use crate::{
     cut::{Cut, Packing},
     geometry::{FANOUT, FANOUT_MIN, LEAF_MIN, LEVELS, LIMIT, NARROW},
     node::{
-        Buffer, Chain, Child, Children, Entries, Item, Leaf, Link, fits, length, nth, nth_key, pack_inner,
-        pack_leaf,
+        Buffer, Chain, Child, Children, Entries, Item, Leaf, Link, fits, has_room, length, nth, nth_key,
+        pack_inner, pack_leaf,
     },
     path::{Change, Path, Plan},
     reserve::{NoMemory, Store},
@@ -58,6 +58,8 @@ struct Rebuild<'t, 'm, T, S: NodeSource> {
     removed: usize,
     /// Entries in new leaves.
     added: usize,
+    /// Whether a leaf that is beside what the store meets is replaced, too.
+    joined: bool,
     /// Which part of an overfull node gets all but the least.
     packing: Packing,
     fill: Option<(Leaf<'m, T>, usize)>,
@@ -91,6 +93,7 @@ pub(crate) fn rebuild<'m, T, S: NodeSource>(
         doomed: Chain::new(),
         removed: 0,
         added: 0,
+        joined: false,
         packing: Packing::Even,
         fill: None,
     };
@@ -217,7 +220,9 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
         // A leaf's first start is its separator: if it moves, the leaf below must know its larger gap.
         let moved = self.low > 0 && kept.0 == 0 && (what == Store::Erase || range.start != self.low);
         if moved || length(pieces.as_slice()) < LEAF_MIN {
-            match self.neighbour(0, moved) {
+            let neighbour = self.neighbour(0, moved);
+            self.joined = neighbour.is_some();
+            match neighbour {
                 Some(Neighbour::Left) => {
                     self.move_left(0, self.low - 1);
                     if let Some(leaf) = self.left.leaf {
@@ -360,7 +365,11 @@ impl<'m, T, S: NodeSource> Rebuild<'_, 'm, T, S> {
         entries: usize,
         place: Option<usize>,
     ) -> Result<New<'m, T>, NoMemory> {
-        let cut = Cut::of(entries, LEAF_MIN, self.packing, |chunk| fits(pieces, &chunk));
+        // If a neighbour joins in a leaf without room, the next entry would split that again.
+        let may_be_full = !self.joined || entries < 2 * LEAF_MIN;
+        let cut = Cut::of(entries, LEAF_MIN, self.packing, |chunk| {
+            fits(pieces, &chunk) && (may_be_full || chunk.len() < entries || has_room(pieces, &chunk))
+        });
         self.added = entries;
         let mut new = New::new();
         for part in 0..cut.parts {

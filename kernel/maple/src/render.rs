@@ -36,7 +36,11 @@ impl<T, S: NodeSource> fmt::Display for Dump<'_, '_, T, S> {
             for level in (1..=path.height).rev() {
                 write!(f, "{}.", path.index(level))?;
             }
-            let form = if leaf.is_narrow() { "narrow" } else { "wide" };
+            let form = match () {
+                () if leaf.is_narrow() => "narrow",
+                () if leaf.is_twin() => "twin",
+                () => "wide",
+            };
             write!(f, " {:#x}..{:#x} {form}", bounds.start, bounds.end)?;
             if path.height > 0 {
                 write!(f, " gap {:#x}", path.node(1).gap(path.index(1)))?;

@@ -4,7 +4,7 @@
 //! store then brings the value and links the replacement by one pointer write. So a store neither allocates nor fails, and
 //! a reservation that is dropped leaves no trace.
 //!
-//! Most stores stay inside a narrow leaf and leave it between its least and its most entries. An entry that goes alone becomes
+//! Most stores stay inside a packed leaf and leave it between its least and its most entries. An entry that goes alone becomes
 //! vacant in place, so its erase needs no memory; one that comes into free pages is [`patch`]ed in; others are [`splice`]d.
 //! Everything else is [`rebuild`](crate::rebuild)'s.
 
@@ -12,7 +12,7 @@ use core::ops::Range;
 
 use crate::{
     geometry::{LEAF_MIN, NARROW},
-    node::{Chain, Leaf, Met, Spot, saturate},
+    node::{Chain, Leaf, Met, One, Origin, Spot, Two, saturate},
     path::{Change, Plan},
     rebuild::rebuild,
     source::{Bug, NodeSource},
@@ -46,44 +46,85 @@ pub(crate) fn prepare<'m, T, S: NodeSource>(
 ) -> Result<Chain, NoMemory> {
     if range.end <= bounds.end
         && let Some(leaf) = plan.path.leaf
-        && leaf.is_narrow()
     {
-        let spot = match what {
-            Store::Entry => leaf.free_spot(range, &bounds),
-            // Only the root may have fewer.
-            Store::Erase => leaf.spot_of(range, &bounds).filter(|spot| {
-                let live = spot.live();
-                live > LEAF_MIN || plan.path.height == 0 && live > 1
-            }),
-        };
-        if let Some(spot) = spot {
-            if what == Store::Erase && spot.can_be_vacated() {
-                let gap = rises_to(spot.free(), known_gap(plan));
-                plan.change = Change::Vacate { leaf, index: spot.at, above: spot.above, gap };
-                return Ok(Chain::new());
+        if leaf.is_narrow() {
+            if let Some(spot) = spot::<One, T>(plan, leaf, &bounds, range, what) {
+                return patch::<One, T, S>(tree, plan, (leaf, spot), bounds, range, what);
             }
-            return patch(tree, plan, (leaf, spot), bounds, range, what);
+        } else if leaf.is_twin() {
+            // Compiled once for each kind of store, as above.
+            return match what {
+                Store::Entry => prepare_entry_in_twin(tree, plan, leaf, bounds, range),
+                Store::Erase => prepare_erase_in_twin(tree, plan, leaf, bounds, range),
+            };
         }
     }
     prepare_other(tree, plan, bounds, range, what)
 }
 
-/// Largest gap of the path's leaf, as its parent knows it. Nobody asks for the root's.
+#[inline(never)]
+fn prepare_entry_in_twin<'m, T, S: NodeSource>(
+    tree: &Tree<'m, T, S>,
+    plan: &mut Plan<'m, T>,
+    leaf: Leaf<'m, T>,
+    bounds: Range<u64>,
+    range: &Range<u64>,
+) -> Result<Chain, NoMemory> {
+    match spot::<Two, T>(plan, leaf, &bounds, range, Store::Entry) {
+        Some(spot) => patch::<Two, T, S>(tree, plan, (leaf, spot), bounds, range, Store::Entry),
+        None => prepare_other(tree, plan, bounds, range, Store::Entry),
+    }
+}
+
+#[inline(never)]
+fn prepare_erase_in_twin<'m, T, S: NodeSource>(
+    tree: &Tree<'m, T, S>,
+    plan: &mut Plan<'m, T>,
+    leaf: Leaf<'m, T>,
+    bounds: Range<u64>,
+    range: &Range<u64>,
+) -> Result<Chain, NoMemory> {
+    match spot::<Two, T>(plan, leaf, &bounds, range, Store::Erase) {
+        Some(spot) => patch::<Two, T, S>(tree, plan, (leaf, spot), bounds, range, Store::Erase),
+        None => prepare_other(tree, plan, bounds, range, Store::Erase),
+    }
+}
+
+/// Where in `leaf` the one entry comes or goes, if the store is of that kind and leaves the leaf with entries enough.
 #[inline(always)]
-fn known_gap<T>(plan: &Plan<'_, T>) -> u32 {
-    plan.path.parent().map_or(u32::MAX, |parent| parent.gap(plan.path.index(1)))
+fn spot<'m, O: Origin, T>(
+    plan: &Plan<'m, T>,
+    leaf: Leaf<'m, T>,
+    bounds: &Range<u64>,
+    range: &Range<u64>,
+    what: Store,
+) -> Option<Spot> {
+    match what {
+        Store::Entry => leaf.free_spot::<O>(range, bounds),
+        // Only the root may have fewer.
+        Store::Erase => leaf.spot_of::<O>(range, bounds).filter(|spot| {
+            let live = spot.live();
+            live > LEAF_MIN || plan.path.height == 0 && live > 1
+        }),
+    }
+}
+
+/// Largest gap of the path's leaf, as its parent knows it. Nobody asks for the root's, which no other exceeds.
+#[inline(always)]
+fn known_gap<T>(plan: &Plan<'_, T>) -> u64 {
+    plan.path.parent().map_or(u64::MAX, |parent| parent.gap(plan.path.index(1)).into())
 }
 
 /// The largest gap of a leaf with a new one of so many pages, if it changes.
 #[inline(always)]
-fn rises_to(pages: u64, known: u32) -> Option<u32> {
+fn rises_to(pages: u64, known: u64) -> Option<u32> {
     let gap = saturate(pages);
-    (gap > known).then_some(gap)
+    (u64::from(gap) > known).then_some(gap)
 }
 
-/// Copies the leaf with one entry more or less.
+/// Makes an entry vacant, or copies the leaf with one entry more or less.
 #[inline(always)]
-fn patch<'m, T, S: NodeSource>(
+fn patch<'m, O: Origin, T, S: NodeSource>(
     tree: &Tree<'m, T, S>,
     plan: &mut Plan<'m, T>,
     (leaf, spot): (Leaf<'m, T>, Spot),
@@ -91,22 +132,27 @@ fn patch<'m, T, S: NodeSource>(
     range: &Range<u64>,
     what: Store,
 ) -> Result<Chain, NoMemory> {
+    if what == Store::Erase && spot.can_be_vacated() {
+        let gap = rises_to(spot.free(), known_gap(plan)).unwrap_or(0);
+        plan.change = Change::Vacate { leaf, index: spot.at, above: spot.above, gap };
+        return Ok(Chain::new());
+    }
     let memory = tree.rcu().allocate().ok_or(NoMemory)?;
     let mut prepared = Chain::new();
     let new = match what {
-        Store::Entry => leaf.with_entry(memory, &mut prepared, &spot, range),
-        Store::Erase => leaf.without_entry(memory, &mut prepared, &spot),
+        Store::Entry => leaf.with_entry::<O>(memory, &mut prepared, &spot),
+        Store::Erase => leaf.without_entry::<O>(memory, &mut prepared, spot.at),
     };
     let known = known_gap(plan);
     plan.change = match what {
         Store::Entry => {
             // If the gap that shrinks was not the largest, that stays.
-            let gap = (spot.free() >= known.into()).then(|| new.gap(bounds.start, bounds.end));
+            let gap = (spot.free() >= known).then(|| new.gap(bounds.start, bounds.end));
             Change::Leaf { new, place: Some(spot.at), gap, len: tree.len() + 1 }
         }
         Store::Erase if spot.at == 0 && bounds.start > 0 => {
             let start = spot.after;
-            let gap = (start - range.end >= known.into()).then(|| new.gap(start, bounds.end));
+            let gap = (start - range.end >= known).then(|| new.gap(start, bounds.end));
             Change::Front { new, start, gap, len: tree.len() - 1 }
         }
         Store::Erase => {
@@ -128,8 +174,7 @@ fn prepare_other<'m, T, S: NodeSource>(
     if let Some(leaf) = plan.path.leaf {
         if range.end <= bounds.end {
             if what == Store::Entry
-                && plan.path.height > 0
-                && leaf.is_narrow()
+                && leaf.is_packed()
                 && leaf.count() == NARROW
                 && let Some(done) = split(tree, plan, leaf, &bounds, range)
             {
@@ -141,7 +186,7 @@ fn prepare_other<'m, T, S: NodeSource>(
                     return Ok(Chain::new());
                 }
                 let least = if plan.path.height == 0 { 1 } else { LEAF_MIN };
-                if (least..=NARROW).contains(&met.count_after(what)) {
+                if met.live_after(what) >= least && met.count_after(what) <= NARROW {
                     return splice(tree, plan, (leaf, met), bounds, range, what);
                 }
             } else if what == Store::Erase && leaf.is_free(range) {
@@ -173,12 +218,12 @@ fn splice<'m, T, S: NodeSource>(
     let path = &plan.path;
     let memory = tree.rcu().allocate().ok_or(NoMemory)?;
     let mut prepared = Chain::new();
-    let (new, place) = leaf.splice(memory, &mut prepared, &met, range, what);
+    let (new, place) = leaf.splice(memory, &mut prepared, &met, what);
 
     let moves_front = what == Store::Erase && met.lo == 0 && !met.keeps_before && bounds.start > 0;
     let raise = if moves_front { new.range(0).start } else { 0 };
     let gap = path.parent().and_then(|parent| {
-        let old = parent.gap(path.index(1));
+        let old = u64::from(parent.gap(path.index(1)));
         // From the end of the last entry below those met to the start of the first above.
         let start = if met.lo == 0 { bounds.start } else { leaf.range(met.lo - 1).end };
         let end = if met.hi == met.count { bounds.end } else { leaf.range(met.hi).start };
@@ -189,13 +234,13 @@ fn splice<'m, T, S: NodeSource>(
                 rises_to(end - start, old)
             }
             // The gap that shrinks was not the largest.
-            Store::Entry if met.lo == met.hi && end - start < old.into() => None,
+            Store::Entry if met.lo == met.hi && end - start < old => None,
             // The value changes inside of one entry only.
             Store::Entry if met.lo + 1 == met.hi && is_inside(leaf, met.lo, range) => None,
             _ => Some(new.gap(bounds.start.max(raise), bounds.end)),
         }
     });
-    let len = tree.len() + met.count_after(what) - met.count;
+    let len = tree.len() + met.live_after(what) - leaf.live();
     plan.change = if moves_front {
         Change::Front { new, start: raise, gap, len }
     } else {

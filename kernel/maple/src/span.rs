@@ -9,7 +9,7 @@ use crate::{
     climb::{Climb, Landing, New, is_balanced, note},
     cut::Packing,
     geometry::{LEAF_MIN, NARROW},
-    node::{Chain, Child, Leaf, Run},
+    node::{Chain, Child, Leaf, One, Run},
     path::{Change, Path, Plan},
     reserve::NoMemory,
     source::NodeSource,
@@ -77,7 +77,7 @@ fn erase<'m, T, S: NodeSource>(
     bounds: Range<u64>,
 ) -> Result<Change<'m, T>, NoMemory> {
     let mut build = |below: &Run<'m, T>, above: &Run<'m, T>| {
-        Ok(Leaf::join(climb.memory()?, &mut climb.prepared, below, None, above))
+        Ok(Leaf::join::<One>(climb.memory()?, &mut climb.prepared, below, None, above))
     };
     let child = |leaf: Leaf<'m, T>, bounds: &Range<u64>| Child {
         key: bounds.start,

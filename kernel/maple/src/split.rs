@@ -10,14 +10,14 @@ use crate::{
     climb::{Climb, Landing, New, note},
     cut::Packing,
     geometry::{LEAF_MIN, NARROW},
-    node::{Chain, Child, Leaf, Run},
+    node::{Chain, Child, Leaf, One, Run, Two},
     path::{Change, Plan},
     reserve::NoMemory,
     source::NodeSource,
     tree::Tree,
 };
 
-/// Prepares the store of an entry over `range` in `leaf`, the path's leaf, which is narrow, is not the root and has `bounds`.
+/// Prepares the store of an entry over `range` in `leaf`, the path's leaf, which is packed and full and has `bounds`.
 /// `None` if it is no such store: nothing has been done then.
 #[inline(never)]
 pub(crate) fn split<'m, T, S: NodeSource>(
@@ -33,10 +33,18 @@ pub(crate) fn split<'m, T, S: NodeSource>(
         // Without its vacant entries the leaf has room.
         let Some(memory) = tree.rcu().allocate() else { return Some(Err(NoMemory)) };
         let mut prepared = Chain::new();
-        let new = Leaf::join(memory, &mut prepared, &below, Some(range), &above);
-        let gap = Some(new.gap(bounds.start, bounds.end));
+        let new = if leaf.is_narrow() {
+            Leaf::join::<One>(memory, &mut prepared, &below, Some(range), &above)
+        } else {
+            Leaf::join::<Two>(memory, &mut prepared, &below, Some(range), &above)
+        };
+        // Nobody asks for the root's.
+        let gap = plan.path.parent().map(|_| new.gap(bounds.start, bounds.end));
         plan.change = Change::Leaf { new, place: Some(place), gap, len: tree.len() + 1 };
         return Some(Ok(prepared));
+    }
+    if plan.path.height == 0 {
+        return None;
     }
     // Nothing is vacant.
     let packing = match (place, above.live()) {
@@ -68,7 +76,7 @@ fn halves<'m, T, S: NodeSource>(
 ) -> Result<Change<'m, T>, NoMemory> {
     let run = |from, to| Run::of(leaf, from, to);
     let mut build = |below: &Run<'m, T>, open, above: &Run<'m, T>, bounds: &Range<u64>| {
-        let new = Leaf::join(climb.memory()?, &mut climb.prepared, below, open, above);
+        let new = Leaf::join::<One>(climb.memory()?, &mut climb.prepared, below, open, above);
         Ok((new, Child { key: bounds.start, link: new.link(), gap: new.gap(bounds.start, bounds.end) }))
     };
     let nothing = run(0, 0);

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use crate::{
     geometry::LIMIT,
-    node::{Kind, Leaf},
+    node::{Kind, Leaf, One, Origin, Two},
     place::{Place, UNSETTLED},
     source::NodeSource,
     tree::{Token, Tree, Witness},
@@ -17,27 +17,55 @@ impl<'m, T> Place<'m, T> {
         &mut self,
         tree: &Tree<'m, T, S>,
     ) -> Option<Range<u64>> {
+        if let Some(leaf) = Leaf::if_narrow(self.leaf)
+            && let Some(range) = self.next_range_in::<One, S, W>(tree, leaf)
+        {
+            return Some(range);
+        }
+        let has_next = match Leaf::if_twin(self.leaf) {
+            Some(leaf) => self.next_slot_from_twin::<S, W>(tree, leaf),
+            None => self.next_slot::<S, W>(tree),
+        };
+        has_next.then_some(self.page..self.end)
+    }
+
+    /// Steps to the next slot from the twin leaf at hand, and notes its bounds.
+    #[inline(never)]
+    fn next_slot_from_twin<S: NodeSource, W: Witness<'m, T, S>>(
+        &mut self,
+        tree: &Tree<'m, T, S>,
+        leaf: Leaf<'m, T>,
+    ) -> bool {
+        let Some(range) = self.next_range_in::<Two, S, W>(tree, leaf) else {
+            return self.next_slot::<S, W>(tree);
+        };
+        (self.page, self.end) = (range.start, range.end);
+        true
+    }
+
+    /// Steps inside of `leaf`, which is at hand, if it goes on there and the next entry is not vacant.
+    #[inline(always)]
+    fn next_range_in<O: Origin, S: NodeSource, W: Witness<'m, T, S>>(
+        &mut self,
+        tree: &Tree<'m, T, S>,
+        leaf: Leaf<'m, T>,
+    ) -> Option<Range<u64>> {
         // Rounded up, as in `next_in`: the entry behind the slot.
         let index = (self.slot + 1) >> 1;
-        if let Some(leaf) = Leaf::if_narrow(self.leaf)
-            && index < self.count
-            && !(W::CONCURRENT && tree.is_replaced(leaf))
-        {
-            let item = leaf.item(index as usize);
-            if item.entry.is_some() {
-                // Behind an entry comes a gap, perhaps empty, behind a gap an entry.
-                // Under a guard more may have become free since.
-                if W::CONCURRENT || !self.slot.is_multiple_of(2) {
-                    let end = if W::CONCURRENT { self.end } else { leaf.range(index as usize - 1).end };
-                    if end < item.start {
-                        return Some(self.gap::<S, W>(2 * index, end..item.start));
-                    }
-                }
-                self.stand::<S, W>(index, &item);
-                return Some(item.start..item.end);
+        if index >= self.count || W::CONCURRENT && tree.is_replaced(leaf) {
+            return None;
+        }
+        let item = leaf.item_in::<O>(index as usize);
+        item.entry?;
+        // Behind an entry comes a gap, perhaps empty, behind a gap an entry. Under a guard more may have become free since.
+        if W::CONCURRENT || !self.slot.is_multiple_of(2) {
+            let end = if W::CONCURRENT { self.end } else { leaf.range_in::<O>(index as usize - 1).end };
+            if end < item.start {
+                return Some(self.gap::<S, W>(2 * index, end..item.start));
             }
         }
-        self.next_slot::<S, W>(tree).then_some(self.page..self.end)
+        self.stand::<S, W>(index, &item);
+        Some(item.start..item.end)
     }
 
     /// Steps to the next slot wherever it is, and notes its bounds.

@@ -130,14 +130,14 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
         match plan.change {
             Change::Vacate { leaf, index, above, gap } => {
                 refuse_unless(value.is_none());
-                leaf.vacate(index);
-                if let Some(gap) = gap {
+                let count = leaf.vacate(index);
+                if gap > 0 {
                     settle_leaf_gap(tree, &plan.path, gap);
                 }
                 tree.rcu().poll_at(tree.changed(tree.len() - 1));
                 if !has_moved {
-                    self.place.slot = 2 * above as u32;
-                    return self.place.count_entries();
+                    (self.place.slot, self.place.count) = (2 * above as u32, count as u32);
+                    return;
                 }
             }
             Change::Leaf { new, place, gap, len } => {

@@ -113,3 +113,46 @@ fn storing_into_every_gap_of_a_tree_of_full_leaves_leaves_a_right_tree() {
         }
     }
 }
+
+/// What is in the upper half of `pages` pages, behind a hole that one window does not reach over: leaves have two then.
+fn behind_a_hole(range: &Range<u64>, pages: u64) -> Range<u64> {
+    let hole = if cfg!(feature = "small") { 150 } else { 1 << 34 };
+    let far = |page: u64| if page < pages / 2 { page } else { page + hole };
+    far(range.start)..far(range.end - 1) + 1
+}
+
+#[test]
+fn every_single_store_over_every_tree_of_up_to_six_entries_around_a_hole_is_right() {
+    for ranges in all_coverings(6) {
+        let ranges: Vec<_> = ranges.iter().map(|range| behind_a_hole(range, 6)).collect();
+        for store in all_ranges(6) {
+            for id in [Some(99), None] {
+                let mut pair = build(&ranges);
+                pair.store(behind_a_hole(&store, 6), id);
+            }
+        }
+    }
+}
+
+/// Stores and erases in a tree around a hole, of one or more leaves, with or without vacant entries.
+#[test]
+fn every_single_store_over_a_tree_around_a_hole_is_right() {
+    for entries in [3, 11, 15, 24] {
+        let pages = 3 * entries;
+        let ranges: Vec<_> = (0..entries).map(|index| 3 * index..3 * index + 2).collect();
+        for vacant in [usize::MAX, 2, 4] {
+            for store in all_ranges(pages).filter(|store| (store.end - store.start) % 3 != 0) {
+                for id in [Some(99), None] {
+                    let mut pair = Pair::new();
+                    for (id, range) in ranges.iter().enumerate() {
+                        pair.try_store(behind_a_hole(range, pages), Some(id)).expect("memory");
+                    }
+                    for range in ranges.iter().skip(1).step_by(vacant).filter(|_| vacant != usize::MAX) {
+                        pair.try_store(behind_a_hole(range, pages), None).expect("memory");
+                    }
+                    pair.store(behind_a_hole(&store, pages), id);
+                }
+            }
+        }
+    }
+}

@@ -48,6 +48,20 @@ fn model(
     write: impl Fn(&Shared, &mut Token<'static, u32, Source>) + Send + Sync + Copy + 'static,
     read: impl Fn(&Shared, &ReadGuard<'_, Source>) + Send + Sync + Copy + 'static,
 ) {
+    model_around(entries, 0, write, read);
+}
+
+/// The third entry of a tree of three around a hole begins here: one leaf with two windows.
+const FAR: u64 = 16 + HOLE;
+const HOLE: u64 = 200;
+
+/// As [`model`], with so many pages more between the second entry and the third.
+fn model_around(
+    entries: usize,
+    hole: u64,
+    write: impl Fn(&Shared, &mut Token<'static, u32, Source>) + Send + Sync + Copy + 'static,
+    read: impl Fn(&Shared, &ReadGuard<'_, Source>) + Send + Sync + Copy + 'static,
+) {
     let mut builder = Builder::new();
     builder.preemption_bound = Some(2);
     builder.max_branches = 100_000;
@@ -55,8 +69,11 @@ fn model(
         let rcu: &'static Rcu<Source> = Box::leak(Box::new(Rcu::new(Source(Mutex::new(0)))));
         let (tree, mut token) = Tree::new(rcu);
         for id in 0..entries {
-            let start = 8 * id as u64;
+            let start = 8 * id as u64 + if id < 2 { 0 } else { hole };
             store(&tree, &mut token, start..start + 4, Some(id));
+        }
+        if hole > 0 {
+            assert!(tree.dump(&token).to_string().contains("twin"));
         }
         while !rcu.is_idle() {
             rcu.poll();
@@ -227,6 +244,66 @@ fn an_iteration_over_slots_beside_an_erase_in_place_never_goes_back() {
         |tree, token| store(tree, token, 8..12, None),
         |tree, guard| {
             let mut cursor = tree.cursor(guard, 2);
+            let mut end = cursor.range().end;
+            while let Some(range) = cursor.next_range() {
+                assert!(end == range.start && range.start < range.end, "{end} {range:?}");
+                end = range.end;
+            }
+            assert_eq!(end, LIMIT);
+        },
+    );
+}
+
+#[test]
+fn a_lookup_in_both_windows_beside_an_erase_in_place_finds_the_entry_or_nothing_and_all_others() {
+    model_around(
+        3,
+        HOLE,
+        |tree, token| {
+            store(tree, token, FAR..FAR + 4, None);
+            store(tree, token, 8..12, None);
+        },
+        |tree, guard| {
+            assert!(tree.get(guard, FAR + 1).is_none_or(|found| found == (FAR..FAR + 4, &VALUES[2])));
+            assert!(tree.get(guard, 9).is_none_or(|found| found == (8..12, &VALUES[1])));
+            assert_eq!(tree.get(guard, 2), Some((0..4, &VALUES[0])));
+            assert_eq!(tree.get(guard, 100), None);
+        },
+    );
+}
+
+#[test]
+fn an_iteration_over_two_windows_beside_stores_in_both_gives_whole_entries_in_order() {
+    model_around(
+        3,
+        HOLE,
+        |tree, token| {
+            store(tree, token, FAR..FAR + 4, None);
+            store(tree, token, FAR + 4..FAR + 8, Some(40));
+            store(tree, token, 8..10, None);
+        },
+        |tree, guard| {
+            let mut cursor = tree.cursor(guard, 0);
+            let mut seen = Vec::new();
+            while let Some((range, id)) = cursor.next() {
+                assert_eq!(cursor.range(), range);
+                seen.push((range.start, *id));
+            }
+            assert!(seen.is_sorted(), "{seen:?}");
+            assert!(seen[0] == (8, 1) || seen[0] == (10, 1), "{seen:?}");
+            assert!(seen[1..].iter().all(|entry| [(FAR, 2), (FAR + 4, 40)].contains(entry)), "{seen:?}");
+        },
+    );
+}
+
+#[test]
+fn slots_of_two_windows_beside_an_erase_in_place_leave_no_page_out() {
+    model_around(
+        3,
+        HOLE,
+        |tree, token| store(tree, token, FAR..FAR + 4, None),
+        |tree, guard| {
+            let mut cursor = tree.cursor(guard, 9);
             let mut end = cursor.range().end;
             while let Some(range) = cursor.next_range() {
                 assert!(end == range.start && range.start < range.end, "{end} {range:?}");

@@ -9,7 +9,7 @@ use common::{Pair, Value};
 use maple::{LIMIT, Store, Tree};
 use proptest::prelude::*;
 
-/// How the small page numbers of an operation become pages: leaves that are narrow, wide, or change between both.
+/// How the small page numbers of an operation become pages: leaves that are narrow, twin, wide, or change between these.
 #[derive(Clone, Copy, Debug)]
 enum Landscape {
     /// As they are.
@@ -18,6 +18,8 @@ enum Landscape {
     Sparse,
     /// A low and a high half, like program and stack.
     Islands,
+    /// The same, so near that also small leaves have two windows for them.
+    Banks,
     /// The last pages of the tree.
     Top,
 }
@@ -31,6 +33,8 @@ impl Landscape {
             Self::Sparse => small << 28,
             Self::Islands if small < PAGES / 2 => small,
             Self::Islands => small + (1 << 35),
+            Self::Banks if small < PAGES / 2 => small,
+            Self::Banks => small + if cfg!(feature = "small") { 130 } else { u32::MAX.into() },
             Self::Top => LIMIT - PAGES + small,
         }
     }
@@ -255,6 +259,7 @@ fn landscape() -> impl Strategy<Value = Landscape> {
         Just(Landscape::Dense),
         Just(Landscape::Sparse),
         Just(Landscape::Islands),
+        Just(Landscape::Banks),
         Just(Landscape::Top)
     ]
 }

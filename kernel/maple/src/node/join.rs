@@ -7,16 +7,17 @@ use core::{
 };
 
 use super::{
-    Chain, Child, Head, INNER, Inner, Leaf, Link, NARROW as NARROW_TAG, Node,
+    Chain, Child, Head, INNER, Inner, Leaf, Link, Node,
     inner::Body,
-    leaf::{END, Narrow, base_for},
+    leaf::Packed,
+    origin::{END, One, Origin, Two, base_for},
 };
 use crate::{
-    geometry::{FANOUT, NARROW, SPAN},
+    geometry::{FANOUT, NARROW},
     sync::{AtomicPtr, AtomicU32, AtomicU64, copy},
 };
 
-/// Entries `from` to `to` of a narrow leaf.
+/// Entries `from` to `to` of a packed leaf.
 pub(crate) struct Run<'m, T> {
     leaf: Leaf<'m, T>,
     from: usize,
@@ -33,11 +34,11 @@ impl<T> Clone for Run<'_, T> {
 impl<T> Copy for Run<'_, T> {}
 
 impl<'m, T> Run<'m, T> {
-    /// Entries `from` to `to`, which is at most the count, of a narrow leaf.
+    /// Entries `from` to `to`, which is at most the count, of a packed leaf.
     #[inline(always)]
     pub(crate) fn of(leaf: Leaf<'m, T>, from: usize, to: usize) -> Self {
-        debug_assert!(leaf.is_narrow() && from <= to && to <= leaf.count());
-        let vacant = |index: &usize| leaf.narrow().is_vacant(*index);
+        debug_assert!(leaf.is_packed() && from <= to && to <= leaf.count());
+        let vacant = |index: &usize| leaf.packed().is_vacant(*index);
         let vacant = if leaf.has_vacant() { (from..to).filter(vacant).count() } else { 0 };
         Self { leaf, from, to, live: to - from - vacant }
     }
@@ -54,7 +55,7 @@ impl<'m, T> Run<'m, T> {
         Self { from: 0, to: 0, live: 0, ..*self }
     }
 
-    /// Whether leaves of both runs have the same base.
+    /// Whether leaves of both runs, which are narrow, have the same base.
     #[inline(always)]
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
         self.leaf.narrow().base == other.leaf.narrow().base
@@ -66,7 +67,7 @@ impl<'m, T> Run<'m, T> {
     /// The places are memory of a new leaf, which has room for them.
     #[inline(always)]
     unsafe fn copy_to(&self, bounds: *mut AtomicU64, entries: *mut AtomicPtr<T>, mut at: usize) -> usize {
-        let old = self.leaf.narrow();
+        let old = self.leaf.packed();
         let (from, from_entries) = (old.bounds.as_ptr(), old.entries.as_ptr());
         let mut next = self.from;
         // SAFETY: by the caller's promise; the run is inside the old leaf.
@@ -97,30 +98,35 @@ impl<'m, T> Run<'m, T> {
 }
 
 impl<'m, T> Leaf<'m, T> {
-    /// Where an entry over `range` (inside the leaf's bounds) goes in a narrow leaf, full or not, that reaches so far; `None` if
+    /// Where an entry over `range` (inside the leaf's bounds) goes in a packed leaf, full or not, that reaches so far; `None` if
     /// not all of it is free. Then: the entries below and above it.
     #[inline]
     pub(crate) fn part_around(self, range: &Range<u64>) -> Option<(Run<'m, T>, Run<'m, T>)> {
-        let body = self.narrow();
-        let (start, end) = (range.start.checked_sub(body.base)?, range.end - body.base);
-        if end > SPAN {
-            return None;
-        }
-        let (at, count) = (self.search(range.start), self.count());
+        let body = self.packed();
+        let (start, end) = self.near(range)?;
+        let (at, count) = (body.search_near(start), self.count());
         let is_free_below = at == 0 || body.bounds(at - 1) & END <= start;
         let is_free_above = at == count || body.bounds(at) >> 32 >= end;
         (is_free_below && is_free_above).then(|| (Run::of(self, 0, at), Run::of(self, at, count)))
     }
 
-    /// Whether a leaf that begins at `start` would be given the base of this narrow one.
-    #[inline]
-    pub(crate) fn has_base_for(self, start: u64) -> bool {
-        self.narrow().base == base_for(start)
+    /// The near bounds of `range` if this packed leaf can hold it.
+    #[inline(always)]
+    fn near(self, range: &Range<u64>) -> Option<(u64, u64)> {
+        let word = self.packed().base;
+        if self.is_narrow() { One::of(word).near(range) } else { Two::of(word).near(range) }
     }
 
-    /// Builds a narrow leaf in `memory`, put in front of `chain`: what is not vacant of `below`, an entry over `open` whose
-    /// value comes later, what is not vacant of `above`, whose leaf has the same base. They fit, and `below` or `open` is not empty.
-    pub(crate) fn join(
+    /// Whether a leaf that begins at `start` would be narrow and given the base of this one, which is packed.
+    #[inline]
+    pub(crate) fn has_base_for(self, start: u64) -> bool {
+        self.is_narrow() && self.narrow().base == base_for(start)
+    }
+
+    /// Builds a leaf of the kind of `below`'s in `memory`, put in front of `chain`: what is not vacant of `below`, an entry over
+    /// `open` whose value comes later, what is not vacant of `above`, whose leaf has the same kind and base. They fit, and
+    /// `below` or `open` is not empty.
+    pub(crate) fn join<O: Origin>(
         memory: &'static mut Node,
         chain: &mut Chain,
         below: &Run<'m, T>,
@@ -129,19 +135,20 @@ impl<'m, T> Leaf<'m, T> {
     ) -> Self {
         let count = below.live + usize::from(open.is_some()) + above.live;
         assert!(count <= NARROW, "more entries than a leaf holds");
-        let base = below.leaf.narrow().base;
+        let word = below.leaf.body::<O>().base;
+        let open = open.and_then(|open| O::of(word).near(open));
         let node = NonNull::from(memory);
-        let new = node.cast::<Narrow<'m, T>>().as_ptr();
+        let new = node.cast::<Packed<'m, T>>().as_ptr();
         // SAFETY: the memory is exclusively ours, large enough and aligned (`Node` is the union of the bodies); the runs are not
         // longer than NARROW together. Every field is written before anyone reads it.
         unsafe {
             (&raw mut (*new).head).write(Head::on_chain(count, chain, node));
-            (&raw mut (*new).base).write(base);
+            (&raw mut (*new).base).write(word);
             let bounds = (&raw mut (*new).bounds).cast::<AtomicU64>();
             let entries = (&raw mut (*new).entries).cast::<AtomicPtr<T>>();
             let mut at = below.copy_to(bounds, entries, 0);
-            if let Some(open) = open {
-                bounds.add(at).write(AtomicU64::new((open.start - base) << 32 | (open.end - base)));
+            if let Some((start, end)) = open {
+                bounds.add(at).write(AtomicU64::new(start << 32 | end));
                 entries.add(at).write(AtomicPtr::new(ptr::null_mut()));
                 at += 1;
             }
@@ -152,7 +159,7 @@ impl<'m, T> Leaf<'m, T> {
                 at += 1;
             }
         }
-        Self::at(Link::new(node, NARROW_TAG))
+        Self::at(Link::new(node, O::TAG))
     }
 }
 

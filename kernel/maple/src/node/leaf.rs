@@ -1,26 +1,27 @@
-//! Leaves, narrow and wide.
+//! Leaves, packed (narrow or twin) and wide.
 
 use core::{
     marker::PhantomData,
     ops::{ControlFlow, Range},
-    ptr::NonNull,
     slice,
 };
 
 use super::{
-    COUNT, Chain, Head, Link, NARROW as NARROW_TAG, Node, ONE_VACANT, VACANT, WIDE as WIDE_TAG, count_le,
+    COUNT, Head, Link, NARROW as NARROW_TAG, ONE_VACANT, TWIN as TWIN_TAG, VACANT, WIDE as WIDE_TAG,
+    count_le,
+    origin::{END, One, Origin, Two},
     visited,
 };
 use crate::{
-    geometry::{BASE_ROUND, NARROW, SPAN, WIDE},
+    geometry::{NARROW, WIDE},
     stats,
     sync::{AtomicPtr, AtomicU64, Ordering},
 };
 
 #[repr(C, align(256))]
-pub(super) struct Narrow<'m, T> {
+pub(super) struct Packed<'m, T> {
     pub(super) head: Head,
-    /// Page that the bounds are relative to, a multiple of `BASE_ROUND`.
+    /// What the bounds are relative to, as an [`Origin`] has it.
     pub(super) base: u64,
     /// Start in the upper half, exclusive end in the lower; `u64::MAX` when unused. Read by anyone; the writer may make
     /// them empty (see [`Leaf::vacate`]).
@@ -32,11 +33,11 @@ pub(super) struct Narrow<'m, T> {
 
 #[repr(C, align(256))]
 pub(super) struct Wide<'m, T> {
-    head: Head,
+    pub(super) head: Head,
     /// `u64::MAX` when unused.
-    starts: [u64; WIDE],
-    ends: [u64; WIDE],
-    entries: [Option<&'m T>; WIDE],
+    pub(super) starts: [u64; WIDE],
+    pub(super) ends: [u64; WIDE],
+    pub(super) entries: [Option<&'m T>; WIDE],
 }
 
 /// One entry, on its way into a leaf or out of it. `None` is the place of a value that the store will bring.
@@ -64,19 +65,6 @@ impl<'m, T> Item<'m, T> {
     pub(crate) fn found(self) -> Found<'m, T> {
         Some((self.start..self.end, self.entry?))
     }
-}
-
-/// The lower half of a narrow leaf's bounds.
-pub(super) const END: u64 = 0xffff_ffff;
-
-/// Base of a narrow leaf that begins at `start`.
-pub(super) fn base_for(start: u64) -> u64 {
-    start & !(BASE_ROUND - 1)
-}
-
-/// Whether a narrow leaf can hold `[start, end)`.
-pub(super) fn is_near(start: u64, end: u64) -> bool {
-    end - base_for(start) <= SPAN
 }
 
 /// Handle of a leaf; see the contract of the module.
@@ -125,10 +113,46 @@ impl<'m, T> Leaf<'m, T> {
         self.0.tag() & NARROW_TAG != 0
     }
 
+    /// The leaf if it is twin.
     #[inline(always)]
-    pub(super) fn narrow(&self) -> &Narrow<'m, T> {
-        // SAFETY: the node is in use (contract of the module) and the tag says narrow. Once linked, only its atomics are written.
-        let body = unsafe { &*self.0.into_raw().wrapping_byte_sub(NARROW_TAG).cast::<Narrow<'m, T>>() };
+    pub(crate) fn if_twin(leaf: Option<Self>) -> Option<Self> {
+        leaf.filter(|leaf| leaf.is_twin())
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_twin(self) -> bool {
+        self.0.tag() & TWIN_TAG != 0
+    }
+
+    /// Whether the leaf is narrow or twin.
+    #[inline(always)]
+    pub(crate) fn is_packed(self) -> bool {
+        self.0.tag() & (NARROW_TAG | TWIN_TAG) != 0
+    }
+
+    /// The body of a leaf whose kind is known.
+    #[inline(always)]
+    pub(super) fn body<O: Origin>(&self) -> &Packed<'m, T> {
+        debug_assert!(self.0.tag() == O::TAG);
+        // SAFETY: the node is in use (contract of the module) and the tag says narrow or twin. Once linked, only its atomics are
+        // written.
+        let body = unsafe { &*self.0.into_raw().wrapping_byte_sub(O::TAG).cast::<Packed<'m, T>>() };
+        visited(&body.head);
+        body
+    }
+
+    /// The body of a narrow leaf.
+    #[inline(always)]
+    pub(super) fn narrow(&self) -> &Packed<'m, T> {
+        self.body::<One>()
+    }
+
+    /// The body of a narrow leaf or a twin one.
+    #[inline(always)]
+    pub(super) fn packed(&self) -> &Packed<'m, T> {
+        debug_assert!(self.is_packed());
+        // SAFETY: as in `body`.
+        let body = unsafe { &*self.0.node().cast::<Packed<'m, T>>() };
         visited(&body.head);
         body
     }
@@ -144,7 +168,7 @@ impl<'m, T> Leaf<'m, T> {
     /// Whether a store has replaced the leaf.
     #[inline(always)]
     pub(crate) fn is_dead(self) -> bool {
-        if self.is_narrow() { self.narrow().head.is_dead() } else { self.wide().head.is_dead() }
+        if self.is_narrow() { self.narrow().head.is_dead() } else { self.0.is_dead() }
     }
 
     #[inline(always)]
@@ -165,12 +189,12 @@ impl<'m, T> Leaf<'m, T> {
         self.0.head().counts() & VACANT != 0
     }
 
-    /// Makes an entry of a narrow leaf vacant, which is not its first: the store becomes visible here. `spot` says where, and
-    /// that the leaf can have one more vacant entry.
+    /// Makes an entry of a packed leaf vacant, which is not its first: the store becomes visible here. `spot` says where, and
+    /// that the leaf can have one more vacant entry. Gives the number of entries, also the vacant ones.
     #[inline(always)]
-    pub(crate) fn vacate(self, index: usize) {
-        debug_assert!(self.is_narrow() && index > 0 && index < self.count());
-        let body = self.narrow();
+    pub(crate) fn vacate(self, index: usize) -> usize {
+        debug_assert!(index > 0 && index < self.count());
+        let body = self.packed();
         let below = body.bounds(index - 1) & END;
         // SAFETY: the count is at most NARROW.
         unsafe { body.entries.get_unchecked(index) }.store(core::ptr::null_mut(), Ordering::Relaxed);
@@ -178,42 +202,58 @@ impl<'m, T> Leaf<'m, T> {
         body.empty(index, below);
         let meta = body.head.meta.load(Ordering::Relaxed);
         body.head.meta.store(meta.map_addr(|a| a + ONE_VACANT), Ordering::Relaxed);
+        let count = meta.addr() & COUNT;
         if meta.addr() & VACANT != 0 {
             // Those right above follow.
-            let above = index + 1..meta.addr() & COUNT;
-            for index in above.take_while(|index| body.is_vacant(*index)) {
+            for index in (index + 1..count).take_while(|index| body.is_vacant(*index)) {
                 body.empty(index, below);
             }
         }
+        count
     }
 
     /// Range and value of entry `index`, which is below the count.
     #[inline(always)]
     pub(crate) fn item(self, index: usize) -> Item<'m, T> {
         debug_assert!(index < self.count());
-        if self.is_narrow() {
-            let body = self.narrow();
-            let (bounds, entry) = (body.bounds(index), body.entry(index));
-            Item { start: body.base + (bounds >> 32), end: body.base + (bounds & END), entry }
-        } else {
-            let body = self.wide();
-            stats::touch(&body.starts[index]);
-            stats::touch(&body.entries[index]);
-            Item { start: body.starts[index], end: body.ends[index], entry: body.entries[index] }
+        if self.is_narrow() { self.item_in::<One>(index) } else { self.item_elsewhere(index) }
+    }
+
+    /// As [`item`](Self::item), in a leaf whose kind is known.
+    #[inline(always)]
+    pub(crate) fn item_in<O: Origin>(self, index: usize) -> Item<'m, T> {
+        let body = self.body::<O>();
+        // The value after the bounds: see `vacate`.
+        let (Range { start, end }, entry) = (body.range::<O>(index), body.entry(index));
+        Item { start, end, entry }
+    }
+
+    #[inline(always)]
+    fn item_elsewhere(self, index: usize) -> Item<'m, T> {
+        if self.is_twin() {
+            return self.item_in::<Two>(index);
         }
+        let body = self.wide();
+        stats::touch(&body.starts[index]);
+        stats::touch(&body.entries[index]);
+        Item { start: body.starts[index], end: body.ends[index], entry: body.entries[index] }
     }
 
     /// Range of entry `index`, without a look at its value.
     #[inline(always)]
     pub(crate) fn range(self, index: usize) -> Range<u64> {
         debug_assert!(index < self.count());
-        if !self.is_narrow() {
-            let item = self.item(index);
-            return item.start..item.end;
+        if self.is_narrow() {
+            return self.range_in::<One>(index);
         }
-        let body = self.narrow();
-        let bounds = body.bounds(index);
-        body.base + (bounds >> 32)..body.base + (bounds & END)
+        let item = self.item_elsewhere(index);
+        item.start..item.end
+    }
+
+    /// As [`range`](Self::range), in a leaf whose kind is known.
+    #[inline(always)]
+    pub(crate) fn range_in<O: Origin>(self, index: usize) -> Range<u64> {
+        self.body::<O>().range::<O>(index)
     }
 
     /// Calls `visit` for the values of entries `from` to `to`, which is at most the count, for as many at once as it can, until it
@@ -226,8 +266,8 @@ impl<'m, T> Leaf<'m, T> {
         mut visit: impl FnMut(&[&'m T]) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         debug_assert!(to <= self.count());
-        if from < to && self.is_narrow() && !self.has_vacant() && !cfg!(loom) {
-            let entries = &self.narrow().entries;
+        if from < to && self.is_packed() && !self.has_vacant() && !cfg!(loom) {
+            let entries = &self.packed().entries;
             entries.iter().take(to).skip(from).for_each(stats::touch);
             // SAFETY: the entries have the layout of pointers, which were made of `&'m T`: no entry is vacant, and a linked leaf
             // has no place left open. Nobody writes them meanwhile.
@@ -246,102 +286,34 @@ impl<'m, T> Leaf<'m, T> {
     #[inline(always)]
     pub(crate) fn search(self, page: u64) -> usize {
         stats::visit();
-        if self.is_narrow() { self.narrow().search(page) } else { self.wide().search(page) }
+        if self.is_narrow() { self.narrow().search::<One>(page) } else { self.search_elsewhere(page) }
+    }
+
+    #[inline(never)]
+    fn search_elsewhere(self, page: u64) -> usize {
+        if self.is_twin() { self.body::<Two>().search::<Two>(page) } else { self.wide().search(page) }
     }
 
     /// The entry that covers `page`.
     #[inline(always)]
     pub(crate) fn get(self, page: u64) -> Option<(Range<u64>, &'m T)> {
-        let item = self.item(self.search(page).checked_sub(1)?);
-        if page < item.end { Some((item.start..item.end, item.entry?)) } else { None }
-    }
-
-    /// Largest free area between `low` (the first start, except in the tree's first leaf) and `high`, saturating.
-    pub(crate) fn gap(self, low: u64, high: u64) -> u32 {
-        if self.is_narrow() {
-            return self.narrow().gap(self.count(), low, high);
-        }
-        let (mut end, mut max) = (low, 0);
-        for index in 0..self.count() {
-            let range = self.range(index);
-            max = max.max(range.start - end);
-            end = range.end;
-        }
-        saturate(max.max(high.saturating_sub(end)))
-    }
-
-    /// Lowest `pages` free pages from `free` on, between the entries from `index` on or behind the last, up to `high`.
-    #[inline(always)]
-    pub(crate) fn lowest_free(self, index: usize, mut free: u64, high: u64, pages: u64) -> Option<u64> {
-        let count = self.count();
-        if self.is_narrow() {
+        let (origin, bounds, entry) = if self.is_narrow() {
             let body = self.narrow();
-            // Wraps if `free` is below the base: the sums below are right all the same.
-            let mut near = free.wrapping_sub(body.base);
-            for index in index..count {
-                let bounds = body.bounds(index);
-                if (bounds >> 32) as i64 >= near.wrapping_add(pages) as i64 {
-                    return Some(near.wrapping_add(body.base));
-                }
-                near = bounds & END;
-            }
-            free = near.wrapping_add(body.base);
+            stats::visit();
+            let index = body.search::<One>(page).checked_sub(1)?;
+            (body.base, body.bounds(index), body.entry(index))
+        } else if self.is_twin() {
+            let body = self.body::<Two>();
+            stats::visit();
+            let (origin, key) = Two::of(body.base).aim(page)?;
+            let index = body.search_near(key).checked_sub(1)?;
+            (origin, body.bounds(index), body.entry(index))
         } else {
-            for index in index..count {
-                let entry = self.range(index);
-                if entry.start >= free + pages {
-                    return Some(free);
-                }
-                free = entry.end;
-            }
-        }
-        (high >= free + pages).then_some(free)
-    }
-
-    /// Builds a leaf of `items` (that fit) in `memory`, put in front of `chain`. Only the writer links it.
-    pub(crate) fn build(memory: &'static mut Node, chain: &mut Chain, items: &[Item<'m, T>]) -> Self {
-        let node = NonNull::from(memory);
-        let head = Head::on_chain(items.len(), chain, node);
-        let (first, last) = (&items[0], &items[items.len() - 1]);
-        if is_near(first.start, last.end) {
-            let base = base_for(first.start);
-            let new = node.cast::<Narrow<'m, T>>().as_ptr();
-            let items = &items[..items.len().min(NARROW)];
-            // SAFETY: the memory is exclusively ours, large enough and aligned (`Node` is the union of the bodies); indexes
-            // are below NARROW. Every field is written before anyone reads it.
-            unsafe {
-                (&raw mut (*new).head).write(head);
-                (&raw mut (*new).base).write(base);
-                let bounds = (&raw mut (*new).bounds).cast::<AtomicU64>();
-                let entries = (&raw mut (*new).entries).cast::<AtomicPtr<T>>();
-                for (index, item) in items.iter().enumerate() {
-                    bounds.add(index).write(AtomicU64::new(((item.start - base) << 32) | (item.end - base)));
-                    entries.add(index).write(AtomicPtr::new(into_raw(item.entry)));
-                }
-                for unused in items.len()..NARROW {
-                    bounds.add(unused).write(AtomicU64::new(u64::MAX));
-                    entries.add(unused).write(AtomicPtr::new(core::ptr::null_mut()));
-                }
-            }
-            Self(Link::new(node, NARROW_TAG))
-        } else {
-            let body = Wide {
-                head,
-                starts: core::array::from_fn(|i| items.get(i).map_or(u64::MAX, |item| item.start)),
-                ends: core::array::from_fn(|i| items.get(i).map_or(u64::MAX, |item| item.end)),
-                entries: core::array::from_fn(|i| items.get(i).and_then(|item| item.entry)),
-            };
-            // SAFETY: as above.
-            unsafe { node.cast::<Wide<'m, T>>().write(body) };
-            Self(Link::new(node, WIDE_TAG))
-        }
-    }
-
-    /// Whether nothing is stored in `range`, which ends inside the leaf.
-    pub(crate) fn is_free(self, range: &Range<u64>) -> bool {
-        let below = self.search(range.start);
-        let before = below == 0 || self.range(below - 1).end <= range.start;
-        before && (below == self.count() || self.range(below).start >= range.end)
+            let item = self.item_elsewhere(self.search(page).checked_sub(1)?);
+            return if page < item.end { item.found() } else { None };
+        };
+        let (start, end) = (origin + (bounds >> 32), origin + (bounds & END));
+        if page < end { Some((start..end, entry?)) } else { None }
     }
 
     /// Cuts `range`, which is to be free, out of the entries below and from `index` on of a prepared narrow leaf.
@@ -357,26 +329,9 @@ impl<'m, T> Leaf<'m, T> {
             body.bounds[index].store(kept, Ordering::Relaxed);
         }
     }
-
-    /// Brings the value for the place that a prepared leaf has left open.
-    #[inline(always)]
-    pub(crate) fn fill(self, index: usize, entry: &'m T) {
-        // SAFETY: the leaf is prepared and not linked, so nobody else reads it; index is below its count; the tag says
-        // which body it has.
-        unsafe {
-            if self.is_narrow() {
-                let body = self.0.into_raw().wrapping_byte_sub(NARROW_TAG).cast::<Narrow<'m, T>>();
-                let entries = (&raw mut (*body).entries).cast::<AtomicPtr<T>>();
-                entries.add(index).write(AtomicPtr::new(into_raw(Some(entry))));
-            } else {
-                let body = self.0.into_raw().wrapping_byte_sub(WIDE_TAG).cast::<Wide<'m, T>>();
-                (&raw mut (*body).entries).cast::<Option<&'m T>>().add(index).write(Some(entry));
-            }
-        }
-    }
 }
 
-impl<'m, T> Narrow<'m, T> {
+impl<'m, T> Packed<'m, T> {
     /// Bounds of entry `index`, which is below the count.
     #[inline(always)]
     pub(super) fn bounds(&self, index: usize) -> u64 {
@@ -385,6 +340,13 @@ impl<'m, T> Narrow<'m, T> {
         let bounds = unsafe { self.bounds.get_unchecked(index) };
         stats::touch(bounds);
         bounds.load(Ordering::Acquire)
+    }
+
+    /// Range of entry `index`, which is below the count.
+    #[inline(always)]
+    pub(super) fn range<O: Origin>(&self, index: usize) -> Range<u64> {
+        let (origin, bounds) = (O::of(self.base), self.bounds(index));
+        origin.page(bounds >> 32)..origin.page(bounds & END)
     }
 
     /// Value of entry `index`, which is below the count. To be read after its bounds: who finds those that
@@ -413,48 +375,10 @@ impl<'m, T> Narrow<'m, T> {
         bounds >> 32 == bounds & END
     }
 
-    /// Start and end of entry `index`, which is below the count, relative to the base; for the writer, beside readers only.
+    /// Number of entries that start at or below `page`.
     #[inline(always)]
-    fn halves(&self, index: usize) -> (u32, u32) {
-        debug_assert!(index < NARROW);
-        if cfg!(loom) || cfg!(target_endian = "big") {
-            let bounds = self.bounds(index);
-            return ((bounds >> 32) as u32, bounds as u32);
-        }
-        // SAFETY: the count is at most NARROW; nobody writes meanwhile.
-        unsafe {
-            let bounds = self.bounds.as_ptr().add(index);
-            stats::touch(&*bounds);
-            let halves = bounds.cast::<u32>();
-            (halves.add(1).read(), halves.read())
-        }
-    }
-
-    #[inline]
-    fn gap(&self, count: usize, low: u64, high: u64) -> u32 {
-        let (first, mut end) = self.halves(0);
-        let (mut max, mut index) = (0, 1);
-        // Two at a time.
-        while index + 1 < count {
-            let ((start, middle), (next, behind)) = (self.halves(index), self.halves(index + 1));
-            max = max.max(start - end).max(next - middle);
-            end = behind;
-            index += 2;
-        }
-        if index < count {
-            let (start, behind) = self.halves(index);
-            max = max.max(start - end);
-            end = behind;
-        }
-        let leading = saturate(self.base + u64::from(first) - low);
-        max.max(leading).max(saturate(high.saturating_sub(self.base + u64::from(end))))
-    }
-
-    #[inline(always)]
-    pub(super) fn search(&self, page: u64) -> usize {
-        // Below the base nothing starts; an end is at most SPAN, so a page beyond it is behind every entry.
-        let Some(relative) = page.checked_sub(self.base) else { return 0 };
-        self.search_near(relative.min(END - 1))
+    pub(super) fn search<O: Origin>(&self, page: u64) -> usize {
+        O::of(self.base).key(page).map_or(0, |key| self.search_near(key))
     }
 
     /// Number of entries that start at or below `key`, relative to the base and below `END`.

@@ -4,6 +4,7 @@
 //! 256 bytes, 256-aligned; the low bits of a link say what it leads to
 //!   inner   head | 13 keys | 12 children | 12 gaps
 //!   narrow  head | base | 15 x (u32 start, u32 end, relative to base) | 15 entries
+//!   twin    the same, relative to one base below a hole and to another above it (see `origin`)
 //!   wide    head | 10 x u64 start | 10 x u64 end | 10 entries
 //! ```
 //!
@@ -21,10 +22,13 @@
 //! the grace period of the user's read section.** Cursors keep it by their witness (see `tree.rs`), the writer by the version.
 
 mod buffer;
+mod build;
+mod free;
 mod free_list;
 mod inner;
 mod join;
 mod leaf;
+mod origin;
 mod pack;
 mod splice;
 
@@ -42,7 +46,8 @@ pub use free_list::FreeList;
 pub(crate) use inner::{Child, Inner};
 pub(crate) use join::{Run, Siblings};
 pub(crate) use leaf::{Found, Item, Leaf, saturate};
-pub(crate) use pack::{Children, Entries, fits, length, nth, nth_key, pack_inner, pack_leaf};
+pub(crate) use origin::{One, Origin, Two};
+pub(crate) use pack::{Children, Entries, fits, has_room, length, nth, nth_key, pack_inner, pack_leaf};
 pub(crate) use splice::{Met, Spot};
 
 /// Memory of one node.
@@ -55,7 +60,7 @@ pub struct Node {
 #[repr(C)]
 union Bodies {
     _inner: ManuallyDrop<inner::Body<'static, ()>>,
-    _narrow: ManuallyDrop<leaf::Narrow<'static, ()>>,
+    _packed: ManuallyDrop<leaf::Packed<'static, ()>>,
     _wide: ManuallyDrop<leaf::Wide<'static, ()>>,
 }
 
@@ -98,7 +103,8 @@ const MARKS: usize = 0xff;
 const INNER: usize = 0;
 const NARROW: usize = 1;
 const WIDE: usize = 2;
-const KINDS: usize = 3;
+const TWIN: usize = 4;
+const KINDS: usize = 7;
 
 /// First word of every node.
 #[repr(C)]

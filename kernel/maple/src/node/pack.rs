@@ -5,7 +5,8 @@ use core::{ops::Range, ptr::NonNull};
 use super::{
     Chain, Child, Head, INNER, Inner, Leaf, Link, NARROW as NARROW_TAG, Node,
     inner::Body,
-    leaf::{Item, Narrow, base_for, into_raw, is_near},
+    leaf::{Item, Packed, into_raw},
+    origin::{One, Two},
 };
 use crate::{
     geometry::{FANOUT, NARROW, WIDE},
@@ -117,8 +118,19 @@ pub(crate) fn nth_key<T>(pieces: &[Children<'_, '_, T>], index: usize) -> u64 {
 
 /// Whether one leaf can hold `chunk` (not empty) of the list.
 pub(crate) fn fits<T>(pieces: &[Entries<'_, T>], chunk: &Range<usize>) -> bool {
-    chunk.len() <= WIDE
-        || chunk.len() <= NARROW && is_near(nth(pieces, chunk.start).start, nth(pieces, chunk.end - 1).end)
+    chunk.len() <= WIDE || chunk.len() <= NARROW && has_origin(pieces, chunk)
+}
+
+/// Whether the leaf for such a chunk has room for another entry.
+pub(crate) fn has_room<T>(pieces: &[Entries<'_, T>], chunk: &Range<usize>) -> bool {
+    chunk.len() < WIDE || chunk.len() < NARROW && has_origin(pieces, chunk)
+}
+
+/// Whether a packed leaf reaches over the chunk.
+fn has_origin<T>(pieces: &[Entries<'_, T>], chunk: &Range<usize>) -> bool {
+    let item = |index| nth(pieces, index);
+    One::around(item(chunk.start).start, item(chunk.end - 1).end).is_some()
+        || Two::around(chunk.clone().map(|index| item(index).start..item(index).end)).is_some()
 }
 
 /// Builds a leaf of `chunk` of the list, which [`fits`], in `memory`, put in front of `chain`. Only the writer links it.
@@ -129,17 +141,16 @@ pub(crate) fn pack_leaf<'m, T>(
     chunk: &Range<usize>,
 ) -> Leaf<'m, T> {
     let start = nth(pieces, chunk.start).start;
-    if !is_near(start, nth(pieces, chunk.end - 1).end) {
-        let mut items = [Item::EMPTY; WIDE];
+    let Some(base) = One::around(start, nth(pieces, chunk.end - 1).end) else {
+        let mut items = [Item::EMPTY; NARROW];
         for (place, index) in items.iter_mut().zip(chunk.clone()) {
             *place = nth(pieces, index);
         }
         return Leaf::build(memory, chain, &items[..chunk.len()]);
-    }
+    };
     assert!(chunk.len() <= NARROW, "more entries than a leaf holds");
-    let base = base_for(start);
     let node = NonNull::from(memory);
-    let new = node.cast::<Narrow<'m, T>>().as_ptr();
+    let new = node.cast::<Packed<'m, T>>().as_ptr();
     // SAFETY: the memory is exclusively ours, large enough and aligned (`Node` is the union of the bodies). Every field is
     // written before anyone reads it.
     let (bounds, entries) = unsafe {

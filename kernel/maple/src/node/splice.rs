@@ -1,4 +1,4 @@
-//! Copies of a narrow leaf with one store in it.
+//! Copies of a packed leaf with one store in it.
 
 use core::{
     ops::Range,
@@ -6,24 +6,30 @@ use core::{
 };
 
 use super::{
-    Chain, Head, Leaf, Link, NARROW as NARROW_TAG, Node, ONE_VACANT, VACANT,
-    leaf::{END, Narrow},
+    Chain, Head, Leaf, Link, Node, ONE_VACANT, VACANT,
+    leaf::Packed,
+    origin::{END, One, Origin, Two},
     visited,
 };
 use crate::{
-    geometry::{NARROW, SPAN},
+    geometry::NARROW,
     reserve::Store,
     stats,
     sync::{AtomicPtr, AtomicU64, copy},
 };
 
-/// What a range meets in a narrow leaf.
+/// What a range meets in a packed leaf.
 pub(crate) struct Met {
-    /// The entries that it meets.
+    /// The entries that it meets, and the vacant ones between and right behind them.
     pub(crate) lo: usize,
     pub(crate) hi: usize,
     /// Entries of the leaf.
     pub(crate) count: usize,
+    /// The leaf's vacant entries that stay.
+    vacant: usize,
+    /// The near bounds of the range.
+    start: u64,
+    end: u64,
     /// The first of them keeps its pages below the range.
     pub(crate) keeps_before: bool,
     /// The last of them keeps its pages above the range.
@@ -31,18 +37,26 @@ pub(crate) struct Met {
 }
 
 impl Met {
-    /// Entries of the leaf after the store.
+    /// Entries of the leaf after the store, also the vacant ones.
     #[inline(always)]
     pub(crate) fn count_after(&self, what: Store) -> usize {
         let kept = usize::from(self.keeps_before) + usize::from(self.keeps_after);
         self.count - (self.hi - self.lo) + kept + usize::from(what == Store::Entry)
     }
+
+    /// Those that are not vacant.
+    #[inline(always)]
+    pub(crate) fn live_after(&self, what: Store) -> usize {
+        self.count_after(what) - self.vacant
+    }
 }
 
-/// Where one entry goes into or out of a narrow leaf.
+/// Where one entry goes into or out of a packed leaf.
 pub(crate) struct Spot {
     /// Its index.
     pub(crate) at: usize,
+    /// Its packed bounds.
+    bounds: u64,
     /// Entries of the leaf.
     pub(crate) count: usize,
     /// The leaf's vacant entries, as its head counts them.
@@ -78,21 +92,23 @@ impl Spot {
 }
 
 impl<'m, T> Leaf<'m, T> {
-    /// The body of a narrow leaf, with the right to read the whole node.
+    /// The body of a packed leaf, with the right to read the whole node.
     #[inline(always)]
-    fn narrow_raw(self) -> *const Narrow<'m, T> {
-        visited(&self.narrow().head);
-        self.link().into_raw().wrapping_byte_sub(NARROW_TAG).cast()
+    fn packed_raw(self, tag: usize) -> *const Packed<'m, T> {
+        debug_assert!(self.link().tag() == tag);
+        visited(&self.packed().head);
+        self.link().into_raw().wrapping_byte_sub(tag).cast()
     }
 
-    /// The place of an entry over `range` in a narrow leaf of these `bounds` (the range is inside) that reaches so far, if all of it
+    /// The place of an entry over `range` in a packed leaf of these `bounds` (the range is inside) that reaches so far, if all of it
     /// is free and the leaf has room.
     #[inline(always)]
-    pub(crate) fn free_spot(self, range: &Range<u64>, bounds: &Range<u64>) -> Option<Spot> {
-        let body = self.narrow();
+    pub(crate) fn free_spot<O: Origin>(self, range: &Range<u64>, bounds: &Range<u64>) -> Option<Spot> {
+        let body = self.body::<O>();
         let (count, vacant) = body.head.count_and_vacant();
-        let (start, end) = (range.start.checked_sub(body.base)?, range.end - body.base);
-        if end > SPAN || count >= NARROW {
+        let origin = O::of(body.base);
+        let (start, end) = origin.near(range)?;
+        if count >= NARROW {
             return None;
         }
         stats::visit();
@@ -103,56 +119,54 @@ impl<'m, T> Leaf<'m, T> {
         if next < end {
             return None;
         }
-        let after = if at < count { body.base + next } else { bounds.end };
+        let after = if at < count { origin.page(next) } else { bounds.end };
         let (mut before, mut replaces_vacant) = (bounds.start, false);
         if at > 0 {
             let below = body.bounds(at - 1) & END;
             if below > start {
                 return None;
             }
-            before = body.base + below;
+            before = origin.page(below);
             if vacant > 0 && body.is_vacant(at - 1) {
                 (replaces_vacant, at) = (true, at - 1);
             }
         }
-        Some(Spot { at, count, vacant, replaces_vacant, above, before, after })
+        Some(Spot { at, bounds: start << 32 | end, count, vacant, replaces_vacant, above, before, after })
     }
 
-    /// The place of the entry that covers exactly `range`, in a narrow leaf of these `bounds`.
+    /// The place of the entry that covers exactly `range`, in a packed leaf of these `bounds`.
     #[inline(always)]
-    pub(crate) fn spot_of(self, range: &Range<u64>, bounds: &Range<u64>) -> Option<Spot> {
-        let body = self.narrow();
+    pub(crate) fn spot_of<O: Origin>(self, range: &Range<u64>, bounds: &Range<u64>) -> Option<Spot> {
+        let body = self.body::<O>();
         let (count, vacant) = body.head.count_and_vacant();
-        let (start, end) = (range.start.checked_sub(body.base)?, range.end - body.base);
-        if end > SPAN {
-            return None;
-        }
+        let origin = O::of(body.base);
+        let (start, end) = origin.near(range)?;
         stats::visit();
         let mut above = body.search_near(start);
         let at = above.checked_sub(1)?;
         if body.bounds(at) != (start << 32) | end {
             return None;
         }
-        let before = if at > 0 { body.base + (body.bounds(at - 1) & END) } else { bounds.start };
+        let before = if at > 0 { origin.page(body.bounds(at - 1) & END) } else { bounds.start };
         while vacant > 0 && above < count && body.is_vacant(above) {
             above += 1;
         }
-        let after = if above < count { body.base + (body.bounds(above) >> 32) } else { bounds.end };
-        Some(Spot { at, count, vacant, replaces_vacant: false, above, before, after })
+        let after = if above < count { origin.page(body.bounds(above) >> 32) } else { bounds.end };
+        let bounds = start << 32 | end;
+        Some(Spot { at, bounds, count, vacant, replaces_vacant: false, above, before, after })
     }
 
-    /// Copies a narrow leaf into `memory`, put in front of `chain`, with a place for an entry over `range` at its free `spot`.
+    /// Copies a packed leaf into `memory`, put in front of `chain`, with a place for an entry at its free `spot`.
     #[inline(always)]
-    pub(crate) fn with_entry(
+    pub(crate) fn with_entry<O: Origin>(
         self,
         memory: &'static mut Node,
         chain: &mut Chain,
         spot: &Spot,
-        range: &Range<u64>,
     ) -> Self {
         let node = NonNull::from(memory);
-        let old = self.narrow_raw();
-        let new = node.cast::<Narrow<'m, T>>().as_ptr();
+        let old = self.packed_raw(O::TAG);
+        let new = node.cast::<Packed<'m, T>>().as_ptr();
         debug_assert!(spot.count < NARROW && spot.at <= spot.count);
         // SAFETY: the memory is exclusively ours, large enough and aligned; the old leaf is in use. All indexes are at most the
         // old count, which is below NARROW. Every field is written before anyone reads it.
@@ -173,63 +187,70 @@ impl<'m, T> Leaf<'m, T> {
                 copy::<_, 1>(from.add(last - 1), to.add(last));
                 copy::<_, 1>(from_entries.add(last - 1), to_entries.add(last));
             }
-            let base = (*old).base;
-            to.add(spot.at).write(AtomicU64::new(((range.start - base) << 32) | (range.end - base)));
+            to.add(spot.at).write(AtomicU64::new(spot.bounds));
             to_entries.add(spot.at).write(AtomicPtr::new(ptr::null_mut()));
         }
-        Self::at(Link::new(node, NARROW_TAG))
+        Self::at(Link::new(node, O::TAG))
     }
 
-    /// Copies a narrow leaf into `memory`, put in front of `chain`, without the entry at `spot` and without vacant ones.
+    /// Copies a packed leaf into `memory`, put in front of `chain`, without entry `gone` and without vacant ones.
     #[inline(never)]
-    pub(crate) fn without_entry(self, memory: &'static mut Node, chain: &mut Chain, spot: &Spot) -> Self {
+    pub(crate) fn without_entry<O: Origin>(
+        self,
+        memory: &'static mut Node,
+        chain: &mut Chain,
+        gone: usize,
+    ) -> Self {
         let node = NonNull::from(memory);
-        let old = self.narrow_raw();
-        let new = node.cast::<Narrow<'m, T>>().as_ptr();
-        debug_assert!(spot.count <= NARROW && spot.at < spot.count);
+        let old = self.packed_raw(O::TAG);
+        let (count, vacant) = self.body::<O>().head.count_and_vacant();
+        let new = node.cast::<Packed<'m, T>>().as_ptr();
+        debug_assert!(count <= NARROW && gone < count);
         // SAFETY: the memory is exclusively ours, large enough and aligned; the old leaf is in use. All indexes are below the
         // old count, which is at most NARROW. Every field is written before anyone reads it.
         unsafe {
-            (&raw mut (*new).head).write(Head::on_chain(spot.live() - 1, chain, node));
+            (&raw mut (*new).head).write(Head::on_chain(count - vacant / ONE_VACANT - 1, chain, node));
             copy_body(old, new);
             let (from, to) = (bounds_of(old), bounds_of(new));
             let (from_entries, to_entries) = (entries_of(old), entries_of(new));
             let mut at = 0;
             // The first of a leaf without vacant entries, as is most frequent: all others move down.
-            while spot.at == 0 && spot.vacant == 0 && at + 2 < spot.count {
+            while gone == 0 && vacant == 0 && at + 2 < count {
                 copy::<_, 2>(from.add(at + 1), to.add(at));
                 copy::<_, 2>(from_entries.add(at + 1), to_entries.add(at));
                 at += 2;
             }
-            for index in if at > 0 { at + 1 } else { 0 }..spot.count {
-                if index != spot.at && !(*old).is_vacant(index) {
+            for index in if at > 0 { at + 1 } else { 0 }..count {
+                if index != gone && !(*old).is_vacant(index) {
                     copy::<_, 1>(from.add(index), to.add(at));
                     copy::<_, 1>(from_entries.add(index), to_entries.add(at));
                     at += 1;
                 }
             }
-            for unused in at..spot.count {
+            for unused in at..count {
                 to.add(unused).write(AtomicU64::new(u64::MAX));
             }
         }
-        Self::at(Link::new(node, NARROW_TAG))
+        Self::at(Link::new(node, O::TAG))
     }
 
-    /// What a store over `range` (inside the leaf's bounds) meets in a narrow leaf that reaches so far and has no vacant entry;
-    /// `None` elsewhere.
-    #[inline(always)]
+    /// What a store over `range` (inside the leaf's bounds) meets in a packed leaf that reaches so far; `None` elsewhere.
+    #[inline]
     pub(crate) fn meet(self, range: &Range<u64>) -> Option<Met> {
-        if !self.is_narrow() || self.has_vacant() {
-            return None;
+        if self.is_narrow() {
+            return self.meet_in::<One>(range);
         }
-        let body = self.narrow();
-        let (start, end) = (range.start.checked_sub(body.base)?, range.end - body.base);
-        if end > SPAN {
-            return None;
-        }
+        if self.is_twin() { self.meet_in::<Two>(range) } else { None }
+    }
+
+    #[inline(always)]
+    fn meet_in<O: Origin>(self, range: &Range<u64>) -> Option<Met> {
+        let body = self.body::<O>();
+        let (start, end) = O::of(body.base).near(range)?;
         stats::visit();
-        let count = body.head.count();
-        let below = body.search(range.start);
+        let (count, vacant) = body.head.count_and_vacant();
+        let mut vacant = vacant / ONE_VACANT;
+        let below = body.search_near(start);
         let (mut lo, mut hi) = (below, below);
         if below > 0 && body.bounds(below - 1) & END > start {
             lo = below - 1;
@@ -238,11 +259,18 @@ impl<'m, T> Leaf<'m, T> {
             hi += 1;
         }
         let keeps_before = lo < below && body.bounds(lo) >> 32 < start;
-        let keeps_after = lo < hi && body.bounds(hi - 1) & END > end;
-        Some(Met { lo, hi, count, keeps_before, keeps_after })
+        let keeps_after = lo < hi && body.bounds(hi - 1) & END > end && !body.is_vacant(hi - 1);
+        if vacant > 0 && lo < hi {
+            // Those right behind would not be at the end of an entry.
+            while !keeps_after && hi < count && body.is_vacant(hi) {
+                hi += 1;
+            }
+            vacant -= (lo..hi).filter(|index| body.is_vacant(*index)).count();
+        }
+        Some(Met { lo, hi, count, vacant, start, end, keeps_before, keeps_after })
     }
 
-    /// Copies a narrow leaf into `memory`, put in front of `chain`, with one entry or nothing over the `range` that met
+    /// Copies a packed leaf into `memory`, put in front of `chain`, with one entry or nothing over the range that met
     /// `met`. The result holds at most `NARROW` entries. Gives the index of the new entry, too.
     #[inline(always)]
     pub(crate) fn splice(
@@ -250,17 +278,16 @@ impl<'m, T> Leaf<'m, T> {
         memory: &'static mut Node,
         chain: &mut Chain,
         met: &Met,
-        range: &Range<u64>,
         what: Store,
     ) -> (Self, usize) {
         let node = NonNull::from(memory);
-        let old = self.narrow_raw();
-        let base = self.narrow().base;
-        let (start, end) = (range.start - base, range.end - base);
+        let tag = self.link().tag();
+        let old = self.packed_raw(tag);
+        let (start, end) = (met.start, met.end);
         let new_count = met.count_after(what);
         debug_assert!(new_count <= NARROW);
-        let head = Head::on_chain(new_count, chain, node);
-        let new = node.cast::<Narrow<'m, T>>().as_ptr();
+        let head = Head::on_chain(new_count + met.vacant * ONE_VACANT, chain, node);
+        let new = node.cast::<Packed<'m, T>>().as_ptr();
         // SAFETY: the memory is exclusively ours, large enough and aligned. Both leaves have at most NARROW entries, so that
         // all indexes are below NARROW. Every field is written before anyone reads it.
         unsafe {
@@ -294,7 +321,7 @@ impl<'m, T> Leaf<'m, T> {
                     to.add(unused).write(AtomicU64::new(u64::MAX));
                 }
             }
-            (Self::at(Link::new(node, NARROW_TAG)), place)
+            (Self::at(Link::new(node, tag)), place)
         }
     }
 }
@@ -302,9 +329,9 @@ impl<'m, T> Leaf<'m, T> {
 /// Copies base, bounds and entries.
 ///
 /// # Safety
-/// `old` is a narrow leaf in use, `new` is memory of a node that nobody else uses.
+/// `old` is a packed leaf in use, `new` is memory of a node that nobody else uses.
 #[inline(always)]
-unsafe fn copy_body<'m, T>(old: *const Narrow<'m, T>, new: *mut Narrow<'m, T>) {
+unsafe fn copy_body<'m, T>(old: *const Packed<'m, T>, new: *mut Packed<'m, T>) {
     // SAFETY: by the caller's promise.
     unsafe {
         (&raw mut (*new).base).write((*old).base);
@@ -313,12 +340,12 @@ unsafe fn copy_body<'m, T>(old: *const Narrow<'m, T>, new: *mut Narrow<'m, T>) {
     }
 }
 
-/// The first bounds of a narrow leaf, with the right to all of the node.
+/// The first bounds of a packed leaf, with the right to all of the node.
 ///
 /// # Safety
 /// `body` points to a node.
 #[inline(always)]
-unsafe fn bounds_of<T>(body: *const Narrow<'_, T>) -> *mut AtomicU64 {
+unsafe fn bounds_of<T>(body: *const Packed<'_, T>) -> *mut AtomicU64 {
     // SAFETY: by the caller's promise.
     unsafe { (&raw const (*body).bounds).cast_mut().cast() }
 }
@@ -328,7 +355,7 @@ unsafe fn bounds_of<T>(body: *const Narrow<'_, T>) -> *mut AtomicU64 {
 /// # Safety
 /// `body` points to a node.
 #[inline(always)]
-unsafe fn entries_of<T>(body: *const Narrow<'_, T>) -> *mut AtomicPtr<T> {
+unsafe fn entries_of<T>(body: *const Packed<'_, T>) -> *mut AtomicPtr<T> {
     // SAFETY: by the caller's promise.
     unsafe { (&raw const (*body).entries).cast_mut().cast() }
 }
