@@ -272,18 +272,27 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         }
     }
 
-    /// Whether `range` is free and clear of guard gaps. The cursor stands on the slot of its start, then and afterwards.
+    /// Whether `range` is free. The cursor stands on the slot of its start, then and afterwards.
+    pub(super) fn is_free(&mut self, range: PageRange) -> bool {
+        self.reaches(range, range.end(), Vma::start)
+    }
+
+    /// The same, and clear of guard gaps.
     pub(super) fn is_clear(&mut self, range: PageRange) -> bool {
+        self.reaches(range, range.end().up(STACK_GUARD_PAGES), start_with_guard)
+    }
+
+    /// Whether `range` is free and ends below the `limit` that the next VMA sets. One that starts at or above `enough` is far enough.
+    fn reaches(&mut self, range: PageRange, enough: Page, limit: impl Fn(&Vma) -> Page) -> bool {
         if self.cursor.vma().is_some() {
             return false;
         }
-        let above = self.cursor.gap().ceiling;
-        if above >= range.end().up(STACK_GUARD_PAGES) {
+        if self.cursor.gap().ceiling >= enough {
             return true;
         }
         let next = self.cursor.next(Page::USER_END);
         self.cursor.seek(range.start());
-        next.is_none_or(|next| range.end() <= start_with_guard(next))
+        next.is_none_or(|next| range.end() <= limit(next))
     }
 
     /// The VMAs that end where `range` starts and start where it ends: those it could merge with. `range` is free, and the cursor

@@ -206,19 +206,20 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let info = vma.info();
         let end = remap.old.up(remap.new_pages);
         let at_end = remap.old.up(remap.old_pages) == info.range.end();
-        let free = |more: PageRange| {
-            more.end() <= Page::USER_END
-                && self.vma_from(guard, more.start()).is_none_or(|next| next.start() >= more.end())
-        };
-        if let Some(more) = PageRange::new(info.range.end(), end).filter(|more| at_end && free(*more)) {
+        if let Some(more) = PageRange::new(info.range.end(), end)
+            && at_end
+            && end <= Page::USER_END
+        {
             let mut edit = self.edit(guard, more.start());
-            if info.flags.contains(VmaFlags::ACCOUNT) {
-                edit.commit(more.pages())?;
+            if edit.is_free(more) {
+                if info.flags.contains(VmaFlags::ACCOUNT) {
+                    edit.commit(more.pages())?;
+                }
+                let (_, next) = edit.touching(more);
+                edit.insert(&info.part(more), Some(vma), next)?;
+                let populate = Some(more).filter(|_| info.flags.contains(VmaFlags::LOCKED));
+                return Ok(Remapped { start: remap.old, populate });
             }
-            let (_, next) = edit.touching(more);
-            edit.insert(&info.part(more), Some(vma), next)?;
-            let populate = Some(more).filter(|_| info.flags.contains(VmaFlags::LOCKED));
-            return Ok(Remapped { start: remap.old, populate });
         }
         if remap.target == Target::Here {
             return Err(MmError::NoMemory);
