@@ -143,6 +143,25 @@ impl<'m, T> Path<'m, T> {
     }
 }
 
+/// No index of an entry.
+pub(crate) const NOWHERE: usize = usize::MAX;
+
+/// A leaf's largest gap, if that changes; in one word.
+#[derive(Clone, Copy)]
+pub(crate) struct NewGap(u64);
+
+impl NewGap {
+    #[inline(always)]
+    pub(crate) fn of(gap: Option<u32>) -> Self {
+        Self(gap.map_or(u64::MAX, u64::from))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(self) -> Option<u32> {
+        (self.0 != u64::MAX).then_some(self.0 as u32)
+    }
+}
+
 /// What the store that follows a reservation will do. Told apart by one byte.
 #[repr(u8)]
 pub(crate) enum Change<'m, T> {
@@ -154,21 +173,21 @@ pub(crate) enum Change<'m, T> {
         index: usize,
         /// The next entry above that is not vacant, or the count.
         above: usize,
-        /// Largest gap of the leaf, if that changes; else 0.
-        gap: u32,
+        /// Largest gap of the leaf, if that changes.
+        gap: NewGap,
     },
     /// Put the copy `new` in the place of the path's leaf.
     Leaf {
         new: Leaf<'m, T>,
-        /// Where the value goes, if one comes.
-        place: Option<usize>,
+        /// Where the value goes, if one comes; else `NOWHERE`.
+        place: usize,
         /// Largest gap of `new`, if that changes.
-        gap: Option<u32>,
+        gap: NewGap,
         /// Entries of the tree afterwards.
         len: usize,
     },
     /// The same for a copy without the first entries: the leaf begins at `start` then, above its old first start.
-    Front { new: Leaf<'m, T>, start: u64, gap: Option<u32>, len: usize },
+    Front { new: Leaf<'m, T>, start: u64, gap: NewGap, len: usize },
     /// Put `new` in the place of the path's node of `level`; at the tree's height: of the root.
     Replace {
         new: Option<Link<'m, T>>,

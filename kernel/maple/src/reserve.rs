@@ -13,7 +13,7 @@ use core::ops::Range;
 use crate::{
     geometry::{LEAF_MIN, NARROW},
     node::{Chain, Leaf, Met, One, Origin, Spot, Two, saturate},
-    path::{Change, Plan},
+    path::{Change, NOWHERE, NewGap, Plan},
     rebuild::rebuild,
     source::{Bug, NodeSource},
     span::erase_span,
@@ -70,10 +70,19 @@ fn prepare_entry_in_twin<'m, T, S: NodeSource>(
     bounds: Range<u64>,
     range: &Range<u64>,
 ) -> Result<Chain, NoMemory> {
-    match spot::<Two, T>(plan, leaf, &bounds, range, Store::Entry) {
-        Some(spot) => patch::<Two, T, S>(tree, plan, (leaf, spot), bounds, range, Store::Entry),
-        None => prepare_other(tree, plan, bounds, range, Store::Entry),
+    // One search for both.
+    if let Some(aim) = leaf.aim::<Two>(range) {
+        if aim.count < NARROW
+            && let Some(spot) = leaf.free_spot_at::<Two>(&aim, &bounds)
+        {
+            return patch::<Two, T, S>(tree, plan, (leaf, spot), bounds, range, Store::Entry);
+        }
+        let met = leaf.meet_at::<Two>(&aim);
+        if fits(plan, &met, Store::Entry) {
+            return splice(tree, plan, (leaf, met), bounds, range, Store::Entry);
+        }
     }
+    prepare_other(tree, plan, bounds, range, Store::Entry)
 }
 
 #[inline(never)]
@@ -84,10 +93,16 @@ fn prepare_erase_in_twin<'m, T, S: NodeSource>(
     bounds: Range<u64>,
     range: &Range<u64>,
 ) -> Result<Chain, NoMemory> {
-    match spot::<Two, T>(plan, leaf, &bounds, range, Store::Erase) {
-        Some(spot) => patch::<Two, T, S>(tree, plan, (leaf, spot), bounds, range, Store::Erase),
-        None => prepare_other(tree, plan, bounds, range, Store::Erase),
+    if let Some(spot) = spot::<Two, T>(plan, leaf, &bounds, range, Store::Erase) {
+        return patch::<Two, T, S>(tree, plan, (leaf, spot), bounds, range, Store::Erase);
     }
+    if let Some(met) = leaf.aim::<Two>(range).map(|aim| leaf.meet_at::<Two>(&aim))
+        && met.lo < met.hi
+        && fits(plan, &met, Store::Erase)
+    {
+        return splice(tree, plan, (leaf, met), bounds, range, Store::Erase);
+    }
+    prepare_other(tree, plan, bounds, range, Store::Erase)
 }
 
 /// Where in `leaf` the one entry comes or goes, if the store is of that kind and leaves the leaf with entries enough.
@@ -133,7 +148,7 @@ fn patch<'m, O: Origin, T, S: NodeSource>(
     what: Store,
 ) -> Result<Chain, NoMemory> {
     if what == Store::Erase && spot.can_be_vacated() {
-        let gap = rises_to(spot.free(), known_gap(plan)).unwrap_or(0);
+        let gap = NewGap::of(rises_to(spot.free(), known_gap(plan)));
         plan.change = Change::Vacate { leaf, index: spot.at, above: spot.above, gap };
         return Ok(Chain::new());
     }
@@ -147,16 +162,17 @@ fn patch<'m, O: Origin, T, S: NodeSource>(
     plan.change = match what {
         Store::Entry => {
             // If the gap that shrinks was not the largest, that stays.
-            let gap = (spot.free() >= known).then(|| new.gap(bounds.start, bounds.end));
-            Change::Leaf { new, place: Some(spot.at), gap, len: tree.len() + 1 }
+            let gap = NewGap::of((spot.free() >= known).then(|| new.gap(bounds.start, bounds.end)));
+            Change::Leaf { new, place: spot.at, gap, len: tree.len() + 1 }
         }
         Store::Erase if spot.at == 0 && bounds.start > 0 => {
             let start = spot.after;
-            let gap = (start - range.end >= known).then(|| new.gap(start, bounds.end));
+            let gap = NewGap::of((start - range.end >= known).then(|| new.gap(start, bounds.end)));
             Change::Front { new, start, gap, len: tree.len() - 1 }
         }
         Store::Erase => {
-            Change::Leaf { new, place: None, gap: rises_to(spot.free(), known), len: tree.len() - 1 }
+            let gap = NewGap::of(rises_to(spot.free(), known));
+            Change::Leaf { new, place: NOWHERE, gap, len: tree.len() - 1 }
         }
     };
     Ok(prepared)
@@ -185,8 +201,7 @@ fn prepare_other<'m, T, S: NodeSource>(
                     plan.change = Change::Nothing;
                     return Ok(Chain::new());
                 }
-                let least = if plan.path.height == 0 { 1 } else { LEAF_MIN };
-                if met.live_after(what) >= least && met.count_after(what) <= NARROW {
+                if fits(plan, &met, what) {
                     return splice(tree, plan, (leaf, met), bounds, range, what);
                 }
             } else if what == Store::Erase && leaf.is_free(range) {
@@ -206,7 +221,15 @@ fn prepare_other<'m, T, S: NodeSource>(
     rebuild(tree, plan, bounds, range, what)
 }
 
+/// Whether the path's leaf is neither too small nor too large after a store that meets `met`.
+#[inline(always)]
+fn fits<T>(plan: &Plan<'_, T>, met: &Met, what: Store) -> bool {
+    let least = if plan.path.height == 0 { 1 } else { LEAF_MIN };
+    met.live_after(what) >= least && met.count_after(what) <= NARROW
+}
+
 /// Copies the leaf with the change in it.
+#[inline(always)]
 fn splice<'m, T, S: NodeSource>(
     tree: &Tree<'m, T, S>,
     plan: &mut Plan<'m, T>,
@@ -240,11 +263,13 @@ fn splice<'m, T, S: NodeSource>(
             _ => Some(new.gap(bounds.start.max(raise), bounds.end)),
         }
     });
+    let gap = NewGap::of(gap);
     let len = tree.len() + met.live_after(what) - leaf.live();
     plan.change = if moves_front {
         Change::Front { new, start: raise, gap, len }
     } else {
-        Change::Leaf { new, place: (what == Store::Entry).then_some(place), gap, len }
+        let place = if what == Store::Entry { place } else { NOWHERE };
+        Change::Leaf { new, place, gap, len }
     };
     Ok(prepared)
 }

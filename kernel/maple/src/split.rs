@@ -11,7 +11,7 @@ use crate::{
     cut::Packing,
     geometry::{LEAF_MIN, NARROW},
     node::{Chain, Child, Leaf, One, Run, Two},
-    path::{Change, Plan},
+    path::{Change, NewGap, Plan},
     reserve::NoMemory,
     source::NodeSource,
     tree::Tree,
@@ -39,8 +39,8 @@ pub(crate) fn split<'m, T, S: NodeSource>(
             Leaf::join::<Two>(memory, &mut prepared, &below, Some(range), &above)
         };
         // Nobody asks for the root's.
-        let gap = plan.path.parent().map(|_| new.gap(bounds.start, bounds.end));
-        plan.change = Change::Leaf { new, place: Some(place), gap, len: tree.len() + 1 };
+        let gap = NewGap::of(plan.path.parent().map(|_| new.gap(bounds.start, bounds.end)));
+        plan.change = Change::Leaf { new, place, gap, len: tree.len() + 1 };
         return Some(Ok(prepared));
     }
     if plan.path.height == 0 {

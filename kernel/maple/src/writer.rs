@@ -6,7 +6,7 @@ use crate::{
     cursor::CursorMut,
     geometry::{LEVELS, LIMIT},
     node::{Chain, Inner, Kind, Leaf, saturate},
-    path::{Change, Path},
+    path::{Change, NOWHERE, NewGap, Path},
     reserve::{NoMemory, Store, prepare},
     source::NodeSource,
     tree::{Token, Tree},
@@ -131,7 +131,7 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
             Change::Vacate { leaf, index, above, gap } => {
                 refuse_unless(value.is_none());
                 let count = leaf.vacate(index);
-                if gap > 0 {
+                if let Some(gap) = gap.get() {
                     settle_leaf_gap(tree, &plan.path, gap);
                 }
                 tree.rcu().poll_at(tree.changed(tree.len() - 1));
@@ -141,8 +141,8 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
                 }
             }
             Change::Leaf { new, place, gap, len } => {
-                refuse_unless(value.is_some() == place.is_some());
-                if let (Some(value), Some(place)) = (value, place) {
+                refuse_unless(value.is_some() == (place != NOWHERE));
+                if let Some(value) = value {
                     new.fill(place, value);
                 }
                 replace_leaf(tree, &mut plan.path, new, gap, len);
@@ -227,12 +227,12 @@ fn replace_leaf<'m, T, S: NodeSource>(
     tree: &Tree<'m, T, S>,
     path: &mut Path<'m, T>,
     new: Leaf<'m, T>,
-    gap: Option<u32>,
+    gap: NewGap,
     len: usize,
 ) {
     if let Some(parent) = path.parent() {
         parent.set_child(path.index(1), new.link());
-        if let Some(gap) = gap {
+        if let Some(gap) = gap.get() {
             settle_leaf_gap(tree, path, gap);
         }
     } else {

@@ -15,8 +15,21 @@ use crate::{
     geometry::NARROW,
     reserve::Store,
     stats,
-    sync::{AtomicPtr, AtomicU64, copy},
+    sync::{AtomicPtr, AtomicU64, Ordering, copy},
 };
+
+/// Where a range lies in a packed leaf.
+pub(crate) struct Aim {
+    /// Its near bounds.
+    start: u64,
+    end: u64,
+    /// Entries of the leaf.
+    pub(crate) count: usize,
+    /// The leaf's vacant entries, as its head counts them.
+    vacant: usize,
+    /// Entries that start at or below its start.
+    below: usize,
+}
 
 /// What a range meets in a packed leaf.
 pub(crate) struct Met {
@@ -100,19 +113,38 @@ impl<'m, T> Leaf<'m, T> {
         self.link().into_raw().wrapping_byte_sub(tag).cast()
     }
 
+    /// Where `range` (inside the leaf's bounds) lies in a packed leaf that reaches so far.
+    #[inline(always)]
+    pub(crate) fn aim<O: Origin>(self, range: &Range<u64>) -> Option<Aim> {
+        self.aim_below::<O>(range, NARROW + 1)
+    }
+
+    /// As [`aim`](Self::aim), in a leaf of fewer than so many entries.
+    #[inline(always)]
+    fn aim_below<O: Origin>(self, range: &Range<u64>, limit: usize) -> Option<Aim> {
+        let body = self.body::<O>();
+        let (count, vacant) = body.head.count_and_vacant();
+        let (start, end) = O::of(body.base).near(range)?;
+        if count >= limit {
+            return None;
+        }
+        stats::visit();
+        Some(Aim { start, end, count, vacant, below: body.search_near(start) })
+    }
+
     /// The place of an entry over `range` in a packed leaf of these `bounds` (the range is inside) that reaches so far, if all of it
     /// is free and the leaf has room.
     #[inline(always)]
     pub(crate) fn free_spot<O: Origin>(self, range: &Range<u64>, bounds: &Range<u64>) -> Option<Spot> {
+        self.free_spot_at::<O>(&self.aim_below::<O>(range, NARROW)?, bounds)
+    }
+
+    /// As [`free_spot`](Self::free_spot), where the leaf has room.
+    #[inline(always)]
+    pub(crate) fn free_spot_at<O: Origin>(self, aim: &Aim, bounds: &Range<u64>) -> Option<Spot> {
         let body = self.body::<O>();
-        let (count, vacant) = body.head.count_and_vacant();
         let origin = O::of(body.base);
-        let (start, end) = origin.near(range)?;
-        if count >= NARROW {
-            return None;
-        }
-        stats::visit();
-        let above = body.search_near(start);
+        let &Aim { start, end, count, vacant, below: above } = aim;
         let mut at = above;
         let next = body.bounds(at) >> 32;
         // Unused bounds are above every end.
@@ -238,19 +270,17 @@ impl<'m, T> Leaf<'m, T> {
     #[inline]
     pub(crate) fn meet(self, range: &Range<u64>) -> Option<Met> {
         if self.is_narrow() {
-            return self.meet_in::<One>(range);
+            return Some(self.meet_at::<One>(&self.aim::<One>(range)?));
         }
-        if self.is_twin() { self.meet_in::<Two>(range) } else { None }
+        if self.is_twin() { Some(self.meet_at::<Two>(&self.aim::<Two>(range)?)) } else { None }
     }
 
+    /// As [`meet`](Self::meet), for a range that has been found.
     #[inline(always)]
-    fn meet_in<O: Origin>(self, range: &Range<u64>) -> Option<Met> {
+    pub(crate) fn meet_at<O: Origin>(self, aim: &Aim) -> Met {
         let body = self.body::<O>();
-        let (start, end) = O::of(body.base).near(range)?;
-        stats::visit();
-        let (count, vacant) = body.head.count_and_vacant();
+        let &Aim { start, end, count, vacant, below } = aim;
         let mut vacant = vacant / ONE_VACANT;
-        let below = body.search_near(start);
         let (mut lo, mut hi) = (below, below);
         if below > 0 && body.bounds(below - 1) & END > start {
             lo = below - 1;
@@ -267,7 +297,7 @@ impl<'m, T> Leaf<'m, T> {
             }
             vacant -= (lo..hi).filter(|index| body.is_vacant(*index)).count();
         }
-        Some(Met { lo, hi, count, vacant, start, end, keeps_before, keeps_after })
+        Met { lo, hi, count, vacant, start, end, keeps_before, keeps_after }
     }
 
     /// Copies a packed leaf into `memory`, put in front of `chain`, with one entry or nothing over the range that met
@@ -317,8 +347,9 @@ impl<'m, T> Leaf<'m, T> {
                     copy::<_, 1>(from_entries.add(next), to_entries.add(at));
                     at += 1;
                 }
+                // Few: no call to fill memory.
                 for unused in at..met.count {
-                    to.add(unused).write(AtomicU64::new(u64::MAX));
+                    (*to.add(unused)).store(u64::MAX, Ordering::Relaxed);
                 }
             }
             (Self::at(Link::new(node, tag)), place)
