@@ -1,4 +1,4 @@
-//! Terminal requests of `ioctl(2)` and their structures.
+//! Requests of `ioctl(2)` and their structures: terminals, and `PROCMAP_QUERY` of `/proc/PID/maps`.
 
 /// Reads a [`Termios`].
 pub const TCGETS: u64 = 0x5401;
@@ -22,6 +22,58 @@ pub const TIOCSWINSZ: u64 = 0x5414;
 pub const FIONREAD: u64 = 0x541b;
 /// Sets or clears non-blocking mode.
 pub const FIONBIO: u64 = 0x5421;
+
+/// Asks `/proc/PID/maps` about one mapping ([`ProcmapQuery`]).
+pub const PROCMAP_QUERY: u64 = 0xc068_6611;
+
+/// In a query: only a mapping that may be read. In an answer: it may.
+pub const PROCMAP_QUERY_VMA_READABLE: u64 = 0x01;
+/// As above, written.
+pub const PROCMAP_QUERY_VMA_WRITABLE: u64 = 0x02;
+/// As above, executed.
+pub const PROCMAP_QUERY_VMA_EXECUTABLE: u64 = 0x04;
+/// As above, shared.
+pub const PROCMAP_QUERY_VMA_SHARED: u64 = 0x08;
+/// In a query: the mapping at the address, or else the next one.
+pub const PROCMAP_QUERY_COVERING_OR_NEXT_VMA: u64 = 0x10;
+/// In a query: only mappings of files.
+pub const PROCMAP_QUERY_FILE_BACKED_VMA: u64 = 0x20;
+
+/// `struct procmap_query`.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct ProcmapQuery {
+    /// Size of the structure as the program knows it.
+    pub size: u64,
+    /// What is asked for.
+    pub query_flags: u64,
+    /// The address.
+    pub query_addr: u64,
+    /// First byte.
+    pub vma_start: u64,
+    /// One past the last byte.
+    pub vma_end: u64,
+    /// What it permits, and whether it is shared.
+    pub vma_flags: u64,
+    /// Bytes of its pages.
+    pub vma_page_size: u64,
+    /// Where its file is mapped from, in bytes.
+    pub vma_offset: u64,
+    /// Inode of its file.
+    pub inode: u64,
+    /// Device of its file, major number.
+    pub dev_major: u32,
+    /// Minor number.
+    pub dev_minor: u32,
+    /// Room for a name, with its NUL; then what of it is used.
+    pub vma_name_size: u32,
+    /// Room for a build identifier; then what of it is used.
+    pub build_id_size: u32,
+    /// Where the name goes.
+    pub vma_name_addr: u64,
+    /// Where the build identifier goes.
+    pub build_id_addr: u64,
+}
 
 /// Number of control characters in [`Termios`].
 pub const NCCS: usize = 19;
@@ -67,5 +119,6 @@ mod tests {
     fn sizes_are_those_of_linux() {
         assert_eq!(size_of::<Termios>(), 36);
         assert_eq!(size_of::<Winsize>(), 8);
+        assert_eq!(size_of::<ProcmapQuery>(), 104);
     }
 }

@@ -113,6 +113,11 @@ pub(crate) fn punch(hole: &Hole<'static, Kernel>) -> Result<(), Errno> {
     Ok(object.punch(offsets, unmap)?)
 }
 
+/// The inode of the file with this number, if it has one.
+pub(crate) fn inode(number: u64) -> Option<Shared<Inode>> {
+    inode_or_seals(number).ok()
+}
+
 /// The inode of the file with this number, or if it is gone, its seals.
 fn inode_or_seals(number: u64) -> Result<Shared<Inode>, u32> {
     let files = FILES.lock();

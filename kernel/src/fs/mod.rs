@@ -28,6 +28,7 @@
 //! What several threads use at once has a lock of its own; one under which user memory is touched is a mutex that sleeps.
 #![deny(unsafe_code)]
 
+pub(crate) mod build_id;
 pub(crate) mod content;
 pub(crate) mod counter;
 pub(crate) mod descriptors;

@@ -8,14 +8,16 @@ use abi::fs::{
     S_IFCHR, S_IFMT,
 };
 use abi::ioctl::{
-    FIONBIO, FIONREAD, TCGETS, TCSETS, TCSETSF, TCSETSW, TIOCGPGRP, TIOCGWINSZ, TIOCSCTTY, TIOCSPGRP,
-    Termios, Winsize,
+    FIONBIO, FIONREAD, PROCMAP_QUERY, TCGETS, TCSETS, TCSETSF, TCSETSW, TIOCGPGRP, TIOCGWINSZ, TIOCSCTTY,
+    TIOCSPGRP, Termios, Winsize,
 };
 
 use super::Arguments;
+use super::procmap::procmap_query;
 use crate::fs::descriptors::OnExec;
 use crate::fs::open::OpenFile;
 use crate::fs::pipe;
+use crate::process::proc::query;
 use crate::process::{Thread, table};
 
 /// `open(2)`.
@@ -174,6 +176,10 @@ pub(super) fn ioctl(thread: &mut Thread, arguments: &Arguments) -> Result<u64, E
         FIONREAD => {
             let waiting = thread.files.waiting_bytes(number)?.ok_or(Errno::ENOTTY)?;
             arguments.pointer::<i32>(2).write(&(waiting as i32))?;
+        }
+        PROCMAP_QUERY => {
+            let pid = query::process_of_maps(&*thread.files.get(number)?).ok_or(Errno::ENOTTY)?;
+            procmap_query(thread, pid, arguments.u64(2))?;
         }
         request => console_ioctl(thread, number, request, arguments)?,
     }

@@ -24,6 +24,7 @@ mod memory;
 mod poll;
 mod process;
 mod process_vm;
+mod procmap;
 mod schedule;
 mod shm;
 mod signal;

@@ -5,10 +5,12 @@
 //! | [`maps`] | `maps`, `smaps` |
 //! | [`status`] | `status`, `stat`, `statm` and what else there is of a process |
 //! | [`machine`] | what there is of the machine |
+//! | [`query`] | one mapping of `maps` without the text |
 //! | [`raw`] | `mem`, `pagemap`, which are no texts |
 
 mod machine;
 pub(crate) mod maps;
+pub(crate) mod query;
 mod raw;
 mod status;
 
