@@ -192,6 +192,12 @@ pub(crate) struct DiffArgs {
     /// System calls that random programs make, by name [default: all that the generator knows]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "random")]
     pub(crate) only: Vec<String>,
+    /// Compare the mappings as well: of a program at its end, of random programs after every call
+    ///
+    /// What is compared is their layout: where each VMA begins and ends, its permissions, and the offset and kind of what it maps.
+    /// Addresses that the kernel chose are counted from the highest, those of the heap from its start.
+    #[arg(long)]
+    pub(crate) maps: bool,
     /// Directory whose files the program finds: it starts in it on the host, and in / on our kernel
     #[arg(long, value_name = "DIR")]
     pub(crate) initramfs: Option<PathBuf>,

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use crate::fate::Fate;
 use crate::guest;
 use crate::initramfs::Initramfs;
+use crate::protocol::Message;
 use crate::qemu::{Clock, Debugger, Machine, Medium};
 use crate::session::{Ending, Session};
 
@@ -18,6 +19,8 @@ use crate::session::{Ending, Session};
 pub(crate) struct Captured {
     /// What it wrote on its standard output and error.
     pub(crate) output: Vec<u8>,
+    /// The lines of its `/proc/self/maps` at its end, if the kernel was to tell (`maps=end`).
+    pub(crate) maps: String,
     /// What the kernel logged.
     pub(crate) log: Vec<u8>,
     /// How it ended.
@@ -81,7 +84,13 @@ pub(crate) fn run(kernel: &Path, ramdisk: Initramfs, shape: Shape, timeout: Dura
         log: Box::new(log.clone()),
         timeout: Some(timeout),
     };
-    let mut fate = Fate::Unknown;
-    let report = session.run(&machine, |message| fate = fate.after(message))?;
-    Ok(Captured { output: output.take(), log: log.take(), fate, ending: report.ending })
+    let (mut fate, mut maps) = (Fate::Unknown, String::new());
+    let report = session.run(&machine, |message| {
+        fate = fate.after(message);
+        if let Message::Map(line) = message {
+            maps.push_str(line);
+            maps.push('\n');
+        }
+    })?;
+    Ok(Captured { output: output.take(), maps, log: log.take(), fate, ending: report.ending })
 }

@@ -23,6 +23,8 @@ pub(crate) enum Message {
     Skip { name: String, reason: String },
     /// What a test has to tell: how much it did.
     Figure(String),
+    /// A line of the first process's `/proc/self/maps`, at its end.
+    Map(String),
     /// The end, in good order.
     Done,
     /// Not a message: a line that is none of the above.
@@ -60,6 +62,7 @@ fn parse_text(line: &str) -> Option<Message> {
             let (name, micros) = name_and_time(rest)?;
             Message::Fail { name, micros }
         }
+        ("map", line) if !line.is_empty() => Message::Map(line.to_owned()),
         ("figure", text) if !text.is_empty() => Message::Figure(text.to_owned()),
         ("skip", rest) => {
             let (name, reason) = rest.split_once(' ').unwrap_or((rest, "no reason given"));
@@ -101,6 +104,7 @@ mod tests {
         let skip = Message::Skip { name: "smp".into(), reason: "one processor only".into() };
         assert_eq!(parsed("skip smp one processor only"), skip);
         assert_eq!(parsed("figure 12 points"), Message::Figure("12 points".into()));
+        assert_eq!(parsed("map 1-2 rw-p"), Message::Map("1-2 rw-p".into()));
         assert_eq!(parsed("done"), Message::Done);
     }
 
@@ -130,6 +134,7 @@ mod tests {
             "skip ",
             "figure",
             "figure ",
+            "map",
             "user 1",
             "done.",
             "panicked",

@@ -55,6 +55,8 @@ pub(super) struct Bench {
     interpreter: PathBuf,
     shape: Shape,
     munmap: Order,
+    /// Whether mappings are looked at after every call.
+    maps: bool,
     timeout: Duration,
 }
 
@@ -74,6 +76,7 @@ impl Bench {
                 .path,
             shape: Shape { smp: args.machine.smp, memory: args.machine.memory, clock: Clock::Host },
             munmap: args.munmap,
+            maps: args.maps,
             timeout: Duration::from_secs(args.timeout),
         })
     }
@@ -94,10 +97,12 @@ impl Bench {
             Detail::Full => "full",
         };
         // Both find the file in the directory that they start in.
-        let args = ["calls", mode].map(OsString::from);
+        let mut args = vec![OsString::from("calls"), OsString::from(mode)];
+        args.extend(self.maps.then(|| OsString::from("maps")));
         let subject = Subject {
             program: &self.interpreter,
             args: &args,
+            tracer: None,
             directory: Some(directory.path()),
             timeout: self.timeout,
         };

@@ -1,7 +1,7 @@
 //! `sugarbush diff`: the same static program on the host's Linux and on our kernel, compared.
 //!
 //! ```text
-//! a program ──► twin: host, capture ─► verdict: output and end, line by line
+//! a program ──► twin: host, capture ─► verdict: output and end, line by line; layout of memory
 //! random ─────► generate ─► batch: x_calls with many programs at a time, on both ─► shrink ─► explain
 //! ```
 
@@ -9,6 +9,7 @@ mod batch;
 mod calls;
 mod explain;
 mod generate;
+mod layout;
 mod random;
 mod shrink;
 mod twin;

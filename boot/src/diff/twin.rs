@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs;
 use std::io::{Read as _, Seek as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -13,10 +13,12 @@ use anyhow::{Context as _, Result, bail};
 use similar::{ChangeTag, TextDiff};
 use wait_timeout::ChildExt as _;
 
+use super::layout::layout;
 use crate::args::DiffArgs;
 use crate::args::Order;
-use crate::build::Kernel;
+use crate::build::{self, Kernel, Output};
 use crate::capture::{self, Shape};
+use crate::checkout::Checkout;
 use crate::errors::usage;
 use crate::fate::Fate;
 use crate::guest::{self, LogLevel};
@@ -24,7 +26,10 @@ use crate::initramfs::{self, Initramfs};
 use crate::program;
 use crate::qemu::Clock;
 use crate::session::Ending;
+use crate::toolchain::Toolchain;
 
+/// The user program that notes what another has mapped at its end.
+const TRACER: &str = "x_maps";
 /// Lines of the same on each side of a difference that are shown.
 const CONTEXT: usize = 3;
 
@@ -51,12 +56,16 @@ impl fmt::Display for End {
 pub(super) struct Run {
     pub(super) output: Vec<u8>,
     pub(super) end: End,
+    /// The layout of its memory at its end, where asked.
+    pub(super) layout: Option<String>,
 }
 
 /// A program to run: a static ELF file, its arguments, and the files that it finds.
 pub(super) struct Subject<'s> {
     pub(super) program: &'s Path,
     pub(super) args: &'s [OsString],
+    /// The program that runs it on the host and notes its mappings, where these are asked for.
+    pub(super) tracer: Option<&'s Path>,
     /// The working directory on the host; `/` on ours.
     pub(super) directory: Option<&'s Path>,
     pub(super) timeout: Duration,
@@ -77,9 +86,20 @@ impl Subject<'_> {
     pub(super) fn on_linux(&self) -> Result<Run> {
         let mut output = tempfile::tempfile()?;
         let program = fs::canonicalize(self.program)?;
-        let mut command = Command::new(program);
+        let maps = tempfile::NamedTempFile::new()?;
+        let mut command = match self.tracer {
+            Some(tracer) => {
+                let mut command = Command::new(tracer);
+                command.arg(maps.path()).arg(program).arg(self.name()?);
+                command
+            }
+            None => {
+                let mut command = Command::new(program);
+                command.arg0(self.name()?);
+                command
+            }
+        };
         command
-            .arg0(self.name()?)
             .args(self.args)
             .env_clear()
             .process_group(0)
@@ -108,7 +128,11 @@ impl Subject<'_> {
         let mut bytes = Vec::new();
         output.rewind()?;
         output.read_to_end(&mut bytes)?;
-        Ok(Run { output: bytes, end })
+        let layout = match self.tracer {
+            Some(_) => Some(layout(&fs::read_to_string(maps.path())?)),
+            None => None,
+        };
+        Ok(Run { output: bytes, end, layout })
     }
 
     /// Runs it on our kernel.
@@ -123,7 +147,9 @@ impl Subject<'_> {
         let name = self.name()?;
         ramdisk.file(name.trim_start_matches('/'), 0o755, fs::read(self.program)?);
         ramdisk.first_process(&name, self.args);
-        ramdisk.command_line(&initramfs::command_line(&guest::words(munmap, LogLevel::Warn, "run"), None));
+        let mut words = guest::words(munmap, LogLevel::Warn, "run");
+        words.extend(self.tracer.map(|_| "maps=end".to_owned()));
+        ramdisk.command_line(&initramfs::command_line(&words, None));
         let captured = capture::run(kernel, ramdisk, shape, self.timeout)?;
         let end = match (captured.ending, captured.fate) {
             (Ending::TimedOut, _) => End::TimedOut,
@@ -134,7 +160,8 @@ impl Subject<'_> {
                 bail!("our kernel did not come to the program's end: {ending:?}, {fate:?}");
             }
         };
-        Ok(Run { output: captured.output, end })
+        let layout = self.tracer.map(|_| layout(&captured.maps));
+        Ok(Run { output: captured.output, end, layout })
     }
 }
 
@@ -153,9 +180,11 @@ fn end_group(child: &Child) -> Result<()> {
 pub(super) fn diff(path: &Path, args: &DiffArgs) -> Result<u8> {
     program::read(path, false)?;
     let kernel = guest::kernel(args.machine.kernel.as_deref(), Kernel::Release)?;
+    let tracer = if args.maps { Some(tracer()?) } else { None };
     let subject = Subject {
         program: path,
         args: &args.args,
+        tracer: tracer.as_deref(),
         directory: args.initramfs.as_deref(),
         timeout: Duration::from_secs(args.timeout),
     };
@@ -163,7 +192,9 @@ pub(super) fn diff(path: &Path, args: &DiffArgs) -> Result<u8> {
     let shape = Shape { smp: args.machine.smp, memory: args.machine.memory, clock: Clock::Host };
     let ours = subject.on_ours(&kernel, shape, args.munmap)?;
     let Some(difference) = difference(&linux, &ours) else {
-        println!("the same on Linux and here: {}, {} bytes of output", ours.end, ours.output.len());
+        let vmas = ours.layout.map(|layout| format!(", {} mappings", layout.lines().count()));
+        let (end, bytes) = (ours.end, ours.output.len());
+        println!("the same on Linux and here: {end}, {bytes} bytes of output{}", vmas.unwrap_or_default());
         return Ok(0);
     };
     print!("{difference}");
@@ -175,9 +206,24 @@ fn difference(linux: &Run, ours: &Run) -> Option<String> {
     if linux == ours {
         return None;
     }
-    let (left, right) = (String::from_utf8_lossy(&linux.output), String::from_utf8_lossy(&ours.output));
     let mut text = String::from("- Linux\n+ here\n");
-    let lines = TextDiff::from_lines(left.as_ref(), right.as_ref());
+    let (left, right) = (String::from_utf8_lossy(&linux.output), String::from_utf8_lossy(&ours.output));
+    add_lines(&mut text, &left, &right);
+    if linux.end != ours.end {
+        text.push_str(&format!("- {}\n+ {}\n", linux.end, ours.end));
+    }
+    if let (Some(linux), Some(ours)) = (&linux.layout, &ours.layout)
+        && linux != ours
+    {
+        text.push_str("mappings at the end:\n");
+        add_lines(&mut text, linux, ours);
+    }
+    Some(text)
+}
+
+/// Adds the lines that differ, and some around them.
+fn add_lines(text: &mut String, left: &str, right: &str) {
+    let lines = TextDiff::from_lines(left, right);
     for group in lines.grouped_ops(CONTEXT) {
         for change in group.iter().flat_map(|part| lines.iter_changes(part)) {
             let sign = match change.tag() {
@@ -191,10 +237,14 @@ fn difference(linux: &Run, ours: &Run) -> Option<String> {
             }
         }
     }
-    if linux.end != ours.end {
-        text.push_str(&format!("- {}\n+ {}\n", linux.end, ours.end));
-    }
-    Some(text)
+}
+
+/// The program that notes mappings.
+fn tracer() -> Result<PathBuf> {
+    let checkout = Checkout::find()?;
+    let programs = build::user_programs(&checkout, Toolchain::find(&checkout)?, Output::OnFailure)?;
+    let found = programs.into_iter().find(|program| program.name == TRACER);
+    Ok(found.with_context(|| format!("package `user` has no program {TRACER}"))?.path)
 }
 
 #[cfg(test)]
@@ -202,7 +252,7 @@ mod tests {
     use super::*;
 
     fn run(output: &str, end: End) -> Run {
-        Run { output: output.as_bytes().to_vec(), end }
+        Run { output: output.as_bytes().to_vec(), end, layout: None }
     }
 
     #[test]
@@ -219,11 +269,24 @@ mod tests {
     }
 
     #[test]
+    fn layouts_that_differ_are_shown() {
+        let with = |layout: &str| Run { layout: Some(layout.to_owned()), ..run("a\n", End::Exited(0)) };
+        assert_eq!(difference(&with("one\n"), &with("one\n")), None);
+        let text = difference(&with("one\ntwo\n"), &with("one\n")).expect("they differ");
+        assert!(text.contains("mappings at the end:\n  one\n- two\n"), "{text}");
+    }
+
+    #[test]
     fn a_program_runs_on_the_host_with_its_end_and_both_outputs() {
         let (shell, args) =
             (Path::new("/bin/sh"), ["-c", "echo $0; echo error >&2; exit 7"].map(OsString::from));
-        let subject =
-            Subject { program: shell, args: &args, directory: None, timeout: Duration::from_secs(600) };
+        let subject = Subject {
+            program: shell,
+            args: &args,
+            tracer: None,
+            directory: None,
+            timeout: Duration::from_secs(600),
+        };
         let run = subject.on_linux().expect("there is a shell");
         assert_eq!(run.end, End::Exited(7));
         assert_eq!(String::from_utf8_lossy(&run.output), "/bin/sh\nerror\n");

@@ -88,7 +88,12 @@ pub(crate) fn run(checkout: &Checkout, timeout: Duration, tally: &mut Tally) -> 
     let name = "random programs of memory calls do as on this host's Linux";
     match linux_obstacle() {
         Some(reason) => tally.skipped(name, &reason),
-        None => judge(name, tally, || run.random_programs()),
+        None => {
+            judge(name, tally, || run.random_programs());
+            judge("a C program has the same mappings as on this host's Linux", tally, || {
+                run.layout(checkout)
+            });
+        }
     }
     for (name, line, verdict) in REPLAYS {
         judge(name, tally, || replay(line, verdict));
@@ -140,12 +145,26 @@ impl Runner<'_> {
     /// A few of what `sugarbush diff` runs, the same always.
     fn random_programs(&self) -> Result<()> {
         let output = Command::new(std::env::current_exe()?)
-            .args(["diff", "--random", "10", "--calls", "1000", "--seed", "1", "--smp", "2", "--kernel"])
+            .args([
+                "diff", "--random", "10", "--calls", "1000", "--seed", "1", "--maps", "--smp", "2",
+                "--kernel",
+            ])
             .arg(self.kernel)
             .output()?;
         let said = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
         ensure!(said.contains("10 programs of 1000 calls: identical"), "it said {said}");
+        Ok(())
+    }
+
+    /// What a program has mapped at its end.
+    fn layout(&self, checkout: &Checkout) -> Result<()> {
+        let program = self.compile(checkout, "hole")?;
+        let mut diff = Command::new(std::env::current_exe()?);
+        let output = diff.args(["diff", "--maps", "--kernel"]).arg(self.kernel).arg(program).output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        ensure!(said.contains("mappings"), "it said {said}");
         Ok(())
     }
 

@@ -46,7 +46,7 @@ impl Watch {
             Message::Panic => self.panicked = true,
             Message::Done => self.done = true,
             Message::Garbage(line) => println!("the kernel's message {line:?} is not understood"),
-            Message::Plan(_) | Message::User | Message::Exit(_) | Message::Signal(_) => {}
+            Message::Plan(_) | Message::User | Message::Exit(_) | Message::Signal(_) | Message::Map(_) => {}
         }
     }
 

@@ -1,9 +1,14 @@
 //! The end of a thread, and with the last one of a process.
 
 use super::futex::{self, Key, Scope};
+use super::proc::maps;
+use super::table::INIT;
 use super::thread::Thread;
-use super::{Ending, table};
+use super::{Ending, Space, table};
 use crate::arch::compare_exchange_user;
+use crate::cmdline;
+use crate::fs::text::Text;
+use crate::host::message;
 use crate::sched;
 use crate::syscall::user::UserPtr;
 
@@ -21,6 +26,9 @@ pub(super) fn finish(mut thread: Thread) {
     {
         table::with_entry(thread.pid(), |entry| entry.end_with_last_thread(Ending::Exited(status)));
     }
+    if thread.tid() == INIT && cmdline::value("maps").is_some() {
+        tell_maps(&thread.space);
+    }
     release_memory(&mut thread);
     let Thread { process, handle, space, files, .. } = thread;
     drop(files);
@@ -34,6 +42,17 @@ pub(super) fn finish(mut thread: Thread) {
     drop(space);
     process.let_parent_go();
     table::remove_thread(&process, &handle);
+}
+
+/// Tells the host tool what is mapped at the end of the first thread.
+fn tell_maps(space: &Space) {
+    let mut text = Text::default();
+    if maps::write(&mut text, space).is_err() {
+        log::warn!("no memory to tell what is mapped");
+    }
+    for line in text.into_bytes().split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        message!("map {}", line.escape_ascii());
+    }
 }
 
 /// What a thread does to memory before it leaves it for good: robust futexes change hands, and whoever waits for its end learns

@@ -1,6 +1,6 @@
 //! Makes the calls of a list and says what each did, for `sugarbush diff`: the same on Linux and here.
 //!
-//! `x_calls FILE brief|full`. FILE holds programs, each in a process of its own. A line is a letter and hexadecimal
+//! `x_calls FILE brief|full [maps]`. FILE holds programs, each in a process of its own. A line is a letter and hexadecimal
 //! numbers:
 //!
 //! | line | what is done | result |
@@ -15,7 +15,8 @@
 //! | `m` | - | a digest of `/proc/self/maps`, and with `full` its lines |
 //!
 //! Addresses that the kernel chose are given as their distance below the first such, which each program maps at its start.
-//! `full` prints every result, `brief` a digest of the results so far after every [`BLOCK`] lines.
+//! `full` prints every result, `brief` a digest of the results so far after every [`BLOCK`] lines. With `maps` each line does what `m`
+//! does as well, behind its own.
 #![no_std]
 #![no_main]
 
@@ -82,9 +83,18 @@ fn attempt(access: impl FnOnce() -> u64) -> u64 {
     }
 }
 
+/// How much is said.
+#[derive(Clone, Copy)]
+struct Mode {
+    full: bool,
+    maps: bool,
+}
+
 /// One program at work.
 struct Machine {
     full: bool,
+    /// Whether mappings are looked at after every line.
+    maps: bool,
     /// The first address that the kernel chose.
     top: u64,
     number: u64,
@@ -95,9 +105,9 @@ struct Machine {
 }
 
 impl Machine {
-    fn new(number: u64, full: bool) -> Self {
+    fn new(number: u64, Mode { full, maps }: Mode) -> Self {
         let top = mmap(0, PAGE, Prot::NONE, Map::PRIVATE | Map::NORESERVE).expect("the first mapping");
-        Self { full, top, number, line: 0, digest: Digest::NEW, segment: -1 }
+        Self { full, maps, top, number, line: 0, digest: Digest::NEW, segment: -1 }
     }
 
     /// An address as it is in the arena, and as a distance where the kernel chose.
@@ -150,8 +160,11 @@ impl Machine {
                 let digest = fork_and_look(b as u8);
                 self.note(digest);
             }
-            b'm' => self.maps(),
+            b'm' => self.note_maps(),
             _ => user::fail(format_args!("line {} is not understood", self.line)),
+        }
+        if self.maps && letter != b'm' {
+            self.note_maps();
         }
         self.done();
     }
@@ -171,10 +184,10 @@ impl Machine {
         self.note(digest.0);
     }
 
-    fn maps(&mut self) {
+    fn note_maps(&mut self) {
         let mut digest = Digest::NEW;
         for_each_line(c"/proc/self/maps", |line| {
-            let Some((start, end, permissions)) = parse_mapping(line) else { return };
+            let Some((start, end, permissions, offset)) = parse_mapping(line) else { return };
             let in_arena = start >= ARENA - (1 << 30) && end <= ARENA + (1 << 30);
             // The kernel chooses from the first mapping downwards.
             let chosen = start <= self.top && start > self.top - NEAR;
@@ -182,12 +195,13 @@ impl Machine {
                 let (start, end) = (self.relative(start), self.relative(end));
                 digest.add(start);
                 digest.add(end);
+                digest.add(offset);
                 for letter in permissions {
                     digest.add(letter.into());
                 }
                 if self.full {
                     let permissions = str::from_utf8(&permissions).unwrap_or("?");
-                    println!("{:x} {} {start:x}-{end:x} {permissions}", self.number, self.line);
+                    println!("{:x} {} {start:x}-{end:x} {permissions} {offset:x}", self.number, self.line);
                 }
             }
         });
@@ -216,10 +230,12 @@ fn number(digits: &[u8]) -> Option<u64> {
     u64::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
 }
 
-fn parse_mapping(line: &[u8]) -> Option<(u64, u64, [u8; 4])> {
+/// Start, end, permissions and offset of a line of maps.
+fn parse_mapping(line: &[u8]) -> Option<(u64, u64, [u8; 4], u64)> {
     let mut words = line.split(|&byte| byte == b' ');
     let mut range = words.next()?.split(|&byte| byte == b'-');
-    Some((number(range.next()?)?, number(range.next()?)?, words.next()?.try_into().ok()?))
+    let (start, end) = (number(range.next()?)?, number(range.next()?)?);
+    Some((start, end, words.next()?.try_into().ok()?, number(words.next()?)?))
 }
 
 /// The letter and the numbers of a line; numbers that are not there are 0.
@@ -247,19 +263,19 @@ fn prepare() {
 
 fn main() {
     let (Some(file), Some(mode)) = (argument(1), argument(2)) else {
-        user::fail(format_args!("usage: x_calls FILE brief|full"));
+        user::fail(format_args!("usage: x_calls FILE brief|full [maps]"));
     };
-    let full = mode == c"full";
+    let mode = Mode { full: mode == c"full", maps: argument(3).is_some() };
     prepare();
     let mut program = Text { bytes: [0; LONGEST], length: 0 };
     for_each_line(file, |line| {
         if line.starts_with(b"p ") {
-            program.run(full);
+            program.run(mode);
             program.length = 0;
         }
         program.push(line);
     });
-    program.run(full);
+    program.run(mode);
 }
 
 /// Longest program in bytes.
@@ -281,7 +297,7 @@ impl Text {
     }
 
     /// Runs the program in a process of its own, if there is one.
-    fn run(&self, full: bool) {
+    fn run(&self, mode: Mode) {
         let mut lines =
             self.bytes[..self.length].split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
         let Some(first) = lines.next() else { return };
@@ -289,7 +305,7 @@ impl Text {
             user::fail(format_args!("no program begins the file"))
         };
         let child = fork(|| {
-            let mut machine = Machine::new(number, full);
+            let mut machine = Machine::new(number, mode);
             for line in lines {
                 let Some((letter, words)) = parse(line) else {
                     user::fail(format_args!("a line is malformed"))

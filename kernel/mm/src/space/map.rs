@@ -349,7 +349,7 @@ impl<P: Platform> Map<'_, P> {
         let kind = match info.backing {
             Backing::File { object } => VmaKind::File(object.number(machine)),
             Backing::SharedAnonymous { object } => VmaKind::Shared(object.number(machine)),
-            Backing::Anonymous if self.brk_start != 0 && start <= self.brk && end >= self.brk_start => {
+            Backing::Anonymous if self.brk_start != 0 && start < self.brk && end > self.brk_start => {
                 VmaKind::Heap
             }
             Backing::Anonymous if start <= self.stack_top && self.stack_top <= end => VmaKind::Stack,

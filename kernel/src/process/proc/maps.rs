@@ -79,7 +79,7 @@ pub(crate) fn line<'a>(view: &VmaView, name: &'a VmaName) -> MapsLine<'a> {
 }
 
 /// Writes `maps`. Errors: memory is short.
-pub(super) fn write(text: &mut Text, space: &Space) -> fmt::Result {
+pub(in crate::process) fn write(text: &mut Text, space: &Space) -> fmt::Result {
     let mut result = Ok(());
     space.for_each_vma(|view| {
         if result.is_ok() {
