@@ -11,7 +11,7 @@ use user::prelude::*;
 use user::processes::{exec, exited, fork, wait};
 use user::rt::start::argument;
 use user::shm::*;
-use user::sys::{close, getpid, lseek, madvise, open, read};
+use user::sys::{close, getpid, lseek, madvise, mseal, open, read};
 
 program!(main);
 
@@ -202,6 +202,7 @@ fn addresses() {
     check!(Maps::read().matches(reader, reader + 2 * PAGE, &[(0, 2, "r--s")]));
     check_eq!(mprotect(reader, PAGE, Prot::READ_WRITE), Err(Errno::EACCES));
     check_eq!(madvise(reader, PAGE, MADV_REMOVE), Err(Errno::EACCES));
+    check_eq!(wait(fork(|| sealed(reader))), exited(0));
     let code = shmat(id, 0, SHM_EXEC).expect("shmat");
     check!(Maps::read().matches(code, code + 2 * PAGE, &[(0, 2, "rwxs")]));
     stamp(code, 2);
@@ -211,6 +212,19 @@ fn addresses() {
     check_eq!(shmdt(reader), Ok(0));
     check_eq!(shmdt(code), Ok(0));
     check_eq!(remove(id), Ok(0));
+}
+
+/// What can never be written is refused before what is sealed.
+fn sealed(reader: u64) -> i32 {
+    check_eq!(mseal(reader, PAGE), Ok(0));
+    check_eq!(mprotect(reader, PAGE, Prot::READ_WRITE), Err(Errno::EACCES));
+    check_eq!(mprotect(reader, PAGE, Prot::NONE), Err(Errno::EPERM));
+    check_eq!(madvise(reader, PAGE, MADV_REMOVE), Err(Errno::EACCES));
+    // It stays, and the piece behind goes.
+    check_eq!(shmdt(reader), Ok(0));
+    check!(Maps::read().matches(reader, reader + 2 * PAGE, &[(0, 1, "r--s")]));
+    check_eq!(read_byte(reader), 1);
+    0
 }
 
 fn keys() {
