@@ -1,8 +1,8 @@
 //! The address spaces and the operations of the sweep: every operation is tried on every address space.
 
 use crate::op::{
-    Op, PAGE, brk, execute, image, madvise, mlock, mlock_on_fault, mmap, mprotect, mremap, mseal, munlock,
-    munmap, read, resize, shared_image, write,
+    Op, PAGE, attach, brk, execute, image, madvise, mlock, mlock_on_fault, mmap, mprotect, mremap, mseal,
+    munlock, munmap, read, resize, shared_image, write,
 };
 use crate::world::World;
 use abi::mman::*;
@@ -205,6 +205,7 @@ fn fixed_mappings() -> Vec<Op> {
         image(page(3) / PAGE, 4, Prot::READ_WRITE, 7),
         image(page(0) / PAGE, 12, Prot::READ, 0),
         shared_image(page(5) / PAGE, 3, Prot::READ_WRITE, 4),
+        attach(page(5) / PAGE, 3, Prot::READ_WRITE),
         resize(3 * PAGE + 8),
     ]
 }
@@ -253,6 +254,7 @@ fn seals() -> Vec<Op> {
 fn advice() -> Vec<Op> {
     vec![
         madvise(page(0), 12 * PAGE, MADV_DONTNEED),
+        madvise(page(0), 12 * PAGE, MADV_REMOVE),
         madvise(page(3), 6 * PAGE, MADV_DONTNEED_LOCKED),
         madvise(page(2), 7 * PAGE, MADV_SEQUENTIAL),
         madvise(page(5), PAGE, MADV_DONTFORK),
