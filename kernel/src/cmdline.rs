@@ -3,6 +3,7 @@
 use core::str;
 
 use log::LevelFilter;
+use mm::HugePages;
 use mm::space::Config;
 use spin::Once;
 
@@ -58,6 +59,16 @@ pub(crate) fn mode() -> Mode {
             Mode::Run
         }
     }
+}
+
+/// Which private memory gets huge pages to begin with: `transparent_hugepage=`, as on Linux. Debian's kernels and this one say
+/// `madvise` by themselves: memory that a program has not asked for is not taken.
+pub(crate) fn huge_pages() -> HugePages {
+    let Some(name) = value("transparent_hugepage") else { return HugePages::default() };
+    HugePages::ALL.into_iter().find(|huge_pages| huge_pages.name() == name).unwrap_or_else(|| {
+        log::warn!("transparent_hugepage={name}: there is always, madvise, never");
+        HugePages::default()
+    })
 }
 
 /// What address spaces start with: `munmap=` chooses the order of the munmap steps.

@@ -55,6 +55,7 @@ extern "C" fn main() -> ! {
     klog::init();
     memory::init();
     cmdline::init();
+    memory::set_huge_pages(cmdline::huge_pages());
     symbols::init();
     time::init(start);
     arch::interrupts::enable();

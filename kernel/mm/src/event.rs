@@ -15,17 +15,26 @@ pub enum Event {
     VmaLockMiss,
     /// A writer had to wait for the readers of a VMA. Not counted by Linux.
     VmaLockWait,
+    /// A page fault mapped a huge leaf.
+    ThpFaultAlloc,
+    /// A page fault that could have mapped a huge leaf had no block for it, and mapped a page.
+    ThpFaultFallback,
+    /// A huge leaf was split.
+    ThpSplitPmd,
 }
 
 impl Event {
     /// All events, in the order of their numbers.
-    pub const ALL: [Event; 6] = [
+    pub const ALL: [Event; 9] = [
         Event::Fault,
         Event::VmaLockSuccess,
         Event::VmaLockAbort,
         Event::VmaLockRetry,
         Event::VmaLockMiss,
         Event::VmaLockWait,
+        Event::ThpFaultAlloc,
+        Event::ThpFaultFallback,
+        Event::ThpSplitPmd,
     ];
 
     /// The name in `/proc/vmstat`.
@@ -37,6 +46,9 @@ impl Event {
             Event::VmaLockRetry => "vma_lock_retry",
             Event::VmaLockMiss => "vma_lock_miss",
             Event::VmaLockWait => "vma_lock_wait",
+            Event::ThpFaultAlloc => "thp_fault_alloc",
+            Event::ThpFaultFallback => "thp_fault_fallback",
+            Event::ThpSplitPmd => "thp_split_pmd",
         }
     }
 }

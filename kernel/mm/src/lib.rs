@@ -12,6 +12,7 @@
 //! | [`sync`] | locks with ranks, the mmap lock, type-stable pools |
 //! | [`frame`] | physical frames: buddy allocator, metadata |
 //! | [`commit`] | memory that was promised |
+//! | [`huge`] | which memory is mapped in blocks of 2 MiB |
 //! | [`object`] | shared anonymous memory, seen by all that map it |
 //! | [`pgtable`] | page tables: traverse, install, zap, free |
 //! | [`tlb`] | what was unhooked, the flush, and only then the free |
@@ -25,6 +26,7 @@ pub mod commit;
 pub mod error;
 pub mod event;
 pub mod frame;
+pub mod huge;
 pub mod museum;
 pub mod object;
 pub mod pgtable;
@@ -40,5 +42,6 @@ pub mod trace;
 pub mod vma;
 
 pub use error::MmError;
+pub use huge::HugePages;
 pub use platform::{Cpu, Fallible, Platform, SlabPage};
-pub use range::{PAGE_SHIFT, PAGE_SIZE, Page, PageRange, USER_END};
+pub use range::{PAGE_SHIFT, PAGE_SIZE, Page, PageRange, PageSize, USER_END};

@@ -65,6 +65,10 @@ bugs! {
     FixedLeavesGap,
     /// Pages are unmapped only after the VMA that replaces theirs can be faulted on.
     FixedUnmapsLate,
+    /// A huge leaf gives way to small ones while TLBs still know it.
+    SplitWithoutFlush,
+    /// A huge leaf that is being split is changed as if it were not.
+    SplitNotNoticed,
 }
 
 /// The section in which a new VMA is write-locked before it enters the tree.

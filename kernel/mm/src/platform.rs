@@ -11,6 +11,7 @@ use maple::{NodeSource, Rcu, ReadGuard};
 use crate::commit::Commitment;
 use crate::event::Event;
 use crate::frame::{Frame, FrameAllocator, FrameStore};
+use crate::huge::HugePages;
 use crate::museum::Bug;
 use crate::object::{Attachment, ObjectId, Objects};
 use crate::pgtable::Table;
@@ -55,6 +56,8 @@ pub struct Cpu(pub u32);
 pub enum Fallible {
     /// A frame for user data.
     DataFrame,
+    /// A block for a huge leaf; without one there is a small leaf.
+    HugeBlock,
     /// A frame for a page table.
     TableFrame,
     /// A frame for a node of a shared object.
@@ -112,6 +115,9 @@ pub trait Platform {
     /// Fills `frame` (allocated, owned by the caller) with zeroes.
     fn zero(&self, frame: Frame);
 
+    /// Fills all frames of `block` (of kind `Huge`, owned by the caller) with zeroes.
+    fn zero_huge(&self, block: Frame);
+
     /// Fills `frame` (allocated) with zeroes from byte `start` on.
     fn zero_from(&self, frame: Frame, start: usize);
 
@@ -132,6 +138,9 @@ pub trait Platform {
     /// Most VMAs an address space may have (`vm.max_map_count`). It may change at any time, so that a check asks once
     /// and compares what it got.
     fn max_map_count(&self) -> usize;
+
+    /// Which private memory gets huge pages. It may change at any time.
+    fn huge_pages(&self) -> HugePages;
 
     /// Whether a fallible step may succeed. Tests refuse; the kernel always admits, at no cost.
     #[inline]

@@ -82,6 +82,26 @@ impl fmt::Debug for Page {
     }
 }
 
+/// How much a leaf of the page tables maps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageSize {
+    /// 4 KiB.
+    Small,
+    /// 2 MiB, at a border of 2 MiB.
+    Huge,
+}
+
+impl PageSize {
+    /// Pages of 4 KiB: 1 or 512.
+    #[inline]
+    pub const fn pages(self) -> u64 {
+        match self {
+            PageSize::Small => 1,
+            PageSize::Huge => 512,
+        }
+    }
+}
+
 /// A non-empty, half-open range of pages `[start, end)` (I1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PageRange {
@@ -111,6 +131,13 @@ impl PageRange {
         PageRange { start: page, end: Page(page.0 + 1) }
     }
 
+    /// What a leaf of this size that maps `page` maps.
+    #[inline]
+    pub const fn around(page: Page, size: PageSize) -> Self {
+        let start = page.0 & !(size.pages() - 1);
+        PageRange { start: Page(start), end: Page(start + size.pages()) }
+    }
+
     /// First page.
     #[inline]
     pub const fn start(self) -> Page {
@@ -133,6 +160,12 @@ impl PageRange {
     #[inline]
     pub const fn contains(self, page: Page) -> bool {
         self.start.0 <= page.0 && page.0 < self.end.0
+    }
+
+    /// Whether all of `other` is inside.
+    #[inline]
+    pub const fn covers(self, other: PageRange) -> bool {
+        self.start.0 <= other.start.0 && other.end.0 <= self.end.0
     }
 
     /// The part that both ranges have, if any.

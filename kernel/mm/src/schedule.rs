@@ -50,6 +50,8 @@ pub enum Point {
     ChangeEntries(PageRange),
     /// Tables that lead to this page are missing; they will be made.
     MakeTables(Page),
+    /// TLBs have forgotten the huge leaf over this page; small ones will take its place.
+    SplitLeaf(Page),
     /// Page tables that only this range used will be unhooked.
     FreeTables(PageRange),
     /// Translations will be flushed; what was unhooked is still allocated.
@@ -81,6 +83,7 @@ impl fmt::Display for Point {
             Point::Downgrade => f.write_str("downgrade"),
             Point::ReadNeighbours(range) => write!(f, "read neighbours of {range}"),
             Point::MakeTables(page) => write!(f, "make tables for {page:?}"),
+            Point::SplitLeaf(page) => write!(f, "split leaf over {page:?}"),
             Point::FreeTables(range) => write!(f, "free tables of {range}"),
             Point::ChangeEntries(range) => write!(f, "change ptes of {range}"),
             Point::Flush => f.write_str("flush"),
@@ -101,6 +104,8 @@ pub enum Wait {
     VmaReaders,
     /// The lock of a file's object.
     LockObject,
+    /// The split of a huge leaf, by another thread.
+    SplitLeaf,
 }
 
 impl fmt::Display for Wait {
@@ -109,6 +114,7 @@ impl fmt::Display for Wait {
             Wait::ReadLockMmap => "wait for the mmap lock, read",
             Wait::WriteLockMmap => "wait for the mmap lock, write",
             Wait::VmaReaders => "wait for readers of the vma",
+            Wait::SplitLeaf => "wait for the split of a huge leaf",
             Wait::LockObject => "wait for the lock of the object",
         })
     }

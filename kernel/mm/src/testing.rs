@@ -10,10 +10,11 @@ use maple::{HostNodes, Rcu, ReadGuard};
 use crate::commit::Commitment;
 use crate::event::Event;
 use crate::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
+use crate::huge::HugePages;
 use crate::object::Objects;
 use crate::pgtable::{LEVELS, Protection, PteView, Table, index_of};
 use crate::platform::{Cpu, Fallible, Platform, Slab};
-use crate::range::{PAGE_SIZE, Page};
+use crate::range::{PAGE_SIZE, Page, PageRange, PageSize};
 use crate::schedule::{Wait, Wake};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::tlb::{Flush, FlushScope, TlbState};
@@ -67,6 +68,19 @@ enum What {
 /// The byte at `place` of the machine's store of files; never 0.
 pub(crate) fn stored_byte(place: u64) -> u8 {
     (place % 251) as u8 + 1
+}
+
+/// The level of tables that leaves of `size` are in.
+fn level_of(size: PageSize) -> u32 {
+    match size {
+        PageSize::Small => 0,
+        PageSize::Huge => 1,
+    }
+}
+
+/// The block of 2 MiB that `frame` is in.
+fn block_of(frame: Frame) -> Frame {
+    Frame::new(frame.number() & !511)
 }
 
 fn space_of(tlb: &TlbState) -> usize {
@@ -167,7 +181,10 @@ impl Machine {
                     state.cached.push(Cached { space, page, frame, what: What::Table });
                     table = frame;
                 }
-                PteView::Leaf { frame, protection } if level == 0 && protection != Protection::None => {
+                PteView::Leaf { protection, size, .. }
+                    if level == level_of(size) && protection != Protection::None =>
+                {
+                    let frame = entry.frame_of(page);
                     state.cached.push(Cached { space, page, frame, what: What::Leaf(protection) });
                     return Some((frame, protection));
                 }
@@ -221,7 +238,10 @@ impl Machine {
             let kind = self.frames.kind(cached.frame);
             let right = match cached.what {
                 What::Table => kind == FrameKind::Table,
-                What::Leaf(_) => !matches!(kind, FrameKind::Table | FrameKind::Free | FrameKind::Unusable),
+                What::Leaf(_) => match kind {
+                    FrameKind::Unusable => self.frames.kind(block_of(cached.frame)) == FrameKind::Huge,
+                    _ => !matches!(kind, FrameKind::Table | FrameKind::Free),
+                },
             };
             assert!(right, "freed before the flush: now {kind:?}, but a TLB has {cached:?}");
         }
@@ -289,6 +309,10 @@ impl Platform for Machine {
         (0..512).for_each(|index| self.content(frame).set(index, crate::pgtable::Pte::ABSENT));
     }
 
+    fn zero_huge(&self, block: Frame) {
+        (block.number()..block.number() + 512).for_each(|number| self.zero(Frame::new(number)));
+    }
+
     fn zero_from(&self, frame: Frame, start: usize) {
         for at in start..PAGE_SIZE as usize {
             self.set_byte(frame, at, 0);
@@ -314,6 +338,9 @@ impl Platform for Machine {
                 (What::Table, _) => flush.tables,
                 (What::Leaf(_), FlushScope::All) => true,
                 (What::Leaf(_), FlushScope::Range(range)) => range.contains(cached.page),
+                (What::Leaf(_), FlushScope::Huge(range)) => {
+                    range.contains(PageRange::around(cached.page, PageSize::Huge).start())
+                }
             };
             cached.space != space || !named
         });
@@ -326,6 +353,10 @@ impl Platform for Machine {
 
     fn max_map_count(&self) -> usize {
         self.max_map_count.load(Ordering::Relaxed) as usize
+    }
+
+    fn huge_pages(&self) -> HugePages {
+        HugePages::Never
     }
 
     fn admit(&self, point: Fallible) -> bool {

@@ -120,7 +120,11 @@ impl World<'_> {
         // Near the ends, where mistakes are, and never so far inside that a large mapping fills the memory.
         let page = area.start + self.random.u64(..area.pages().min(8));
         let page = if self.random.bool() { page } else { area.end - 1 - (page - area.start) };
-        Some(page * PAGE + self.random.u64(..512) * 8)
+        let address = page * PAGE + self.random.u64(..512) * 8;
+        // A load of what is not there puts a small page there: not where there may be a huge one.
+        let spared = area.pages() >= 512;
+        let root = self.space_of(process).root();
+        (!spared || self.machine.word_at(root, address).is_some()).then_some(address)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use mm::huge::HugePages;
 use mm::space::{Config, Limits, MunmapOrder};
 
 use crate::machine::Bug;
@@ -16,6 +17,8 @@ pub struct Setup {
     pub settings: Settings,
     /// Frames of memory.
     pub frames: u32,
+    /// Which private memory gets huge pages.
+    pub huge_pages: HugePages,
     /// Where the heap begins.
     pub brk_start: u64,
     /// Words that are loaded and compared after every operation.
@@ -31,6 +34,7 @@ impl Setup {
             order,
             settings: Settings::default(),
             frames: 1024,
+            huge_pages: HugePages::default(),
             brk_start: 0x4000_0000,
             samples: 4,
             bug: None,
@@ -40,6 +44,11 @@ impl Setup {
     /// With so many frames of memory.
     pub fn frames(self, frames: u32) -> Self {
         Setup { frames, ..self }
+    }
+
+    /// With huge pages for this private memory.
+    pub fn huge_pages(self, huge_pages: HugePages) -> Self {
+        Setup { huge_pages, ..self }
     }
 
     /// With the heap at this page-aligned address.
@@ -96,7 +105,7 @@ impl Setup {
     pub(crate) fn config(&self) -> Config {
         let Settings { address_space, data, stack, memlock, mmap_min_addr, .. } = self.settings;
         let limits = Limits { address_space, data, stack, memlock };
-        Config { limits, order: self.order, mmap_min_addr }
+        Config { limits, order: self.order, mmap_min_addr, huge_pages: HugePages::Always }
     }
 }
 
@@ -104,6 +113,9 @@ impl fmt::Display for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = Setup::new(self.order);
         write!(f, "Setup::new(MunmapOrder::{:?})", self.order)?;
+        if self.huge_pages != plain.huge_pages {
+            write!(f, ".huge_pages(HugePages::{:?})", self.huge_pages)?;
+        }
         let mut part = |name: &str, value: u64, plain: u64| {
             if value == plain { Ok(()) } else { write!(f, ".{name}({value:#x})") }
         };

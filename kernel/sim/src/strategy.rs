@@ -3,9 +3,11 @@
 use std::fmt;
 
 use abi::mman::*;
+use mm::huge::HugePages;
 use mm::space::MunmapOrder;
 use proptest::prelude::*;
 
+use crate::machine::Machine;
 use crate::model::ADVICE;
 use crate::model::FILE_SIZE;
 use crate::op::{Mmap, Mremap, Op, PAGE, Touch, View};
@@ -25,12 +27,20 @@ pub const WINDOWS: [u64; 7] = [
 ];
 /// Pages of a window.
 const WINDOW: u64 = 12;
+/// Where the pages of a window lie that has room for two huge leaves: counted from two pages below the first. One begins at 2,
+/// the other one at 514.
+const STRETCHED: [u64; WINDOW as usize] = [0, 1, 2, 3, 4, 260, 513, 514, 515, 800, 1025, 1026];
+/// What as many pages are there: lengths of 1 to 8 pages.
+const LENGTHS: [u64; 8] = [1, 2, 3, 511, 512, 513, 1024, 1028];
 
 /// Frames of memory of a random program of one process: hardly any uses more than 80. A machine with less is quicker to make
 /// and to look at.
 const FRAMES: u32 = 128;
 /// As many for several processes; what is shared is there once.
 const FRAMES_OF_SEVERAL: u32 = 192;
+
+/// As many where there is room for huge leaves.
+const FRAMES_FOR_HUGE: u32 = 2560;
 
 /// Processes that the operations of a program are divided among, at most.
 const PROCESSES: usize = 5;
@@ -53,10 +63,19 @@ impl Program {
     /// # Errors
     /// What went wrong, with the program.
     pub fn run(&self) -> Result<(), String> {
+        self.run_watching(|_| {})
+    }
+
+    /// As [`run`](Self::run); `watch` sees the machine before all processes end.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run_watching(&self, watch: impl FnOnce(&Machine)) -> Result<(), String> {
         World::run(self.setup, |world| {
             for (process, op, refuse) in &self.ops {
                 world.go(*process, *op, *refuse);
             }
+            watch(world.machine());
         })
     }
 }
@@ -106,6 +125,10 @@ pub fn programs(
 ) -> impl Strategy<Value = Program> {
     let windows = (0..WINDOWS.len(), 0..WINDOWS.len());
     let limits = (prop_oneof![4 => Just(65530_usize), 1 => 3..12_usize], 0..20_u8);
+    let huge = (
+        prop_oneof![2 => Just(Scale::Dense), 1 => Just(Scale::Stretched)],
+        prop_oneof![3 => Just(HugePages::Always), 1 => Just(HugePages::Advised), 1 => Just(HugePages::Never)],
+    );
     let refuse = match refusals {
         Refusals::None => Just(None).boxed(),
         Refusals::Some => prop_oneof![2 => Just(None), 1 => (0..9_usize).prop_map(Some)].boxed(),
@@ -116,19 +139,24 @@ pub fn programs(
     };
     let begin = prop::collection::vec((Just(0), mapping(), Just(None)), 0..8);
     let rest = prop::collection::vec((process, op, refuse), 1..=length.saturating_sub(8));
-    (windows, limits, begin, rest).prop_map(move |(windows, (max_map_count, limit), mut blueprints, rest)| {
+    (windows, limits, huge, begin, rest).prop_map(move |(windows, limits, huge, mut blueprints, rest)| {
         blueprints.extend(rest);
-        let mut setup = Setup::new(order).frames(frames).brk_start(BRK_START);
+        let ((max_map_count, limit), (scale, huge_pages)) = (limits, huge);
+        let frames = if scale == Scale::Dense { frames } else { FRAMES_FOR_HUGE };
+        let mut setup = Setup::new(order).frames(frames).brk_start(BRK_START).huge_pages(huge_pages);
         setup.settings.max_map_count = max_map_count;
         match limit {
-            0 => setup.settings.address_space = 24 * PAGE,
-            1 => setup.settings.data = 16 * PAGE,
-            2 => setup.settings.stack = 64 * PAGE,
-            3 => setup.settings.memlock = 8 * PAGE,
+            0 => setup.settings.address_space = scale.limit(24) * PAGE,
+            1 => setup.settings.data = scale.limit(16) * PAGE,
+            2 => setup.settings.stack = scale.limit(64) * PAGE,
+            3 => setup.settings.memlock = scale.limit(8) * PAGE,
             4 => setup.settings.memlock = 0,
             _ => {}
         }
-        let place = Place { first: WINDOWS[windows.0], second: WINDOWS[windows.1] };
+        let place = Place { first: WINDOWS[windows.0], second: WINDOWS[windows.1], scale };
+        if scale == Scale::Stretched {
+            blueprints.splice(0..0, ROOM_FOR_HUGE.map(|blueprint| (0, blueprint, None)));
+        }
         Program {
             setup,
             ops: blueprints.iter().map(|(process, op, refuse)| (*process, op.at(place), *refuse)).collect(),
@@ -136,11 +164,79 @@ pub fn programs(
     })
 }
 
+/// What a program with huge leaves begins with: in each window memory for two of them, and some around, and one of them.
+const ROOM_FOR_HUGE: [Blueprint; 4] =
+    [room_for_huge(false), first_huge(false), room_for_huge(true), first_huge(true)];
+
+const fn room_for_huge(second: bool) -> Blueprint {
+    Blueprint::Mmap {
+        spot: Spot { second, page: 0, bytes: 0 },
+        extent: Extent::Bytes(LENGTHS.len() as u64 * PAGE),
+        prot: Prot::READ_WRITE.bits(),
+        flags: Map::ANONYMOUS.union(Map::PRIVATE).union(Map::FIXED).bits(),
+    }
+}
+
+const fn first_huge(second: bool) -> Blueprint {
+    let spot = Spot { second, page: 5, bytes: 0 };
+    Blueprint::Touch { cpu: 0, spot, below: 0, word: 0, touch: Touch::Write }
+}
+
+/// How far apart the pages of a window lie.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Scale {
+    /// Side by side.
+    Dense,
+    /// Around whole 2 MiB on both sides of the border.
+    Stretched,
+}
+
+impl Scale {
+    /// Page number `page` of the window that begins at `first` where it is dense.
+    fn page(self, first: u64, page: u64) -> u64 {
+        match self {
+            Scale::Dense => first + page,
+            Scale::Stretched => {
+                let border = (first + WINDOW / 2).next_multiple_of(512).max(1024);
+                border - STRETCHED[7] + STRETCHED[page as usize]
+            }
+        }
+    }
+
+    /// `bytes` bytes, where whole pages are as many as fit the scale.
+    fn length(self, bytes: u64) -> u64 {
+        let pages = (bytes / PAGE) as usize;
+        match self {
+            Scale::Stretched if bytes.is_multiple_of(PAGE) && (1..=LENGTHS.len()).contains(&pages) => {
+                LENGTHS[pages - 1] * PAGE
+            }
+            _ => bytes,
+        }
+    }
+
+    /// A limit of so many pages.
+    fn limit(self, pages: u64) -> u64 {
+        match self {
+            Scale::Dense => pages,
+            Scale::Stretched => pages * 64,
+        }
+    }
+
+    /// Most pages that may be faulted in at once: they must fit the machine.
+    fn most_at_once(self) -> u64 {
+        match self {
+            Scale::Dense => 32,
+            Scale::Stretched => 600,
+        }
+    }
+}
+
 /// The two windows of a program.
 #[derive(Clone, Copy)]
 struct Place {
     first: u64,
     second: u64,
+    scale: Scale,
 }
 
 /// An address before the windows are known.
@@ -155,7 +251,7 @@ struct Spot {
 
 impl Spot {
     fn page(self, place: Place) -> u64 {
-        self.page + if self.second { place.second } else { place.first }
+        place.scale.page(if self.second { place.second } else { place.first }, self.page)
     }
 
     fn address(self, place: Place) -> u64 {
@@ -174,7 +270,7 @@ enum Extent {
 impl Extent {
     fn from(self, start: u64, place: Place) -> u64 {
         match self {
-            Extent::Bytes(bytes) => bytes,
+            Extent::Bytes(bytes) => place.scale.length(bytes),
             Extent::To(spot) => spot.address(place).checked_sub(start).unwrap_or(PAGE),
         }
     }
@@ -211,7 +307,7 @@ impl Blueprint {
                 let address = spot.address(place);
                 let length = extent.from(address, place);
                 // What is faulted in at once must fit the machine.
-                let small = length <= 32 * PAGE;
+                let small = length <= place.scale.most_at_once() * PAGE;
                 let flags = if small { flags } else { flags & !(Map::POPULATE | Map::LOCKED).bits() };
                 Op::Mmap(Mmap { address, length, prot, flags })
             }
@@ -242,13 +338,15 @@ impl Blueprint {
                 let address = spot.address(place);
                 let length = extent.from(address, place);
                 let fills = matches!(advice, MADV_POPULATE_READ | MADV_POPULATE_WRITE | MADV_GUARD_INSTALL);
-                let advice = if fills && length > 32 * PAGE { MADV_NORMAL } else { advice };
+                let advice =
+                    if fills && length > place.scale.most_at_once() * PAGE { MADV_NORMAL } else { advice };
                 Op::Madvise { address, length, advice }
             }
             Blueprint::Mlock { spot, extent, flags } => {
                 let address = spot.address(place);
                 let length = extent.from(address, place);
-                let flags = if length > 32 * PAGE { flags | MLOCK_ONFAULT } else { flags };
+                let flags =
+                    if length > place.scale.most_at_once() * PAGE { flags | MLOCK_ONFAULT } else { flags };
                 Op::Mlock { address, length, flags }
             }
             Blueprint::Munlock { spot, extent } => {

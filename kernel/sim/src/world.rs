@@ -83,6 +83,7 @@ impl<'m> World<'m> {
         let machine = Machine::with_bug(setup.frames, setup.bug);
         machine.set_max_map_count(setup.settings.max_map_count);
         machine.set_promises(&setup.settings);
+        machine.set_huge_pages(setup.huge_pages);
         let before = machine.free_frames();
         let space = AddressSpace::new(&machine, setup.config()).map_err(|error| format!("{error:?}"))?;
         space.set_brk_start(setup.brk_start);

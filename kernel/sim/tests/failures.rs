@@ -6,7 +6,7 @@ use mm::platform::Fallible;
 use mm::space::MunmapOrder;
 use sim::op::{PAGE, mprotect, munmap};
 use sim::setup::Setup;
-use sim::sweep::{SHAPES, map_and_write, operations, page, sweep_all};
+use sim::sweep::{HUGE_SHAPES, SHAPES, map_and_write, operations, page, sweep_all};
 use sim::world::{Answer, World};
 use sim::{Attempt, figure};
 
@@ -19,10 +19,11 @@ fn every_refused_step_leaves_everything_as_it_was(order: MunmapOrder) {
     figure(format_args!(
         "failure sweep, {order} order: {total} points refused in {} operations on {} address spaces",
         operations().len(),
-        SHAPES.len()
+        SHAPES.len() + HUGE_SHAPES.len()
     ));
     for point in [
         Fallible::DataFrame,
+        Fallible::HugeBlock,
         Fallible::TableFrame,
         Fallible::ObjectNode,
         Fallible::Vma,

@@ -2,8 +2,12 @@
 //!
 //! `SUGARBUSH_CASES` sets the number of programs of each property.
 
+use std::cell::Cell;
+
+use mm::event::Event;
 use mm::space::MunmapOrder;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use sim::figure;
 use sim::strategy::{Processes, Refusals, programs};
 
 /// Operations of a program, at most.
@@ -16,12 +20,26 @@ fn programs_agree_with_the_model(order: MunmapOrder, refusals: Refusals, process
     let usual = if processes == Processes::One { CASES } else { CASES_OF_SEVERAL };
     let cases = std::env::var("SUGARBUSH_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual);
     let config = Config { cases, max_shrink_iters: 3000, failure_persistence: None, ..Config::default() };
+    let huge = [Event::ThpFaultAlloc, Event::ThpFaultFallback, Event::ThpSplitPmd];
+    let counts = huge.map(|_| Cell::new(0));
     let result = TestRunner::new(config).run(&programs(order, refusals, processes, LENGTH), |program| {
-        program.run().map_err(TestCaseError::fail)
+        let watched = program.run_watching(|machine| {
+            huge.iter()
+                .zip(&counts)
+                .for_each(|(event, count)| count.set(count.get() + machine.events(*event)));
+        });
+        watched.map_err(TestCaseError::fail)
     });
     if let Err(error) = result {
         panic!("{error}");
     }
+    let [mapped, fallen_back, split] = counts.map(Cell::into_inner);
+    figure(format_args!(
+        "{cases} programs, {order} order, {processes:?}, refusals {refusals:?}: {mapped} huge leaves, {split} of them \
+         split, {fallen_back} for which there was no block"
+    ));
+    // So that they do not go missing unnoticed.
+    assert!(mapped.min(split) >= u64::from(cases / 5), "{mapped} huge leaves, {split} split");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! `SUGARBUSH_SCHEDULES` sets how many schedules of each race are run at most.
 
 use explore::{Config, Explorer, Report};
+use mm::huge::HugePages;
 use mm::space::MunmapOrder;
 use sim::figure;
 use sim::machine::Label;
@@ -10,6 +11,8 @@ use sim::race::Race;
 
 /// Schedules of a race, unless said otherwise.
 const SCHEDULES: u64 = 12_000;
+/// The same with huge pages: such machines have much more memory to look at.
+const SCHEDULES_WITH_HUGE_PAGES: u64 = SCHEDULES / 10;
 /// All schedules with so many preemptions are run, however many there are.
 const PREEMPTIONS: usize = 2;
 /// More preemptions than these are not tried.
@@ -23,11 +26,15 @@ fn preemptions_exhausted(report: &Report<Label>, config: &Config) -> usize {
 
 fn every_schedule_is_explained(order: MunmapOrder) {
     let schedules = std::env::var("SUGARBUSH_SCHEDULES").ok().and_then(|number| number.parse().ok());
-    let most = Config { schedules: schedules.unwrap_or(SCHEDULES), ..Config::new(MOST_PREEMPTIONS) };
     let all = Config { schedules: u64::MAX, ..Config::new(PREEMPTIONS) };
     let mut explorer = Explorer::on_host();
     let (mut total, mut races) = (0, 0);
     for race in Race::all().into_iter().filter(|race| race.order == order) {
+        let usual = match race.scenario.setup.huge_pages {
+            HugePages::Always => SCHEDULES_WITH_HUGE_PAGES,
+            _ => SCHEDULES,
+        };
+        let most = Config { schedules: schedules.unwrap_or(usual), ..Config::new(MOST_PREEMPTIONS) };
         let mut report = race.explore(&mut explorer, &most);
         if report.failure.is_none() && preemptions_exhausted(&report, &most) < PREEMPTIONS {
             report = race.explore(&mut explorer, &all);

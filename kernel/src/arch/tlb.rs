@@ -25,8 +25,8 @@ use core::ops::Range;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use mm::Cpu;
 use mm::tlb::{Flush, FlushScope, TlbState};
+use mm::{Cpu, PAGE_SIZE, PageRange, PageSize};
 use x86_64::VirtAddr;
 
 use super::apic::{self, Message};
@@ -215,6 +215,12 @@ fn forget_user(tlb: &TlbState, generation: u64, scope: FlushScope) {
     }
     match scope {
         FlushScope::Range(range) => range.iter().for_each(|page| flush_page(page.address())),
+        // Any page of a huge translation will do.
+        FlushScope::Huge(range) => {
+            let first = PageRange::around(range.start(), PageSize::Huge).start().number();
+            let pages = (first..range.end().number()).step_by(PageSize::Huge.pages() as usize);
+            pages.for_each(|page| flush_page(page * PAGE_SIZE));
+        }
         FlushScope::All => {
             let generation = tlb.generation();
             flush_user();

@@ -23,7 +23,7 @@ use crate::ramdisk;
 use map::MemoryMap;
 #[cfg(feature = "test")]
 pub(crate) use nodes::KernelNodes;
-pub(crate) use platform::{COMMITMENT, KERNEL, Kernel, MAX_MAP_COUNT};
+pub(crate) use platform::{COMMITMENT, HUGE_PAGES, KERNEL, Kernel, MAX_MAP_COUNT, set_huge_pages};
 pub(crate) use stack::KernelStack;
 
 /// The metadata of all frames.

@@ -6,6 +6,7 @@ use maple::{Rcu, ReadGuard, Reader};
 use mm::commit::Commitment;
 use mm::event::Event;
 use mm::frame::{Frame, FrameAllocator, FrameKind};
+use mm::huge::HugePages;
 use mm::object::{Attachment, ObjectId, Objects};
 use mm::pgtable::Table;
 use mm::platform::Slab;
@@ -13,7 +14,7 @@ use mm::schedule::{Place, Sleep, Wait, Wake};
 use mm::tlb::{Flush, TlbState};
 use mm::trace::Step;
 use mm::vma::VmaPool;
-use mm::{Cpu, Platform};
+use mm::{Cpu, PAGE_SIZE, PageSize, Platform};
 use spin::Once;
 
 use super::nodes::KernelNodes;
@@ -32,8 +33,16 @@ pub(crate) static KERNEL: Kernel = Kernel;
 /// Most VMAs an address space may have; at most `i32::MAX`. `/proc/sys/vm/max_map_count` is this.
 pub(crate) static MAX_MAP_COUNT: AtomicU32 = AtomicU32::new(65_530);
 
+/// Which private memory gets huge pages, by number. `/sys/kernel/mm/transparent_hugepage/enabled` is this.
+pub(crate) static HUGE_PAGES: AtomicU32 = AtomicU32::new(HugePages::Advised as u32);
+
 /// What the machine has promised; settings of `/proc/sys/vm` are in it.
 pub(crate) static COMMITMENT: Commitment = Commitment::new();
+
+/// Sets which private memory gets huge pages.
+pub(crate) fn set_huge_pages(huge_pages: HugePages) {
+    HUGE_PAGES.store(huge_pages as u32, Ordering::Relaxed);
+}
 
 static VMAS: VmaPool = VmaPool::new();
 static OBJECTS: Objects = Objects::new();
@@ -131,6 +140,11 @@ impl Platform for Kernel {
         direct_map::zero(frame.address().as_u64());
     }
 
+    fn zero_huge(&self, block: Frame) {
+        let first = block.address().as_u64();
+        (0..PageSize::Huge.pages()).for_each(|at| direct_map::zero(first + at * PAGE_SIZE));
+    }
+
     fn zero_from(&self, frame: Frame, start: usize) {
         direct_map::zero_from(frame.address().as_u64(), start);
     }
@@ -196,6 +210,11 @@ impl Platform for Kernel {
     #[inline]
     fn admit(&self, point: mm::Fallible) -> bool {
         super::refusal::admit(point)
+    }
+
+    #[inline]
+    fn huge_pages(&self) -> HugePages {
+        HugePages::from_number(HUGE_PAGES.load(Ordering::Relaxed) as u8)
     }
 
     #[inline]

@@ -209,7 +209,9 @@ fn leak_since(before: &FrameStatistics) -> Option<Damage> {
     let now = KERNEL.frames().statistics();
     let changed = |kind: &FrameKind| before.allocated(*kind) != now.allocated(*kind);
     // Files keep their objects.
-    let kind = [FrameKind::Anonymous, FrameKind::Shared, FrameKind::Table].into_iter().find(changed)?;
+    let kind = [FrameKind::Anonymous, FrameKind::Huge, FrameKind::Shared, FrameKind::Table]
+        .into_iter()
+        .find(changed)?;
     Some(Damage::Leak { kind, before: before.allocated(kind), after: now.allocated(kind) })
 }
 

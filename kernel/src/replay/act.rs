@@ -194,14 +194,13 @@ fn translate(
     if address >= USER_END {
         return None;
     }
-    let PteView::Leaf { frame, protection } = walk(machine, space.root(), Page::containing(address)).view()
-    else {
-        return None;
-    };
+    let page = Page::containing(address);
+    let pte = walk(machine, space.root(), page);
+    let PteView::Leaf { protection, .. } = pte.view() else { return None };
     let permitted = match access {
         Access::Read => protection != Protection::None,
         Access::Write => protection.is_writable(),
         Access::Execute => protection.is_executable(),
     };
-    permitted.then_some(frame)
+    permitted.then(|| pte.frame_of(page))
 }

@@ -6,6 +6,7 @@ use explore::Engine;
 use maple::{Node, NodeSource, Rcu, ReadGuard};
 use mm::commit::Commitment;
 use mm::frame::{Frame, FrameAllocator};
+use mm::huge::HugePages;
 use mm::object::Objects;
 use mm::pgtable::Table;
 use mm::platform::{Cpu, Platform, Slab};
@@ -44,16 +45,18 @@ pub(super) struct Forced {
     commitment: Commitment,
     rcu: Rcu<Nodes>,
     max_map_count: usize,
+    huge_pages: HugePages,
 }
 
 impl Forced {
-    pub(super) fn new(bug: Option<Bug>, max_map_count: usize) -> Self {
+    pub(super) fn new(bug: Option<Bug>, max_map_count: usize, huge_pages: HugePages) -> Self {
         Forced {
             vmas: VmaPool::new(),
             objects: Objects::new(),
             commitment: Commitment::generous(),
             rcu: Rcu::new(Nodes { engine: Engine::new(), bug }),
             max_map_count,
+            huge_pages,
         }
     }
 
@@ -136,6 +139,10 @@ impl Platform for Forced {
         KERNEL.zero(frame);
     }
 
+    fn zero_huge(&self, block: Frame) {
+        KERNEL.zero_huge(block);
+    }
+
     fn zero_from(&self, frame: Frame, start: usize) {
         KERNEL.zero_from(frame, start);
     }
@@ -154,6 +161,10 @@ impl Platform for Forced {
 
     fn cpu(&self) -> Cpu {
         KERNEL.cpu()
+    }
+
+    fn huge_pages(&self) -> HugePages {
+        self.huge_pages
     }
 
     fn max_map_count(&self) -> usize {

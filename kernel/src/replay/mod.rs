@@ -38,7 +38,7 @@ pub(crate) fn script() -> Option<&'static [u8]> {
 /// What is wrong, if anything is.
 pub(crate) fn run(script: &'static [u8]) -> Result<(), String> {
     let script = str::from_utf8(script).map_err(|error| error.to_string()).and_then(Script::parse)?;
-    let machine = Forced::new(script.bug, script.max_map_count);
+    let machine = Forced::new(script.bug, script.max_map_count, script.huge_pages);
     let mut explorer = Explorer::new(|| KernelStack::new().expect("memory for the stacks of threads"));
     let trial = |run: &mut explore::Run<'_, _>| trial::run(run, &script, &machine);
     // What the host's oracles have found may be no failure here; the threads then go on.

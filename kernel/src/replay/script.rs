@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use explore::Schedule;
+use mm::huge::HugePages;
 use mm::space::{Config, Limits};
 
 use super::act::Act;
@@ -28,6 +29,7 @@ pub(super) struct Script {
     pub(super) bug: Option<Bug>,
     pub(super) schedule: Schedule,
     pub(super) max_map_count: usize,
+    pub(super) huge_pages: HugePages,
     pub(super) config: Config,
     pub(super) brk_start: u64,
     pub(super) processes: Vec<Process>,
@@ -42,6 +44,7 @@ impl Script {
             bug: None,
             schedule: Schedule::default(),
             max_map_count: 0,
+            huge_pages: HugePages::default(),
             config: Config::default(),
             brk_start: 0,
             processes: Vec::new(),
@@ -74,6 +77,7 @@ impl Script {
     fn numbers(&mut self, line: &'static str, verb: &str, numbers: &[u64]) -> Option<()> {
         match (verb, numbers) {
             ("max_map_count", &[count]) => self.max_map_count = count as usize,
+            ("huge_pages", &[number]) => self.huge_pages = HugePages::from_number(number as u8),
             ("brk_start", &[address]) => self.brk_start = address,
             ("limits", &[address_space, data, stack, memlock, mmap_min_addr]) => {
                 self.config.limits = Limits { address_space, data, stack, memlock };

@@ -9,6 +9,8 @@ use abi::reboot::{
 };
 use abi::rlimit::Rlimit;
 
+use mm::HugePages;
+
 use super::Arguments;
 use crate::arch::user::strncpy_from_user;
 use crate::process::{Ending, NAME_SIZE, Thread, table};
@@ -122,10 +124,14 @@ pub(super) fn rseq(_: &mut Thread, _: &Arguments) -> Result<u64, Errno> {
     Err(Errno::ENOSYS)
 }
 
-/// `prctl(2)`: the name of the thread.
+/// `prctl(2)`: the name of the thread, and whether the process gets huge pages.
 pub(super) fn prctl(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     const SET_NAME: u32 = 15;
     const GET_NAME: u32 = 16;
+    const SET_THP_DISABLE: u32 = 41;
+    const GET_THP_DISABLE: u32 = 42;
+    /// But where it is advised (`PR_THP_DISABLE_EXCEPT_ADVISED`).
+    const EXCEPT_ADVISED: u64 = 1 << 1;
     match arguments.u32(0) {
         SET_NAME => {
             let mut name = [0; NAME_SIZE];
@@ -135,6 +141,25 @@ pub(super) fn prctl(thread: &mut Thread, arguments: &Arguments) -> Result<u64, E
             thread.rename(name);
         }
         GET_NAME => arguments.pointer(1).write(&thread.name)?,
+        SET_THP_DISABLE => {
+            let (disable, flags) = (arguments.u64(1) != 0, arguments.u64(2));
+            let rest = arguments.u64(3) | arguments.u64(4);
+            thread.space.limit_huge_pages(match (disable, flags) {
+                _ if rest != 0 => return Err(Errno::EINVAL),
+                (false, 0) => HugePages::Always,
+                (true, 0) => HugePages::Never,
+                (true, EXCEPT_ADVISED) => HugePages::Advised,
+                _ => return Err(Errno::EINVAL),
+            });
+        }
+        GET_THP_DISABLE if (1..5).any(|index| arguments.u64(index) != 0) => return Err(Errno::EINVAL),
+        GET_THP_DISABLE => {
+            return Ok(match thread.space.huge_pages() {
+                HugePages::Always => 0,
+                HugePages::Advised => 1 | EXCEPT_ADVISED,
+                HugePages::Never => 1,
+            });
+        }
         _ => return Err(Errno::EINVAL),
     }
     Ok(0)

@@ -7,6 +7,7 @@ use super::cache::{CACHES, Cache, FrameStore, Frames};
 use super::lists::{Lists, MAX_ORDER, NONE, ORDERS};
 use super::meta::KINDS;
 use super::{Frame, FrameBatch, FrameKind, FrameMeta};
+use crate::range::PageSize;
 use crate::sync::atomic::{Ordering, fence};
 use crate::sync::{Rank, SpinGuard, SpinLock};
 
@@ -89,7 +90,7 @@ impl<S: FrameStore> FrameAllocator<S> {
 
     /// The cache of this CPU.
     #[inline]
-    fn cache(&self) -> SpinGuard<'_, Frames> {
+    pub(super) fn cache(&self) -> SpinGuard<'_, Frames> {
         self.caches[self.store.cpu() % CACHES].0.lock()
     }
 
@@ -124,9 +125,9 @@ impl<S: FrameStore> FrameAllocator<S> {
     }
 
     /// Frees the block at `index`, with the metadata `meta` and of kind `kind`, that nobody owns any more: a
-    /// single frame into the cache.
-    #[inline]
-    fn free(&self, cache: &mut Frames, meta: &FrameMeta, index: u32, kind: FrameKind) {
+    /// single frame into the cache. Inlined, because it is a part of the loop over all that a munmap frees.
+    #[inline(always)]
+    pub(super) fn free(&self, cache: &mut Frames, meta: &FrameMeta, index: u32, kind: FrameKind) {
         let order = cache.take_back(meta, kind);
         if order != 0 {
             return self.free_block(index, order);
@@ -165,6 +166,15 @@ impl<S: FrameStore> FrameAllocator<S> {
         }
     }
 
+    /// As [`put`](Self::put), with the cache of this CPU.
+    #[inline(never)]
+    pub(super) fn put_into(&self, cache: &mut Frames, frame: Frame) {
+        let meta = self.meta(frame);
+        if let Some(kind) = release(meta, frame) {
+            self.free(cache, meta, frame.number(), kind);
+        }
+    }
+
     /// [`put`](Self::put), unless the caller's reference is the only one: then it stays, and the answer is `false`.
     #[inline]
     pub fn put_unless_last(&self, frame: Frame) -> bool {
@@ -185,11 +195,8 @@ impl<S: FrameStore> FrameAllocator<S> {
     pub fn put_batch(&self, batch: &mut FrameBatch) {
         let store: &[FrameMeta] = &self.store;
         let mut cache = self.cache();
-        for &frame in batch.take_shared() {
-            let meta = &store[frame.number() as usize];
-            if let Some(kind) = release(meta, frame) {
-                self.free(&mut cache, meta, frame.number(), kind);
-            }
+        if batch.has_shared() {
+            self.put_shared(&mut cache, batch);
         }
         let mut index = batch.take_chain();
         while index != NONE {
@@ -201,11 +208,35 @@ impl<S: FrameStore> FrameAllocator<S> {
         }
     }
 
+    /// The part of [`put_batch`](Self::put_batch) that concerns frames with several references.
+    #[inline(never)]
+    fn put_shared(&self, cache: &mut Frames, batch: &mut FrameBatch) {
+        let (shared, blocks) = batch.take_shared();
+        for (index, &frame) in shared.iter().enumerate() {
+            if blocks >> index & 1 != 0 {
+                self.put_huge_into(cache, frame);
+            } else {
+                self.put_into(cache, frame);
+            }
+        }
+    }
+
     /// Number of references to `frame`; 0 for one that is not allocated. Exact only while nobody else can
     /// change it; 1 is exact for the one who holds the reference.
     #[inline]
     pub fn reference_count(&self, frame: Frame) -> u32 {
         self.meta(frame).references.load(Ordering::Acquire)
+    }
+
+    /// Whether the leaf of `size` through which the caller knows the private memory at `frame` is all that maps it. A huge leaf of
+    /// a block that is broken cannot tell.
+    #[inline]
+    pub fn is_exclusive(&self, frame: Frame, size: PageSize) -> bool {
+        let kind = match size {
+            PageSize::Small => FrameKind::Anonymous,
+            PageSize::Huge => FrameKind::Huge,
+        };
+        self.kind(frame) == kind && self.reference_count(frame) == 1
     }
 
     /// What `frame` is used for. The caller holds a reference, or wants to know for a check.
@@ -236,7 +267,7 @@ impl<S: FrameStore> FrameAllocator<S> {
 
     /// Metadata of `frame`. A number beyond the metadata can only come from corrupt memory: panics.
     #[inline]
-    fn meta(&self, frame: Frame) -> &FrameMeta {
+    pub(super) fn meta(&self, frame: Frame) -> &FrameMeta {
         &self.store[frame.number() as usize]
     }
 }

@@ -19,20 +19,28 @@ pub struct FrameBatch {
     /// Frames that others have as well; the first `shared_len` are initialised.
     shared: [MaybeUninit<Frame>; Self::SHARED],
     shared_len: usize,
+    /// Bit n: number n of these is a block, and the reference that of a huge leaf.
+    blocks: u32,
 }
 
 impl FrameBatch {
-    /// Room for frames with several references.
-    pub const SHARED: usize = 32;
+    /// Room for frames with several references; a bit of a word each.
+    pub const SHARED: usize = u32::BITS as usize;
 
     /// An empty batch.
     #[inline]
     pub const fn new() -> Self {
         // An array of places, for a place of an array would be cleared.
-        FrameBatch { head: NONE, len: 0, shared: [const { MaybeUninit::uninit() }; _], shared_len: 0 }
+        FrameBatch {
+            head: NONE,
+            len: 0,
+            shared: [const { MaybeUninit::uninit() }; _],
+            shared_len: 0,
+            blocks: 0,
+        }
     }
 
-    /// Number of references.
+    /// Number of frames that references are to.
     #[inline]
     pub const fn len(&self) -> u64 {
         self.len
@@ -42,6 +50,12 @@ impl FrameBatch {
     #[inline]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Whether there are frames with several references.
+    #[inline]
+    pub(super) const fn has_shared(&self) -> bool {
+        self.shared_len != 0
     }
 
     /// Whether there may be no room for the next frame.
@@ -63,7 +77,7 @@ impl FrameBatch {
 
     /// The only reference is ours, so nobody can make another one, and the link is ours as well.
     #[inline]
-    fn push_last(&mut self, meta: &FrameMeta, frame: Frame) {
+    pub(super) fn push_last(&mut self, meta: &FrameMeta, frame: Frame) {
         meta.next.store(self.head, Ordering::Relaxed);
         self.head = frame.number();
     }
@@ -76,18 +90,35 @@ impl FrameBatch {
             }
             return;
         }
+        self.add_shared(frame);
+    }
+
+    /// As for shared frames: a block that other huge leaves map, or that is broken.
+    #[cold]
+    pub(super) fn push_shared_huge(&mut self, block: Frame) {
+        self.blocks |= 1 << self.shared_len;
+        self.add_shared(block);
+    }
+
+    /// `frames` frames more are referred to.
+    pub(super) fn count(&mut self, frames: u64) {
+        self.len += frames;
+    }
+
+    fn add_shared(&mut self, frame: Frame) {
         assert!(!self.is_full(), "a full batch takes no more");
         // SAFETY: `shared_len` is below SHARED, so the element lies inside of the array, which `&mut self` owns.
         unsafe { self.shared.as_mut_ptr().cast::<Frame>().add(self.shared_len).write(frame) };
         self.shared_len += 1;
     }
 
-    /// Takes all frames with several references out.
-    pub(super) fn take_shared(&mut self) -> &[Frame] {
+    /// Takes all frames with several references out, and which of them are blocks: bit n is number n. The chain is to follow.
+    pub(super) fn take_shared(&mut self) -> (&[Frame], u32) {
         let len = core::mem::take(&mut self.shared_len);
-        self.len -= len as u64;
-        // SAFETY: `push_shared` has initialised the first `shared_len`, which never exceeds SHARED.
-        unsafe { core::slice::from_raw_parts(self.shared.as_ptr().cast(), len) }
+        let blocks = core::mem::take(&mut self.blocks);
+        // SAFETY: `add_shared` has initialised the first `shared_len`, which never exceeds SHARED.
+        let shared = unsafe { core::slice::from_raw_parts(self.shared.as_ptr().cast(), len) };
+        (shared, blocks)
     }
 
     /// Takes the chain out, by its first frame, or [`NONE`], and with that all that is left.

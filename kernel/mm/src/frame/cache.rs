@@ -69,6 +69,14 @@ impl Frames {
         order
     }
 
+    /// `frames` frames that were of kind `from` are of kind `to`.
+    pub(super) fn recount(&mut self, from: FrameKind, to: FrameKind, frames: u64) {
+        for (kind, change) in [(from, frames.wrapping_neg()), (to, frames)] {
+            let count = &mut self.allocated[kind as usize];
+            *count = count.wrapping_add(change);
+        }
+    }
+
     /// Adds a frame.
     #[inline]
     pub(super) fn push(&mut self, meta: &FrameMeta, index: u32) {

@@ -59,6 +59,8 @@ pub enum FrameKind {
     Kernel,
     /// Private memory of users; copied on write while several mappings share it.
     Anonymous,
+    /// A block of private memory of users that huge leaves map as a whole.
+    Huge,
     /// Memory of users that is shared on purpose: writes go to all who map it. Its object has a reference.
     Shared,
     /// Content of a file: writes through shared mappings go to all who map it. Its object has a reference, but may give it up.
@@ -78,11 +80,12 @@ pub(super) const KINDS: usize = FrameKind::ALL.len();
 
 impl FrameKind {
     /// All kinds, in order.
-    pub const ALL: [FrameKind; 10] = [
+    pub const ALL: [FrameKind; 11] = [
         FrameKind::Unusable,
         FrameKind::Free,
         FrameKind::Kernel,
         FrameKind::Anonymous,
+        FrameKind::Huge,
         FrameKind::Shared,
         FrameKind::Cache,
         FrameKind::Zero,
@@ -94,7 +97,17 @@ impl FrameKind {
     /// The kind with this number, as [`FrameMeta`] stores it.
     #[inline]
     pub(super) const fn from_number(number: u8) -> FrameKind {
-        Self::ALL[number as usize % KINDS]
+        // A power of two, as the kind is looked at for every frame that comes or goes.
+        const KNOWN: [FrameKind; KINDS.next_power_of_two()] = {
+            let mut known = [FrameKind::Unusable; KINDS.next_power_of_two()];
+            let mut number = 0;
+            while number < KINDS {
+                known[number] = FrameKind::ALL[number];
+                number += 1;
+            }
+            known
+        };
+        KNOWN[number as usize % KNOWN.len()]
     }
 }
 
@@ -107,9 +120,11 @@ impl FrameKind {
 /// | first of a free block in a list | `Free` | 0 | its order | neighbours in the list |
 /// | free single frame in a cache | `Free` | 0 | `CACHED` | `next` in the cache |
 /// | first of an allocated block | the others | 1 or more | its order | `next` in a batch or chain, if in one |
+/// | a page table | `Table` | 1 | 0 | `previous`: first of the tables that it keeps; `next`: next one that is kept with it |
 ///
 /// Kind, order and links change under the lock of the lists, or of the cache that the frame is in, goes to or comes from; but for the link of a frame with one reference, which is
-/// the holder's, and that of a frame in a [chain](super::FrameChain); references change by whoever holds one.
+/// the holder's, that of a frame in a [chain](super::FrameChain), and those of a table, which are under its page-table lock; references change by whoever holds one, those of a block
+/// that huge leaves map under the lock of the lists.
 #[derive(Default)]
 #[repr(C, align(16))]
 pub struct FrameMeta {

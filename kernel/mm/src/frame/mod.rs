@@ -17,6 +17,7 @@ mod batch;
 mod cache;
 mod chain;
 mod check;
+mod huge;
 mod lists;
 mod meta;
 #[cfg(test)]

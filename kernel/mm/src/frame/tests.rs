@@ -2,6 +2,7 @@ use std::cell::Cell;
 use std::ops::Deref;
 
 use super::*;
+use crate::range::PageSize;
 use x86_64::PhysAddr;
 
 type Frames = FrameAllocator<Box<[FrameMeta]>>;
@@ -368,4 +369,80 @@ fn threads_share_the_allocator() {
     });
     frames.check();
     assert_eq!(frames.statistics().free, 512);
+}
+
+#[test]
+fn a_block_for_a_huge_leaf_is_one_until_it_is_broken() {
+    let frames = frames(1024);
+    let block = frames.alloc_huge().unwrap();
+    assert_eq!(
+        (frames.kind(block), frames.reference_count(block), block.number() % 512),
+        (FrameKind::Huge, 1, 0)
+    );
+    assert!(frames.is_exclusive(block, PageSize::Huge));
+    frames.get_huge(block);
+    assert!(!frames.is_exclusive(block, PageSize::Huge));
+    frames.put_huge(block);
+    frames.check();
+    frames.put_huge(block);
+    assert_eq!(frames.statistics().free, 1024);
+    frames.check();
+}
+
+#[test]
+fn the_frames_of_a_broken_block_are_freed_one_by_one() {
+    let frames = frames(1024);
+    let block = frames.alloc_huge().unwrap();
+    frames.get_huge(block);
+    frames.break_huge(block);
+    frames.break_huge(block);
+    frames.check();
+    let statistics = frames.statistics();
+    assert_eq!((statistics.allocated(FrameKind::Huge), statistics.allocated(FrameKind::Anonymous)), (0, 512));
+    let number = |at| Frame::new(block.number() + at);
+    assert!((0..512).all(|at| frames.reference_count(number(at)) == 2));
+    // One huge leaf is small leaves now, of which all but one go; the other one goes as a whole.
+    (1..512).for_each(|at| frames.put(number(at)));
+    frames.get_huge(block);
+    frames.put_huge(block);
+    frames.put_huge(block);
+    frames.check();
+    assert_eq!(frames.statistics().allocated(FrameKind::Anonymous), 1);
+    assert!(frames.is_exclusive(block, PageSize::Small));
+    assert!(!frames.is_exclusive(block, PageSize::Huge));
+    frames.put(block);
+    frames.check();
+    assert_eq!(frames.statistics().free, 1024);
+    assert_eq!(frames.alloc_huge().map(|block| block.number() % 512), Some(0));
+}
+
+#[test]
+fn a_batch_puts_blocks_of_all_kinds() {
+    let frames = frames(4096);
+    let mut batch = FrameBatch::new();
+    let [own, shared, broken] = [0; 3].map(|_| frames.alloc_huge().unwrap());
+    frames.get_huge(shared);
+    frames.break_huge(broken);
+    let single = frames.alloc_frame(FrameKind::Table).unwrap();
+    [own, shared, broken].iter().for_each(|&block| frames.collect_huge(block, &mut batch));
+    frames.collect(single, &mut batch);
+    assert_eq!(batch.len(), 3 * 512 + 1);
+    frames.put_batch(&mut batch);
+    assert!(batch.is_empty());
+    frames.check();
+    assert_eq!(frames.statistics().free, 4096 - 512);
+    assert!(frames.is_exclusive(shared, PageSize::Huge));
+    frames.put_huge(shared);
+}
+
+#[test]
+fn a_table_keeps_tables_and_gives_the_last_one_back_first() {
+    let frames = frames(64);
+    let [table, first, second] = [0; 3].map(|_| frames.alloc_frame(FrameKind::Table).unwrap());
+    frames.keep_none(table);
+    assert_eq!(frames.take_kept(table), None);
+    frames.keep(table, first);
+    frames.keep(table, second);
+    assert_eq!(frames.kept(table).collect::<Vec<_>>(), [second, first]);
+    assert_eq!([0; 3].map(|_| frames.take_kept(table)), [Some(second), Some(first), None]);
 }

@@ -1,7 +1,8 @@
 //! Copy: the same private pages in a second set of page tables, for fork.
 
+use super::huge::Span;
 use super::table::{INDEX_BITS, Table, index_of};
-use super::{PageTables, Pte};
+use super::{PageTables, Pte, Spare};
 use crate::error::MmError;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange};
@@ -50,7 +51,14 @@ impl<'m, P: Platform> Copy<'_, 'm, P> {
         gather: &mut Gather<'_, 'm, P>,
     ) -> Result<(), MmError> {
         let mut rest = Some(range);
-        while let Some((source, part)) = rest.and_then(|rest| self.from.next_leaf_table(rest)) {
+        while let Some(span) = rest.and_then(|rest| self.from.next_span(rest)) {
+            let (source, part) = match span {
+                Span::Leaves(source, part) => (source, part),
+                Span::Huge(part) => {
+                    rest = PageRange::new(self.copy_huge(part, gather)?, range.end());
+                    continue;
+                }
+            };
             rest = PageRange::new(part.end(), range.end());
             // Nothing is made for what has no pages.
             let first = index_of(part.start(), 0);
@@ -81,6 +89,27 @@ impl<'m, P: Platform> Copy<'_, 'm, P> {
         };
         self.last = Some((span, table));
         Ok(table)
+    }
+
+    /// Copies the huge leaf that maps `part`, if it maps nothing else: both have the block then. The page to go on with.
+    ///
+    /// # Errors
+    /// `NoMemory` if there is no frame for a table, be it the one that is kept for the copy.
+    #[cold]
+    #[inline(never)]
+    fn copy_huge(&self, part: PageRange, gather: &mut Gather<'_, 'm, P>) -> Result<Page, MmError> {
+        let spare = Spare::one(self.from.machine)?;
+        self.to.make_level_one(part.start())?;
+        let Some(locked) = self.from.lock_huge(part, gather.tlb()) else { return Ok(part.start()) };
+        let (old, pte) = (locked.leaf, locked.leaf.without_write());
+        if pte != old {
+            locked.set(pte);
+            gather.touch_huge(part);
+        }
+        self.from.machine.frames().get_huge(pte.frame());
+        drop(locked);
+        self.to.set_huge(part.start(), pte, spare);
+        Ok(part.end())
     }
 
     /// Copies the entries for `part`, all of it in one leaf table.

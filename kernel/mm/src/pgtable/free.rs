@@ -56,6 +56,10 @@ impl<'m, P: Platform> PageTables<'m, P> {
                     self.machine.table(frame).is_empty(),
                     "a table over {span} is freed and not empty"
                 );
+                debug_assert!(
+                    level != 2 || self.machine.frames().kept(frame).next().is_none(),
+                    "a table over {span} is freed and keeps another one"
+                );
                 let mut tables = self.lock.lock();
                 table.set(index_of(page, at), Pte::ABSENT);
                 *tables -= 1;

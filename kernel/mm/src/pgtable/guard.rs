@@ -1,7 +1,8 @@
 //! Guards: entries that keep their pages away, for `MADV_GUARD_INSTALL`.
 
+use super::huge::Span;
 use super::table::{Table, entry_end, index_of};
-use super::{PageTables, Pte};
+use super::{NoTable, PageTables, Pte};
 use crate::error::MmError;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange};
@@ -20,7 +21,14 @@ impl<'m, P: Platform> PageTables<'m, P> {
         while let Some(rest) = PageRange::new(page, entry_end(page, 1).min(range.end())) {
             let table = match self.leaf_table(page) {
                 Ok(table) => table,
-                Err(level) => self.make_tables(page, level, 0)?,
+                Err(level) => match self.make_tables(page, level, 0) {
+                    Ok(table) => table,
+                    Err(NoTable::HugeLeaf) => {
+                        self.split(page, gather.tlb());
+                        continue;
+                    }
+                    Err(NoTable::NoMemory) => return Err(MmError::NoMemory),
+                },
             };
             gather.flush_if_full();
             page = self.guard_entries(table, rest, gather);
@@ -53,13 +61,17 @@ impl<'m, P: Platform> PageTables<'m, P> {
     /// Clears all guards of `range`, and nothing else. The caller has stable VMAs over the range. No flush is needed: no
     /// processor caches them.
     pub fn remove_guards(&self, range: PageRange) {
-        self.for_each_leaf_table(range, |table, part| {
-            let _entries = self.lock.lock();
-            for index in part.iter().map(|page| index_of(page, 0)) {
-                if table.get(index) == Pte::GUARD {
-                    table.set(index, Pte::ABSENT);
+        self.for_each_span(range, |span| match span {
+            Span::Leaves(table, part) => {
+                let _entries = self.lock.lock();
+                for index in part.iter().map(|page| index_of(page, 0)) {
+                    if table.get(index) == Pte::GUARD {
+                        table.set(index, Pte::ABSENT);
+                    }
                 }
+                part.end()
             }
+            Span::Huge(part) => part.end(),
         });
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! level 3 (root)   level 2     level 1     level 0     frame
 //!   [512 GiB] ────► [1 GiB] ──► [2 MiB] ──► [4 KiB] ──► page         what an entry spans
+//!                                  └──► block of 512 frames            a huge leaf: see `huge`
 //! ```
 //!
 //! Seven verbs, and what the caller holds (Documentation/mm/process_addrs.rst, munmap-semantics.md 1.5). A VMA is
@@ -11,7 +12,7 @@
 //! | verb | functions | the caller holds |
 //! | --- | --- | --- |
 //! | traverse | [`traverse`](PageTables::traverse), [`pin`](PageTables::pin) | a stable VMA over the page |
-//! | install | [`install`](PageTables::install), [`replace`](PageTables::replace) | a stable VMA over the page (never an rmap lock only) |
+//! | install | [`install`](PageTables::install), [`install_huge`](PageTables::install_huge), [`replace`](PageTables::replace), [`permit_huge`](PageTables::permit_huge) | a stable VMA over the page (never an rmap lock only) |
 //! | relocate | [`relocate`](PageTables::relocate), [`make_room`](PageTables::make_room) | the mmap write lock, and the write locks of the VMAs over both ranges |
 //! | zap | [`zap`](PageTables::zap), [`discard`](PageTables::discard), [`protect`](PageTables::protect) | stable VMAs over the range; or none can be found there any more |
 //! | guard | [`install_guards`](PageTables::install_guards), [`remove_guards`](PageTables::remove_guards) | stable VMAs over the range |
@@ -19,13 +20,14 @@
 //! | free | [`free`](PageTables::free) | no VMA can be found between floor and ceiling, and the range is zapped (I20) |
 //!
 //! Tables that span a page of a stable VMA are never freed, so walks need no lock. The page-table lock, taken in
-//! here, guards every change of an entry that is not absent, and of entries that lead to tables. A leaf that is
-//! absent becomes present by compare-and-exchange without it. No [`Gather`](crate::tlb::Gather) is flushed, and
+//! here, guards every change of an entry that is not absent, and of entries that lead to tables or are huge leaves. A small leaf
+//! that is absent becomes present by compare-and-exchange without it. No [`Gather`](crate::tlb::Gather) is flushed, and
 //! nothing is allocated, while it is held.
 
 mod copy;
 mod free;
 mod guard;
+mod huge;
 mod pte;
 mod relocate;
 mod table;
@@ -44,10 +46,10 @@ pub use zap::Writable;
 use crate::error::MmError;
 use crate::frame::{Frame, FrameKind};
 use crate::platform::{Fallible, Platform};
-use crate::range::{Page, PageRange};
+use crate::range::{Page, PageRange, PageSize};
 use crate::schedule::Point;
 use crate::sync::{Rank, SpinLock};
-use table::entry_end;
+use huge::Span;
 
 /// The page tables of an address space on `machine`. Dropping them frees the root; all else is freed before.
 pub struct PageTables<'m, P: Platform> {
@@ -67,18 +69,71 @@ pub enum Installed {
     Occupied(Pte),
 }
 
+/// A leaf, as [`PageTables::look`] shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Leaf {
+    /// The pages that it maps, as far as they were asked for.
+    pub pages: PageRange,
+    /// Its frame; the first one of the block of a huge leaf.
+    pub frame: Frame,
+    /// What user code may do with it.
+    pub protection: Protection,
+    /// How much it maps in all.
+    pub size: PageSize,
+}
+
+impl Leaf {
+    /// The frame of `page`, one of its pages.
+    pub fn frame_of(&self, page: Page) -> Frame {
+        Frame::new(self.frame.number() + (page.number() % self.size.pages()) as u32)
+    }
+
+    /// The leaf in `pte`, if it is one.
+    #[inline]
+    fn of(pte: Pte, pages: PageRange) -> Option<Leaf> {
+        let PteView::Leaf { frame, protection, size } = pte.view() else { return None };
+        Some(Leaf { pages, frame, protection, size })
+    }
+}
+
+/// Why there is no leaf table for a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum NoTable {
+    /// There is no frame for it, or for one above.
+    NoMemory,
+    /// A huge leaf is there.
+    HugeLeaf,
+}
+
+impl From<NoTable> for MmError {
+    /// For those who know that there is no huge leaf.
+    fn from(none: NoTable) -> MmError {
+        debug_assert_eq!(none, NoTable::NoMemory, "where nothing can be");
+        MmError::NoMemory
+    }
+}
+
 /// The leaf entry for `page` under the root table in `root`, or absent: the walk that the processor does.
 /// The caller makes sure that no table on the way is freed.
 #[inline]
 pub fn walk<P: Platform>(machine: &P, root: Frame, page: Page) -> Pte {
     match table_at(machine, root, page, 0) {
         Ok(table) => table.get(index_of(page, 0)),
+        Err(1) => huge_leaf_at(machine, root, page),
         Err(_) => Pte::ABSENT,
     }
 }
 
+/// The huge leaf over `page`, or absent.
+#[cold]
+#[inline(never)]
+fn huge_leaf_at<P: Platform>(machine: &P, root: Frame, page: Page) -> Pte {
+    let entry = table_at(machine, root, page, 1).map_or(Pte::ABSENT, |table| table.get(index_of(page, 1)));
+    if entry.is_leaf() { entry } else { Pte::ABSENT }
+}
+
 /// The table of level `lowest` (0 holds the leaves) with the entry for `page`, or the level of the table above whose entry
-/// for it is absent.
+/// for it is absent or a huge leaf.
 #[inline]
 fn table_at<P: Platform>(machine: &P, root: Frame, page: Page, lowest: u32) -> Result<&Table, u32> {
     let mut table = machine.table(root);
@@ -145,7 +200,11 @@ impl<'m, P: Platform> PageTables<'m, P> {
     pub fn install(&self, page: Page, frame: Frame, protection: Protection) -> Result<Installed, MmError> {
         let table = match self.leaf_table(page) {
             Ok(table) => table,
-            Err(level) => self.make_tables(page, level, 0)?,
+            Err(level) => match self.make_tables(page, level, 0) {
+                Ok(table) => table,
+                Err(NoTable::HugeLeaf) => return Ok(Installed::Occupied(self.traverse(page))),
+                Err(NoTable::NoMemory) => return Err(MmError::NoMemory),
+            },
         };
         match table.compare_exchange(index_of(page, 0), Pte::ABSENT, Pte::leaf(frame, protection)) {
             Ok(()) => Ok(Installed::New),
@@ -155,11 +214,12 @@ impl<'m, P: Platform> PageTables<'m, P> {
 
     /// Makes the tables for `page` from `level`, where a walk found the first absent entry, down to level `lowest`; the last.
     #[cold]
-    fn make_tables(&self, page: Page, level: u32, lowest: u32) -> Result<&'m Table, MmError> {
+    fn make_tables(&self, page: Page, level: u32, lowest: u32) -> Result<&'m Table, NoTable> {
         // All frames first, so that a failure leaves no empty table behind, and without the lock.
         let mut spare = Spare { machine: self.machine, frames: [None; LEVELS as usize - 1] };
         for slot in spare.frames.iter_mut().take((level - lowest) as usize) {
-            *slot = Some(new_table(self.machine)?);
+            let Ok(table) = new_table(self.machine) else { return Err(NoTable::NoMemory) };
+            *slot = Some(table);
         }
         self.machine.pause(Point::MakeTables(page));
         let mut spares = spare.frames.iter_mut();
@@ -167,11 +227,16 @@ impl<'m, P: Platform> PageTables<'m, P> {
         let mut table = self.machine.table(self.root);
         for level in (lowest + 1..LEVELS).rev() {
             let index = index_of(page, level);
-            let next = match table.get(index).as_table() {
+            let entry = table.get(index);
+            let next = match entry.as_table() {
                 Some(next) => next,
+                None if entry.is_leaf() => return Err(NoTable::HugeLeaf),
                 None => {
                     // Tables over a stable VMA do not go, so at most those that the walk missed are missing.
-                    let next = spares.find_map(Option::take).ok_or(MmError::NoMemory)?;
+                    let next = spares.find_map(Option::take).ok_or(NoTable::NoMemory)?;
+                    if level == 2 {
+                        self.machine.frames().keep_none(next);
+                    }
                     table.set(index, Pte::table(next));
                     *tables += 1;
                     next
@@ -182,7 +247,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
         Ok(table)
     }
 
-    /// Replaces the leaf entry for `page` if it still is `expected`, a leaf; whether it was. The new entry then
+    /// Replaces the small leaf for `page` if it still is `expected`; whether it was. The new entry then
     /// owns the caller's reference to `frame`, and the caller owns the old entry's: a frame that was replaced goes
     /// through [`Gather::unhook_page`](crate::tlb::Gather::unhook_page). For a mere upgrade of rights no flush is
     /// needed. The caller has a stable VMA over the page.
@@ -198,30 +263,14 @@ impl<'m, P: Platform> PageTables<'m, P> {
         same
     }
 
-    /// Calls `f` for every leaf table that spans a part of `range`, with that part. Where an upper entry is absent,
-    /// all that it spans is skipped in one step.
+    /// Calls `f` for every part of `range` where leaves may be; it says where to go on. Where an upper entry is absent, all that
+    /// it spans is skipped in one step.
     #[inline]
-    fn for_each_leaf_table(&self, range: PageRange, mut f: impl FnMut(&'m Table, PageRange)) {
+    fn for_each_span(&self, range: PageRange, mut f: impl FnMut(Span<'m>) -> Page) {
         let mut rest = Some(range);
-        while let Some((table, part)) = rest.and_then(|rest| self.next_leaf_table(rest)) {
-            f(table, part);
-            rest = PageRange::new(part.end(), range.end());
+        while let Some(span) = rest.and_then(|rest| self.next_span(rest)) {
+            rest = PageRange::new(f(span), range.end());
         }
-    }
-
-    /// The first leaf table that spans a part of `range`, and that part.
-    #[inline]
-    fn next_leaf_table(&self, range: PageRange) -> Option<(&'m Table, PageRange)> {
-        let mut page = range.start();
-        while page < range.end() {
-            let (table, level) = self.lowest_table(page, 0);
-            if level == 0 {
-                let end = entry_end(page, 1).min(range.end());
-                return PageRange::new(page, end).map(|part| (table, part));
-            }
-            page = table.next_used_page(page, level, range.end());
-        }
-        None
     }
 
     /// The lowest table on the way to `page` that is there, but none below `level`; and its level.
@@ -243,21 +292,28 @@ impl<'m, P: Platform> PageTables<'m, P> {
         table_at(self.machine, self.root, page, 0)
     }
 
-    /// Calls `leaf` with page, frame and protection of every leaf of `range`, in order. The caller has stable VMAs over the range;
-    /// entries may come and go meanwhile, and so may frames.
-    pub fn look(&self, range: PageRange, mut leaf: impl FnMut(Page, Frame, Protection)) {
-        self.for_each_leaf_table(range, |table, part| {
-            for page in part.iter() {
-                if let PteView::Leaf { frame, protection } = table.get(index_of(page, 0)).view() {
-                    leaf(page, frame, protection);
+    /// Calls `leaf` for every leaf of `range`, in order. The caller has stable VMAs over the range; entries may come and go
+    /// meanwhile, and so may frames.
+    pub fn look(&self, range: PageRange, mut leaf: impl FnMut(Leaf)) {
+        self.for_each_span(range, |span| match span {
+            Span::Leaves(table, part) => {
+                for page in part.iter() {
+                    Leaf::of(table.get(index_of(page, 0)), PageRange::single(page))
+                        .into_iter()
+                        .for_each(&mut leaf);
                 }
+                part.end()
+            }
+            Span::Huge(part) => {
+                Leaf::of(self.traverse(part.start()), part).into_iter().for_each(&mut leaf);
+                part.end()
             }
         });
     }
 
-    /// Calls `leaf` with page, frame and protection of every leaf, in order, and counts the tables, the root included, by
-    /// visiting them all. For checks; the caller holds the mmap write lock.
-    pub fn survey(&self, mut leaf: impl FnMut(Page, Frame, Protection)) -> u64 {
+    /// Calls `leaf` for every leaf, in order, and counts the tables, the root included, by visiting them all; one that is kept
+    /// for a huge leaf counts as well. For checks; the caller holds the mmap write lock.
+    pub fn survey(&self, mut leaf: impl FnMut(Leaf)) -> u64 {
         let half = self.machine.table(self.root).iter().take(ENTRIES / 2);
         1 + survey_below(self.machine, half, Page::ZERO, LEVELS - 1, &mut leaf)
     }
@@ -281,15 +337,14 @@ fn survey_below<P: Platform>(
     entries: impl Iterator<Item = Pte>,
     start: Page,
     level: u32,
-    leaf: &mut dyn FnMut(Page, Frame, Protection),
+    leaf: &mut dyn FnMut(Leaf),
 ) -> u64 {
     let mut tables = 0;
     for (index, entry) in entries.enumerate().filter(|(_, entry)| *entry != Pte::ABSENT) {
         let page = Page::new(start.number() + index as u64 * entry_span(level));
-        if level == 0 {
-            if let PteView::Leaf { frame, protection } = entry.view() {
-                leaf(page, frame, protection);
-            }
+        if level <= 1 && entry.is_leaf() {
+            tables += u64::from(level);
+            Leaf::of(entry, PageRange::around(page, entry.size())).into_iter().for_each(&mut *leaf);
         } else if let Some(table) = entry.as_table() {
             tables += 1 + survey_below(machine, machine.table(table).iter(), page, level - 1, leaf);
         }
@@ -298,6 +353,7 @@ fn survey_below<P: Platform>(
 }
 
 /// An empty table with one reference.
+#[inline]
 fn new_table<P: Platform>(machine: &P) -> Result<Frame, MmError> {
     if !machine.admit(Fallible::TableFrame) {
         return Err(MmError::NoMemory);

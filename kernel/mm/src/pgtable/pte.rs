@@ -5,7 +5,7 @@ use core::fmt;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use crate::frame::Frame;
-use crate::range::PAGE_SHIFT;
+use crate::range::{PAGE_SHIFT, Page, PageSize};
 
 /// What user code may do with a page. x86 can read whatever is present.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,6 +50,8 @@ impl Protection {
 const LEAF: Flags = Flags::BIT_9;
 /// Software bit of an entry that is nothing else: an access is SIGSEGV.
 const GUARD: Flags = Flags::BIT_10;
+/// Software bit of a huge leaf that is being split.
+const SPLITTING: Flags = Flags::BIT_11;
 /// Bits of the frame's address.
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
@@ -60,8 +62,9 @@ const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 /// | 0 | 0 | absent; all bits are 0. Or a guard; all bits but one |
 /// | 0 | 1 | leads to a table |
 /// | 1 | 1 | maps a frame |
-/// | 1 | 0 | keeps a frame that may not be accessed ([`Protection::None`]) |
+/// | 1 | 0 | keeps a frame that may not be accessed ([`Protection::None`]), or a huge leaf that is being split |
 ///
+/// A huge leaf has the bit for a page of 2 MiB, be it present or not; it is in a table of level 1, all others are of level 0.
 /// Accessed, and dirty where writable, are set from the start, so the processor never writes an entry.
 /// Dirty without writable would be a shadow stack and does not occur.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -81,6 +84,8 @@ pub enum PteView {
         frame: Frame,
         /// What user code may do with it.
         protection: Protection,
+        /// How much it maps: the frame is the first one.
+        size: PageSize,
     },
     /// No page, and there shall be none: a guard (`MADV_GUARD_INSTALL`).
     Guard,
@@ -127,6 +132,42 @@ impl Pte {
         Pte(frame.address().as_u64() | flags.bits())
     }
 
+    /// An entry of a table of level 1 that maps the block of 2 MiB at `block`.
+    #[inline]
+    pub const fn huge_leaf(block: Frame, protection: Protection) -> Self {
+        Pte(Pte::leaf(block, protection).0 | Flags::HUGE_PAGE.bits())
+    }
+
+    /// A leaf of the same size with the same frame, and this protection.
+    #[inline]
+    pub(super) const fn with_protection(self, protection: Protection) -> Self {
+        Pte(Pte::leaf(self.frame(), protection).0 | self.0 & Flags::HUGE_PAGE.bits())
+    }
+
+    /// A huge leaf while it is being split: nobody may access the block.
+    #[inline]
+    pub(super) const fn splitting(self) -> Self {
+        Pte(self.0 & !Flags::PRESENT.bits() | SPLITTING.bits())
+    }
+
+    /// Whether it is a huge leaf that is being split. Its protection is not told.
+    #[inline]
+    pub const fn is_splitting(self) -> bool {
+        self.0 & SPLITTING.bits() != 0
+    }
+
+    /// How much a leaf maps.
+    #[inline]
+    pub const fn size(self) -> PageSize {
+        if self.0 & Flags::HUGE_PAGE.bits() != 0 { PageSize::Huge } else { PageSize::Small }
+    }
+
+    /// The frame that a leaf, which is the one for `page`, maps that page to.
+    #[inline]
+    pub const fn frame_of(self, page: Page) -> Frame {
+        Frame::new(self.frame().number() + (page.number() % self.size().pages()) as u32)
+    }
+
     /// A leaf without the right to write.
     #[inline]
     pub(super) const fn without_write(self) -> Self {
@@ -138,7 +179,7 @@ impl Pte {
     #[inline]
     pub const fn view(self) -> PteView {
         if self.0 & LEAF.bits() != 0 {
-            PteView::Leaf { frame: self.frame(), protection: self.protection() }
+            PteView::Leaf { frame: self.frame(), protection: self.protection(), size: self.size() }
         } else if self.is_present() {
             PteView::Table(self.frame())
         } else if self.0 == Pte::GUARD.0 {

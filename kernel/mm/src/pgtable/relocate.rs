@@ -5,26 +5,36 @@
 //!   to          [ leaf table ][ leaf table ]
 //! ```
 //!
-//! Where the borders coincide, a leaf table moves as a whole: its entry in the table above goes to another place there.
+//! Where the borders coincide, a leaf table or a huge leaf moves as a whole: the entry in the table above goes to another place
+//! there. A huge leaf that does not fit is split.
 
+use super::huge::Span;
 use super::table::{ENTRIES, Table, entry_end, index_of};
 use super::{PageTables, Pte, table_at};
 use crate::error::MmError;
 use crate::platform::Platform;
-use crate::range::{Page, PageRange};
-use crate::tlb::Gather;
+use crate::range::{Page, PageRange, PageSize};
+use crate::tlb::{Gather, TlbState};
 
 /// What [`PageTables::relocate`] has moved.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Relocated {
-    /// Single leaves.
+    /// Single leaves, huge ones included.
     pub pages: u64,
     /// Whole leaf tables.
     pub tables: u64,
 }
 
+/// What moves in one go.
+enum Piece<'m> {
+    /// Leaf entries, or their whole table.
+    Entries(Entries<'m>),
+    /// The huge leaf that maps the range; the first page of where it goes.
+    Huge(PageRange, Page),
+}
+
 /// Leaf entries that go from one table to another.
-struct Piece<'m> {
+struct Entries<'m> {
     /// The table with the entries.
     table: &'m Table,
     /// Their pages.
@@ -33,7 +43,7 @@ struct Piece<'m> {
     to: Page,
 }
 
-impl Piece<'_> {
+impl Entries<'_> {
     /// The pages with the indices of their entries at both ends, in order.
     fn entries(&self) -> impl Iterator<Item = (Page, usize, usize)> + use<> {
         let (start, to) = (self.pages.start().number(), self.to);
@@ -55,16 +65,21 @@ impl Piece<'_> {
 }
 
 impl<'m, P: Platform> PageTables<'m, P> {
-    /// Makes the tables that are missing for [`relocate`](Self::relocate) of `from` to as many pages from `to` on.
+    /// Makes the tables that are missing for [`relocate`](Self::relocate) of `from` to as many pages from `to` on, and splits the
+    /// huge leaves that cannot move as a whole; TLBs whose state is `tlb` have forgotten those.
     ///
     /// # Errors
     /// `NoMemory`. Tables that were made before stay; the caller frees them, as no VMA spans them.
-    pub fn make_room(&self, from: PageRange, to: Page) -> Result<(), MmError> {
-        self.for_each_piece(from, to, |piece| {
+    pub fn make_room(&self, from: PageRange, to: Page, tlb: &TlbState) -> Result<(), MmError> {
+        self.for_each_piece(from, to, tlb, |piece| {
+            let piece = match piece {
+                Piece::Entries(piece) => piece,
+                Piece::Huge(_, to) => return Ok(self.make_level_one(to)?),
+            };
             let lowest = piece.is_whole_table().into();
             match table_at(self.machine, self.root, piece.to, lowest) {
                 Err(level) if lowest == 1 || !piece.is_empty() => {
-                    self.make_tables(piece.to, level, lowest).map(drop)
+                    Ok(self.make_tables(piece.to, level, lowest).map(drop)?)
                 }
                 _ => Ok(()),
             }
@@ -75,7 +90,16 @@ impl<'m, P: Platform> PageTables<'m, P> {
     /// know them at their old places until `gather` is finished.
     pub fn relocate(&self, from: PageRange, to: Page, gather: &mut Gather<'_, 'm, P>) -> Relocated {
         let mut relocated = Relocated::default();
-        let result = self.for_each_piece(from, to, |piece| {
+        let tlb = gather.tlb();
+        let result = self.for_each_piece(from, to, tlb, |piece| {
+            let piece = match piece {
+                Piece::Entries(piece) => piece,
+                Piece::Huge(pages, to) => {
+                    self.move_huge(pages, to, gather);
+                    relocated.pages += 1;
+                    return Ok(());
+                }
+            };
             if piece.is_whole_table() && self.move_table(&piece) {
                 gather.touch_tables(piece.pages);
                 relocated.tables += 1;
@@ -88,8 +112,21 @@ impl<'m, P: Platform> PageTables<'m, P> {
         relocated
     }
 
+    /// Moves the huge leaf over `pages`.
+    #[cold]
+    #[inline(never)]
+    fn move_huge(&self, pages: PageRange, to: Page, gather: &mut Gather<'_, 'm, P>) {
+        // Nobody else has a VMA over it, so nobody has split it.
+        let locked = self.lock_huge(pages, gather.tlb());
+        debug_assert!(locked.is_some(), "the huge leaf over {pages} is gone");
+        if let Some(locked) = locked {
+            locked.relocate(self, to);
+            gather.touch_huge(pages);
+        }
+    }
+
     /// Moves the leaf table of `piece`. Whether that was possible: whether there is none where it goes.
-    fn move_table(&self, piece: &Piece<'m>) -> bool {
+    fn move_table(&self, piece: &Entries<'m>) -> bool {
         let above = |page| table_at(self.machine, self.root, page, 1);
         let (Ok(here), Ok(there)) = (above(piece.pages.start()), above(piece.to)) else { return false };
         let (index, target) = (index_of(piece.pages.start(), 1), index_of(piece.to, 1));
@@ -104,7 +141,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
     }
 
     /// Moves the leaves of `piece` one by one; how many.
-    fn move_leaves(&self, piece: &Piece<'m>, gather: &mut Gather<'_, 'm, P>) -> u64 {
+    fn move_leaves(&self, piece: &Entries<'m>, gather: &mut Gather<'_, 'm, P>) -> u64 {
         let Some(there) = self.room_for(piece) else { return 0 };
         let (mut moved, mut low, mut high) = (0, piece.pages.end(), piece.pages.start());
         let entries = self.lock.lock();
@@ -126,7 +163,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
     }
 
     /// The leaf table where `piece` goes; none if the piece is empty.
-    fn room_for(&self, piece: &Piece<'m>) -> Option<&'m Table> {
+    fn room_for(&self, piece: &Entries<'m>) -> Option<&'m Table> {
         let there = self.leaf_table(piece.to).ok();
         debug_assert!(there.is_some() || piece.is_empty(), "no room for {} at {:?}", piece.pages, piece.to);
         there
@@ -137,24 +174,26 @@ impl<'m, P: Platform> PageTables<'m, P> {
         &self,
         from: PageRange,
         to: Page,
+        tlb: &TlbState,
         mut f: impl FnMut(Piece<'m>) -> Result<(), MmError>,
     ) -> Result<(), MmError> {
-        let mut page = from.start();
-        while page < from.end() {
-            let table = match self.leaf_table(page) {
-                Ok(table) => table,
-                Err(level) => {
-                    page = entry_end(page, level);
+        let mut rest = Some(from);
+        while let Some(span) = rest.and_then(|rest| self.next_span(rest)) {
+            let (Span::Leaves(_, part) | Span::Huge(part)) = span;
+            let there = to.up(part.start().number() - from.start().number());
+            let room = entry_end(there, 1).number() - there.number();
+            let pages = PageRange::from_start(part.start(), part.pages().min(room)).unwrap_or(part);
+            let piece = match span {
+                Span::Leaves(table, _) => Piece::Entries(Entries { table, pages, to: there }),
+                Span::Huge(_) if pages.pages() == PageSize::Huge.pages() => Piece::Huge(pages, there),
+                Span::Huge(_) => {
+                    self.split(part.start(), tlb);
+                    rest = PageRange::new(part.start(), from.end());
                     continue;
                 }
             };
-            let there = to.up(page.number() - from.start().number());
-            let room = entry_end(there, 1).number() - there.number();
-            let end = entry_end(page, 1).min(page.up(room)).min(from.end());
-            if let Some(pages) = PageRange::new(page, end) {
-                f(Piece { table, pages, to: there })?;
-            }
-            page = end;
+            f(piece)?;
+            rest = PageRange::new(pages.end(), from.end());
         }
         Ok(())
     }

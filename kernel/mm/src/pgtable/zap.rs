@@ -1,10 +1,11 @@
 //! Zap and protect: changing the leaves of a range.
 
+use super::huge::Span;
 use super::table::{Table, index_of};
 use super::{PageTables, Protection, Pte, PteView};
 use crate::frame::{Frame, FrameKind};
 use crate::platform::Platform;
-use crate::range::{Page, PageRange};
+use crate::range::{Page, PageRange, PageSize};
 use crate::tlb::Gather;
 
 /// Which frames a writable mapping may write right away; the others fault first.
@@ -12,7 +13,7 @@ use crate::tlb::Gather;
 pub enum Writable {
     /// None.
     Never,
-    /// Anonymous ones that nobody else has: a private mapping.
+    /// Private ones that nobody else has: a private mapping.
     IfExclusive,
     /// All but the zero page: a shared mapping.
     Always,
@@ -51,16 +52,38 @@ impl<'m, P: Platform> PageTables<'m, P> {
         goes: impl Fn(Pte) -> bool + Copy,
     ) -> u64 {
         let mut pages = 0;
-        self.for_each_leaf_table(range, |table, part| {
-            let mut rest = Some(part);
-            while let Some(part) = rest {
-                gather.flush_if_full();
-                let (zapped, next) = self.zap_entries(table, part, gather, goes);
-                pages += zapped;
-                rest = PageRange::new(next, part.end());
-            }
+        self.for_each_span(range, |span| {
+            gather.flush_if_full();
+            let (zapped, next) = match span {
+                Span::Leaves(table, part) => self.zap_entries(table, part, gather, goes),
+                Span::Huge(part) => self.zap_huge(part, gather, goes),
+            };
+            pages += zapped;
+            next
         });
         pages
+    }
+
+    /// Clears the huge leaf that maps `part`, if it maps nothing else: the block goes as a whole. As
+    /// [`zap_entries`](Self::zap_entries).
+    #[cold]
+    #[inline(never)]
+    fn zap_huge(
+        &self,
+        part: PageRange,
+        gather: &mut Gather<'_, 'm, P>,
+        goes: impl Fn(Pte) -> bool,
+    ) -> (u64, Page) {
+        let Some(locked) = self.lock_huge(part, gather.tlb()) else { return (0, part.start()) };
+        if !goes(locked.leaf) {
+            return (0, part.end());
+        }
+        let (block, spare) = (locked.leaf.frame(), locked.clear());
+        gather.push_huge(block);
+        gather.touch_huge(part);
+        // No processor has ever seen it.
+        self.machine.frames().put(spare);
+        (part.pages(), part.end())
     }
 
     /// Clears entries of `part`, all of it in `table`, until the gather is full. The number of leaves, and the page
@@ -114,30 +137,71 @@ impl<'m, P: Platform> PageTables<'m, P> {
         writable: Writable,
         gather: &mut Gather<'_, 'm, P>,
     ) {
-        self.for_each_leaf_table(range, |table, part| {
-            let _entries = self.lock.lock();
-            for page in part.iter() {
-                let index = index_of(page, 0);
-                let old = table.get(index);
-                let PteView::Leaf { frame, .. } = old.view() else { continue };
-                let new = Pte::leaf(frame, self.permitted(frame, protection, writable));
-                if old.needs_flush(new) {
-                    gather.touch(PageRange::single(page));
-                }
-                table.set(index, new);
+        self.for_each_span(range, |span| match span {
+            Span::Leaves(table, part) => {
+                self.protect_entries(table, part, protection, writable, gather);
+                part.end()
             }
+            Span::Huge(part) => self.protect_huge(part, protection, writable, gather),
         });
     }
 
-    /// `protection` as far as `writable` permits it for `frame`.
-    #[inline]
-    fn permitted(&self, frame: Frame, protection: Protection, writable: Writable) -> Protection {
+    /// As [`protect`](Self::protect), for the entries of `part`, all of it in `table`. Not inlined, so that the loop has all registers.
+    #[inline(never)]
+    fn protect_entries(
+        &self,
+        table: &Table,
+        part: PageRange,
+        protection: Protection,
+        writable: Writable,
+        gather: &mut Gather<'_, 'm, P>,
+    ) {
+        let _entries = self.lock.lock();
+        for page in part.iter() {
+            let index = index_of(page, 0);
+            let old = table.get(index);
+            let PteView::Leaf { frame, .. } = old.view() else { continue };
+            let new = Pte::leaf(frame, self.permitted(frame, PageSize::Small, protection, writable));
+            if old.needs_flush(new) {
+                gather.touch(PageRange::single(page));
+            }
+            table.set(index, new);
+        }
+    }
+
+    /// As [`protect`](Self::protect), for the huge leaf that maps `part`, if it maps nothing else. The page to go on with.
+    #[cold]
+    #[inline(never)]
+    fn protect_huge(
+        &self,
+        part: PageRange,
+        protection: Protection,
+        writable: Writable,
+        gather: &mut Gather<'_, 'm, P>,
+    ) -> Page {
+        let Some(locked) = self.lock_huge(part, gather.tlb()) else { return part.start() };
+        let old = locked.leaf;
+        let new = old.with_protection(self.permitted(old.frame(), PageSize::Huge, protection, writable));
+        if old.needs_flush(new) {
+            gather.touch_huge(part);
+        }
+        locked.set(new);
+        part.end()
+    }
+
+    /// `protection` as far as `writable` permits it for a leaf of `size` that maps `frame`. Inlined, as a part of a loop.
+    #[inline(always)]
+    fn permitted(
+        &self,
+        frame: Frame,
+        size: PageSize,
+        protection: Protection,
+        writable: Writable,
+    ) -> Protection {
         let frames = self.machine.frames();
         let permitted = match writable {
             Writable::Never => false,
-            Writable::IfExclusive => {
-                frames.kind(frame) == FrameKind::Anonymous && frames.reference_count(frame) == 1
-            }
+            Writable::IfExclusive => frames.is_exclusive(frame, size),
             Writable::Always => frames.kind(frame) != FrameKind::Zero,
         };
         if permitted { protection } else { protection.without_write() }

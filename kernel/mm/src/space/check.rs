@@ -3,9 +3,9 @@
 use core::fmt;
 
 use crate::commit::KEPT;
-use crate::frame::{Frame, FrameKind};
+use crate::frame::FrameKind;
 use crate::object::ObjectId;
-use crate::pgtable::Protection;
+use crate::pgtable::{Leaf, Protection};
 use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::space::AddressSpace;
@@ -114,12 +114,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// The number of page tables.
     fn check_pages(&self, map: &Map<'m, P>) -> Result<u64, CheckError> {
         let mut result = Ok(());
-        let tables = self.tables.survey(|page, frame, protection| {
-            let found = match self.vma_at(map, page) {
-                None => Err(CheckError::PageWithoutVma(page)),
-                Some(vma) if !covers(vma.flags(), protection) => Err(CheckError::PagePermitsMore(page)),
-                Some(vma) => self.check_frame(vma, page, frame, protection),
-            };
+        let tables = self.tables.survey(|leaf| {
+            let found = self.check_leaf(map, leaf);
             if result.is_ok() {
                 result = found;
             }
@@ -127,13 +123,27 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         result.map(|()| tables)
     }
 
-    fn check_frame(
-        &self,
-        vma: &Vma,
-        page: Page,
-        frame: Frame,
-        protection: Protection,
-    ) -> Result<(), CheckError> {
+    /// Checks a leaf in each of the VMAs over its pages.
+    fn check_leaf(&self, map: &Map<'m, P>, leaf: Leaf) -> Result<(), CheckError> {
+        let mut rest = Some(leaf.pages);
+        while let Some(pages) = rest {
+            let page = pages.start();
+            match self.vma_at(map, page) {
+                None => return Err(CheckError::PageWithoutVma(page)),
+                Some(vma) if !covers(vma.flags(), leaf.protection) => {
+                    return Err(CheckError::PagePermitsMore(page));
+                }
+                Some(vma) => {
+                    self.check_frame(vma, page, leaf)?;
+                    rest = PageRange::new(vma.end(), pages.end());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_frame(&self, vma: &Vma, page: Page, leaf: Leaf) -> Result<(), CheckError> {
+        let Leaf { frame, protection, .. } = leaf;
         let kind = self.machine.frames().kind(frame);
         let is_of = |object: ObjectId| object.find(self.machine, vma.offset_of(page)) == Some(frame);
         let same = match vma.backing() {
@@ -147,7 +157,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         if !same {
             return Err(CheckError::PageOfOther(page));
         }
-        if kind == FrameKind::Anonymous && vma.anon().is_none() {
+        if matches!(kind, FrameKind::Anonymous | FrameKind::Huge) && vma.anon().is_none() {
             return Err(CheckError::NoIdentity(page));
         }
         Ok(())

@@ -4,6 +4,7 @@
 //!              absent                          read-only leaf, write wanted
 //!   read, private:  the zero page, read-only      zero page, or shared with others: copy
 //!   write, private: a zeroed frame of its own     ours alone: just writable
+//!                   or a whole block, see `huge`    a huge leaf that is not: split first
 //!   shared:         the frame of the object       just writable
 //!   private file:   read: the frame of the object, read-only; write: a copy of it
 //! ```
@@ -17,7 +18,7 @@ use crate::museum::Bug;
 use crate::object::{ObjectId, Reading};
 use crate::pgtable::{Installed, Protection, Pte, PteView};
 use crate::platform::{Fallible, Platform};
-use crate::range::{Page, PageRange, USER_END};
+use crate::range::{Page, PageRange, PageSize, USER_END};
 use crate::schedule::Point;
 use crate::space::AddressSpace;
 use crate::space::map::Map;
@@ -183,7 +184,13 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     pub(super) fn make_present(&self, vma: &Vma, page: Page, access: Access) -> Result<(), MmError> {
         self.machine.pause(Point::LookAtEntry(page));
         let flags = vma.flags();
-        let pte = self.tables.traverse(page);
+        let mut pte = self.tables.traverse(page);
+        while pte.size() == PageSize::Huge {
+            if self.reach_huge(vma, page, access, pte) {
+                return Ok(());
+            }
+            pte = self.tables.traverse(page);
+        }
         match pte.view() {
             PteView::Leaf { protection, .. } if access != Access::Write || protection.is_writable() => Ok(()),
             PteView::Leaf { frame, .. } => self.make_writable(vma, page, pte, frame),
@@ -192,12 +199,74 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 Backing::Anonymous if access != Access::Write => {
                     self.install(page, self.machine.zero_frame(), flags.protection().without_write())
                 }
-                Backing::Anonymous => self.install(page, self.zeroed_frame()?, flags.protection()),
+                Backing::Anonymous => {
+                    if self.wants_huge(vma, page) && self.map_huge(vma, page) {
+                        return Ok(());
+                    }
+                    self.install(page, self.zeroed_frame()?, flags.protection())
+                }
                 Backing::SharedAnonymous { object } | Backing::File { object } => {
                     self.map_object_page(vma, page, access, object)
                 }
             },
         }
+    }
+
+    /// Whether the huge leaf over `page` may be mapped in `vma`, which is private anonymous memory.
+    #[inline]
+    fn wants_huge(&self, vma: &Vma, page: Page) -> bool {
+        // The range first: most VMAs are small.
+        vma.range().covers(PageRange::around(page, PageSize::Huge))
+            && self.machine.huge_pages().suit(vma.flags())
+            && self.huge_pages().suit(vma.flags())
+    }
+
+    /// Maps a huge leaf of zeroes over `page` of `vma`, if there is nothing yet, and a block. Whether it did.
+    #[cold]
+    #[inline(never)]
+    fn map_huge(&self, vma: &Vma, page: Page) -> bool {
+        if !self.tables.has_room_for_huge(page) {
+            return false;
+        }
+        let frames = self.machine.frames();
+        let block = if self.machine.admit(Fallible::HugeBlock) { frames.alloc_huge() } else { None };
+        let Some(block) = block else {
+            self.machine.count(Event::ThpFaultFallback);
+            return false;
+        };
+        self.machine.zero_huge(block);
+        self.machine.pause(Point::Install(page));
+        let installed = self.tables.install_huge(page, block, vma.flags().protection());
+        if installed == Ok(Installed::New) {
+            self.machine.count(Event::ThpFaultAlloc);
+            return true;
+        }
+        frames.put_huge(block);
+        if installed.is_err() {
+            self.machine.count(Event::ThpFaultFallback);
+        }
+        false
+    }
+
+    /// Resolves an access to `page` of `vma`, which the huge leaf `pte` maps. Whether it is: else somebody looks again.
+    #[cold]
+    #[inline(never)]
+    fn reach_huge(&self, vma: &Vma, page: Page, access: Access, pte: Pte) -> bool {
+        let PteView::Leaf { frame, protection, .. } = pte.view() else { return false };
+        if pte.is_splitting() {
+            self.tables.wait_for_split(page);
+        } else if access != Access::Write || protection.is_writable() {
+            return true;
+        } else if self.machine.frames().is_exclusive(frame, PageSize::Huge) {
+            self.machine.pause(Point::Replace(page));
+            // If the entry changed, so does the access.
+            self.tables.permit_huge(page, pte, vma.flags().protection());
+            return true;
+        } else {
+            // Others have the block: only the page that is written to is copied.
+            self.tables.split(page, &self.tlb);
+        }
+        false
     }
 
     /// Maps `page` of `vma` to the page of the object, or in a private mapping that is written to a copy of it.
@@ -243,8 +312,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     fn make_writable(&self, vma: &Vma, page: Page, pte: Pte, frame: Frame) -> Result<(), MmError> {
         let frames = self.machine.frames();
         let protection = vma.flags().protection();
-        let ours = vma.flags().contains(VmaFlags::SHARED)
-            || (frames.kind(frame) == FrameKind::Anonymous && frames.reference_count(frame) == 1);
+        let ours = vma.flags().contains(VmaFlags::SHARED) || frames.is_exclusive(frame, PageSize::Small);
         if ours {
             self.machine.pause(Point::Replace(page));
             // Rights only grow: a stale translation faults once more. If the entry changed, so does the access.

@@ -53,7 +53,12 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
     /// What an address space like this one starts with.
     fn config(&self, map: &Map<'m, P>) -> Config {
-        Config { limits: map.limits, order: self.order, mmap_min_addr: self.min_page.number() * PAGE_SIZE }
+        Config {
+            limits: map.limits,
+            order: self.order,
+            mmap_min_addr: self.min_page.number() * PAGE_SIZE,
+            huge_pages: self.huge_pages(),
+        }
     }
 
     /// Copies everything to `child`, which is empty. On failure `child` has some of it.

@@ -3,7 +3,7 @@
 use crate::frame::{Frame, FrameKind};
 use crate::pgtable::Protection;
 use crate::platform::Platform;
-use crate::range::{Page, PageRange};
+use crate::range::{Page, PageRange, PageSize};
 use crate::space::{AddressSpace, VmaView};
 
 /// Pages of a range that are in memory. The page of zeroes does not count.
@@ -15,6 +15,8 @@ pub struct Residence {
     pub file: u64,
     /// Pages of shared anonymous memory.
     pub shared: u64,
+    /// Of these, those in huge leaves that lie in the VMA as a whole.
+    pub huge: u64,
     /// Of all these, those that others have as well.
     pub several: u64,
     /// Of all these, those that may be written without a fault.
@@ -32,6 +34,7 @@ impl Residence {
         self.anonymous += other.anonymous;
         self.file += other.file;
         self.shared += other.shared;
+        self.huge += other.huge;
         self.several += other.several;
         self.writable += other.writable;
     }
@@ -57,8 +60,11 @@ impl<P: Platform> AddressSpace<'_, P> {
         let frames = self.machine.frames();
         self.each_vma(&map, |vma, _| {
             if let Some(part) = vma.intersection(range) {
-                self.tables.look(part, |page, frame, protection| {
-                    visit(page, frame, frames.kind(frame), protection);
+                self.tables.look(part, |leaf| {
+                    let kind = frames.kind(leaf.frame);
+                    leaf.pages
+                        .iter()
+                        .for_each(|page| visit(page, leaf.frame_of(page), kind, leaf.protection));
                 });
             }
         });
@@ -67,17 +73,19 @@ impl<P: Platform> AddressSpace<'_, P> {
     fn residence(&self, range: PageRange) -> Residence {
         let frames = self.machine.frames();
         let mut found = Residence::default();
-        self.tables.look(range, |_, frame, protection| {
+        self.tables.look(range, |leaf| {
             // An object has a reference as well.
-            let (sum, alone) = match frames.kind(frame) {
-                FrameKind::Anonymous => (&mut found.anonymous, 1),
+            let (sum, alone) = match frames.kind(leaf.frame) {
+                FrameKind::Anonymous | FrameKind::Huge => (&mut found.anonymous, 1),
                 FrameKind::Cache => (&mut found.file, 2),
                 FrameKind::Shared => (&mut found.shared, 2),
                 _ => return,
             };
-            *sum += 1;
-            found.several += u64::from(frames.reference_count(frame) > alone);
-            found.writable += u64::from(protection.is_writable());
+            let pages = leaf.pages.pages();
+            *sum += pages;
+            found.huge += if leaf.size == PageSize::Huge && pages == leaf.size.pages() { pages } else { 0 };
+            found.several += if frames.reference_count(leaf.frame) > alone { pages } else { 0 };
+            found.writable += if leaf.protection.is_writable() { pages } else { 0 };
         });
         found
     }

@@ -47,6 +47,7 @@ use maple::Tree;
 
 use crate::error::MmError;
 use crate::frame::{Frame, FrameKind};
+use crate::huge::HugePages;
 use crate::pgtable::PageTables;
 use crate::platform::{Fallible, Platform};
 use crate::range::{PAGE_SHIFT, PAGE_SIZE, Page};
@@ -54,7 +55,7 @@ use crate::schedule::Point;
 use crate::space::edit::Edit;
 use crate::space::map::{Map, MapReadGuard, MapWriteGuard, VmaTree};
 use crate::sync::RwSem;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::tlb::TlbState;
 use crate::vma::{AnonId, Owner, VmaFlags, WriteSection};
 
@@ -108,11 +109,18 @@ pub struct Config {
     pub order: MunmapOrder,
     /// Lowest address that can be mapped, in bytes, page aligned (`vm.mmap_min_addr`).
     pub mmap_min_addr: u64,
+    /// A limit of its own to what the machine says of huge pages.
+    pub huge_pages: HugePages,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { limits: Limits::default(), order: MunmapOrder::default(), mmap_min_addr: 65_536 }
+        Config {
+            limits: Limits::default(),
+            order: MunmapOrder::default(),
+            mmap_min_addr: 65_536,
+            huge_pages: HugePages::Always,
+        }
     }
 }
 
@@ -129,6 +137,8 @@ pub struct AddressSpace<'m, P: Platform> {
     vmas: VmaTree<'m, P>,
     /// The last identity given to anonymous memory.
     anon_ids: AtomicU64,
+    /// A limit of its own to what the machine says of huge pages, by number.
+    huge_pages: AtomicU8,
     /// Never changes.
     order: MunmapOrder,
     /// Never changes.
@@ -161,6 +171,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 machine,
             ),
             anon_ids: AtomicU64::new(0),
+            huge_pages: AtomicU8::new(config.huge_pages as u8),
             order: config.order,
             min_page: Page::containing(config.mmap_min_addr + PAGE_SIZE - 1),
         })
@@ -190,9 +201,21 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     pub fn footprint(&self) -> Footprint {
         let _map = self.write_unconditionally();
         let (frames, mut pages) = (self.machine.frames(), 0);
-        let tables =
-            self.tables.survey(|_, frame, _| pages += u64::from(frames.kind(frame) != FrameKind::Zero));
+        let tables = self.tables.survey(|leaf| match frames.kind(leaf.frame) {
+            FrameKind::Zero => {}
+            _ => pages += leaf.pages.pages(),
+        });
         Footprint { pages, tables }
+    }
+
+    /// Its limit to what the machine says of huge pages.
+    pub fn huge_pages(&self) -> HugePages {
+        HugePages::from_number(self.huge_pages.load(Ordering::Relaxed))
+    }
+
+    /// Sets that limit (`PR_SET_THP_DISABLE`). What is mapped stays as it is.
+    pub fn limit_huge_pages(&self, limit: HugePages) {
+        self.huge_pages.store(limit as u8, Ordering::Relaxed);
     }
 
     /// The resource limits.

@@ -111,7 +111,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         // Before the store: a merge moves the bounds of the neighbours.
         let neighbours = edit.cursor.gap();
         let (prev, next) = edit.touching(plan.to);
-        let made = plan.old().map_or(Ok(()), |old| self.tables.make_room(old, plan.to.start()));
+        let made = plan.old().map_or(Ok(()), |old| self.tables.make_room(old, plan.to.start(), &self.tlb));
         // What moves is promised already.
         let moves = if plan.source == Source::Unmap { plan.pages } else { 0 };
         let more = if info.flags.contains(VmaFlags::ACCOUNT) { plan.to.pages() - moves } else { 0 };

@@ -35,7 +35,9 @@ pub use core::hint::spin_loop;
 
 /// The atomics of this crate.
 pub mod atomic {
-    pub use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
+    pub use core::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence,
+    };
 }
 
 /// The order in which locks are taken: a lock is taken only while all locks held have smaller ranks

@@ -2,11 +2,11 @@
 
 use core::fmt;
 
-use super::{Flush, FlushScope, SINGLE_PAGES, TlbState};
+use super::{Flush, FlushScope, TlbState};
 use crate::frame::{Frame, FrameBatch};
 use crate::museum::Bug;
 use crate::platform::Platform;
-use crate::range::{Page, PageRange};
+use crate::range::{Page, PageRange, PageSize};
 use crate::schedule::Point;
 use crate::trace::Step;
 
@@ -34,6 +34,8 @@ pub struct Gather<'a, 'm, P: Platform> {
     /// Pages changed since the last flush: lowest, and one past the highest; nothing if `low >= high`.
     low: Page,
     high: Page,
+    /// Size of the smallest leaves that changed since the last flush.
+    size: PageSize,
     /// Tables in `batch`.
     tables: u64,
     /// Whether tables have moved since the last flush.
@@ -53,6 +55,7 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
             batch: FrameBatch::new(),
             low: NOTHING.0,
             high: NOTHING.1,
+            size: PageSize::Small,
             tables: 0,
             moved_tables: false,
             freed: Freed::default(),
@@ -76,15 +79,36 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
         self.flush_if_full();
         self.push(frame);
         self.tables += 1;
-        // One page is enough for the paging-structure caches, see `Flush::tables`.
-        self.touch(PageRange::single(range.start()));
+        // One page is enough for the paging-structure caches, see `Flush::tables`. The smallest leaf stays what it is.
+        self.reach(PageRange::single(range.start()));
     }
 
-    /// Entries of `range` have lost rights.
+    /// Small leaves of `range` have lost rights.
     #[inline]
     pub fn touch(&mut self, range: PageRange) {
+        self.size = PageSize::Small;
+        self.reach(range);
+    }
+
+    /// Huge leaves that are all of `range` have lost rights.
+    #[inline]
+    pub fn touch_huge(&mut self, range: PageRange) {
+        if self.low >= self.high {
+            self.size = PageSize::Huge;
+        }
+        self.reach(range);
+    }
+
+    #[inline]
+    fn reach(&mut self, range: PageRange) {
         self.low = self.low.min(range.start());
         self.high = self.high.max(range.end());
+    }
+
+    /// The TLBs that are flushed.
+    #[inline]
+    pub(crate) fn tlb(&self) -> &'a TlbState {
+        self.tlb
     }
 
     /// Tables that span `range` lead elsewhere now, or are led to from elsewhere.
@@ -98,6 +122,12 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
     #[inline]
     pub(crate) fn push(&mut self, frame: Frame) {
         self.machine.frames().collect(frame, &mut self.batch);
+    }
+
+    /// Takes over the reference of a huge leaf to `block`. There is room, and the pages are reported by
+    /// [`touch_huge`](Self::touch_huge).
+    pub(crate) fn push_huge(&mut self, block: Frame) {
+        self.machine.frames().collect_huge(block, &mut self.batch);
     }
 
     /// Whether nothing more can be taken over without a flush.
@@ -128,10 +158,17 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
     pub fn finish(&mut self) -> Freed {
         if self.tlb.is_nested() {
             (self.low, self.high) = EVERYTHING;
+            self.size = PageSize::Small;
         }
         if self.low < self.high {
             self.flush();
         }
+        self.end()
+    }
+
+    /// The end of a gather that owns nothing any more.
+    #[inline]
+    fn end(&mut self) -> Freed {
         self.tlb.leave();
         self.bomb.is_armed = false;
         self.freed
@@ -141,8 +178,8 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
     fn flush(&mut self) {
         debug_assert!(self.low < self.high, "frames were unhooked from no page");
         let scope = match PageRange::new(self.low, self.high) {
-            Some(range) if range.pages() <= SINGLE_PAGES => FlushScope::Range(range),
-            _ => FlushScope::All,
+            Some(range) => FlushScope::of(range, self.size),
+            None => FlushScope::All,
         };
         self.freed.pages += self.batch.len() - self.tables;
         self.freed.tables += self.tables;
@@ -156,9 +193,18 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
         self.machine.pause(Point::FreeFrames);
         self.machine.frames().put_batch(&mut self.batch);
         (self.low, self.high) = NOTHING;
+        self.size = PageSize::Small;
         self.tables = 0;
         self.moved_tables = false;
     }
+}
+
+/// Makes the TLBs forget the huge leaf over `range`, which frees nothing. The caller does not hold the page-table lock.
+pub(crate) fn forget_huge<P: Platform>(machine: &P, tlb: &TlbState, range: PageRange) {
+    let mut gather = Gather::new(machine, tlb);
+    gather.touch_huge(range);
+    gather.flush();
+    gather.end();
 }
 
 const NOTHING: (Page, Page) = (Page::new(u64::MAX), Page::ZERO);

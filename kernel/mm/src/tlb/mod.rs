@@ -12,5 +12,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use gather::forget_huge;
 pub use gather::{Freed, Gather};
 pub use state::{Flush, FlushScope, SINGLE_PAGES, TlbState};

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::platform::Cpu;
-use crate::range::PageRange;
+use crate::range::{PageRange, PageSize};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Up to this many pages are flushed one by one, more by a full flush, as on Linux (`tlb_single_page_flush_ceiling`).
@@ -26,15 +26,31 @@ pub enum FlushScope {
     All,
     /// Those of at most [`SINGLE_PAGES`] pages.
     Range(PageRange),
+    /// Huge ones that begin in the range, at most [`SINGLE_PAGES`]: forgetting any one page of it, as its first, forgets a huge
+    /// translation. Nothing is said of small ones.
+    Huge(PageRange),
 }
 
 impl FlushScope {
-    /// Pages that are flushed one by one, 0 for a full flush.
+    /// What to flush after leaves of `size` and larger ones have changed in `range`.
+    #[inline]
+    pub(super) const fn of(range: PageRange, size: PageSize) -> Self {
+        match size {
+            PageSize::Small if range.pages() <= SINGLE_PAGES => FlushScope::Range(range),
+            PageSize::Huge if range.pages() / PageSize::Huge.pages() <= SINGLE_PAGES => {
+                FlushScope::Huge(range)
+            }
+            _ => FlushScope::All,
+        }
+    }
+
+    /// Translations that are flushed one by one, 0 for a full flush.
     #[inline]
     pub const fn single_pages(self) -> u64 {
         match self {
             FlushScope::All => 0,
             FlushScope::Range(range) => range.pages(),
+            FlushScope::Huge(range) => range.pages().div_ceil(PageSize::Huge.pages()),
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) use merge::Reach;
 
 use crate::frame::Frame;
 use crate::object::ObjectId;
-use crate::range::{Page, PageRange};
+use crate::range::{Page, PageRange, PageSize};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Link, Pool, linked};
 
@@ -254,6 +254,14 @@ impl Locked<'_, '_> {
 }
 
 impl VmaInfo {
+    /// Whether it is of private anonymous memory and covers what a huge leaf maps.
+    pub fn has_room_for_huge_pages(&self) -> bool {
+        let pages = PageSize::Huge.pages();
+        let first = Page::new(self.range.start().number().next_multiple_of(pages));
+        self.backing == Backing::Anonymous
+            && PageRange::from_start(first, pages).is_some_and(|huge| self.range.covers(huge))
+    }
+
     /// The part of this VMA that covers `range`, with its offset (I4).
     pub fn part(&self, range: PageRange) -> VmaInfo {
         let moved = range.start().number().wrapping_sub(self.range.start().number());

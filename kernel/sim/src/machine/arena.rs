@@ -1,11 +1,20 @@
 //! Physical memory: an array of frames, each 512 words. What is a page table to `mm` and what is data are the
 //! same words, all of them atomics, so there is nothing unsafe about either.
 
+use std::cell::Cell;
+use std::mem;
+
 use mm::frame::Frame;
 use mm::pgtable::{ENTRIES, Pte, Table};
 
 /// What fills a frame that nobody owns. A program that loads it has read freed memory.
 pub(crate) const POISON: u64 = 0xdead_f4a3_dead_f4a3;
+
+thread_local! {
+    /// The memory of the last machine of this thread: thousands of machines come and go, most of the same size, and to get memory
+    /// from the host costs more than to use it.
+    static LAST: Cell<Box<[Table]>> = Cell::default();
+}
 
 /// The frames, by number.
 pub(crate) struct Arena {
@@ -15,7 +24,13 @@ pub(crate) struct Arena {
 impl Arena {
     /// `frames` frames, all poisoned.
     pub(crate) fn new(frames: usize) -> Self {
-        Arena { frames: (0..frames).map(|_| Table::filled(Pte::from_bits(POISON))).collect() }
+        let last = LAST.take();
+        if last.len() != frames {
+            return Arena { frames: (0..frames).map(|_| Table::filled(Pte::from_bits(POISON))).collect() };
+        }
+        let arena = Arena { frames: last };
+        (0..frames as u64).for_each(|frame| arena.fill(frame, POISON));
+        arena
     }
 
     /// Number of frames.
@@ -56,5 +71,11 @@ impl Arena {
         for index in 0..ENTRIES {
             self.store(to, index, self.load(from, index));
         }
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        LAST.set(mem::take(&mut self.frames));
     }
 }

@@ -105,6 +105,12 @@ impl Machine {
         let from = tlb.walk_from(page)?;
         let leaf = walker::walk(&self.arena, from, page, |table| tlb.fill_table(page, table))?;
         tlb.fill_page(page, leaf);
+        if tlb.is_ambiguous(page) {
+            self.violate(format!(
+                "the TLB of {cpu:?} has small and huge translations of page {:#x}",
+                page << 12
+            ));
+        }
         Some(leaf)
     }
 
@@ -127,7 +133,7 @@ impl Machine {
     /// it without a fault.
     pub(crate) fn word_at(&self, root: Frame, address: u64) -> Option<u64> {
         let leaf = walker::walk(&self.arena, Reached::root(root.number().into()), address / PAGE, |_| {})?;
-        Some(self.arena.load(leaf.frame, (address % PAGE / 8) as usize))
+        Some(self.arena.load(leaf.frame_of(address / PAGE), (address % PAGE / 8) as usize))
     }
 
     /// The first word of `frame`.
@@ -137,44 +143,41 @@ impl Machine {
 
     /// The first word of every page that has an entry in the address space with this root table, as it is in memory.
     pub(crate) fn first_words(&self, root: Frame) -> BTreeMap<u64, u64> {
-        let word = |(page, entry): (u64, u64)| (page, self.arena.load(walker::frame_of(entry), 0));
-        walker::scan(&self.arena, u64::from(root.number()))
-            .pages
-            .into_iter()
-            .filter(|(_, entry)| entry & SOFT_LEAF != 0)
-            .map(word)
-            .collect()
+        let scan = walker::scan(&self.arena, u64::from(root.number()));
+        scan.mapped(is_leaf).map(|(page, frame)| (page, self.arena.load(frame, 0))).collect()
     }
 
     /// The pages with a private frame in the address space with this root table.
     pub(crate) fn private_pages(&self, root: Frame) -> Vec<u64> {
-        let entries = walker::scan(&self.arena, u64::from(root.number())).pages.into_iter();
-        let private = |entry: u64| {
-            entry & SOFT_LEAF != 0 && self.kind_of(walker::frame_of(entry)) == FrameKind::Anonymous
-        };
-        entries.filter(|(_, entry)| private(*entry)).map(|(page, _)| page).collect()
+        let scan = walker::scan(&self.arena, u64::from(root.number()));
+        let private = |frame| matches!(self.kind_of(frame), FrameKind::Anonymous | FrameKind::Huge);
+        scan.mapped(is_leaf).filter(|(_, frame)| private(*frame)).map(|(page, _)| page).collect()
     }
 
     /// Loads or stores the word at `address` in the frame of `leaf`.
     fn word(&self, cpu: Cpu, leaf: Leaf, address: u64, touch: Touch, value: u64) -> u64 {
-        let index = (address % PAGE / 8) as usize;
-        if !self.is_owned_data(leaf.frame) {
-            let kind = self.kind_of(leaf.frame);
+        let (index, frame) = ((address % PAGE / 8) as usize, leaf.frame_of(address / PAGE));
+        if !self.is_owned_data(frame) {
+            let kind = self.kind_of(frame);
             self.violate(format!(
-                "{touch:?} of {address:#x} by {cpu:?} reached frame {:#x}, which is {kind:?}",
-                leaf.frame
+                "{touch:?} of {address:#x} by {cpu:?} reached frame {frame:#x}, which is {kind:?}"
             ));
         }
         if touch == Touch::Write {
-            self.arena.store(leaf.frame, index, value);
+            self.arena.store(frame, index, value);
             return value;
         }
-        let word = self.arena.load(leaf.frame, index);
+        let word = self.arena.load(frame, index);
         if word == POISON {
             self.violate(format!("{touch:?} of {address:#x} by {cpu:?} got what was left in a freed frame"));
         }
         word
     }
+}
+
+/// Whether an entry of a lowest table maps a frame.
+fn is_leaf(entry: u64) -> bool {
+    entry & SOFT_LEAF != 0
 }
 
 fn permits(leaf: &Leaf, touch: Touch) -> bool {

@@ -20,15 +20,18 @@ mod walker;
 mod window;
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use explore::Engine;
 use maple::{Rcu, ReadGuard};
 use mm::commit::Commitment;
+use mm::event::Event;
 use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
+use mm::huge::HugePages;
 use mm::object::{ObjectId, Objects};
 use mm::pgtable::{ENTRIES, Table};
 use mm::platform::{Cpu, Fallible, Platform, Slab, SlabPage};
+use mm::range::{PageRange, PageSize};
 pub use mm::schedule::Label;
 use mm::schedule::{Point, Wait, Wake};
 use mm::space::AddressSpace;
@@ -67,6 +70,9 @@ pub struct Machine {
     owned: Mutex<Vec<bool>>,
     admission: Mutex<Admission>,
     max_map_count: AtomicUsize,
+    huge_pages: AtomicU8,
+    /// How often each event has happened, by number.
+    events: [AtomicU64; Event::ALL.len()],
     /// Steps of the operation under way.
     steps: Mutex<Vec<Step>>,
     violations: Mutex<Vec<String>>,
@@ -123,6 +129,8 @@ impl Machine {
             owned: Mutex::new(owned),
             admission: Mutex::default(),
             max_map_count: AtomicUsize::new(65_530),
+            huge_pages: AtomicU8::new(HugePages::default() as u8),
+            events: Default::default(),
             steps: Mutex::default(),
             violations: Mutex::default(),
             rendezvous: Mutex::default(),
@@ -136,6 +144,11 @@ impl Machine {
     /// Sets the most VMAs that an address space may have (`vm.max_map_count`).
     pub fn set_max_map_count(&self, count: usize) {
         self.max_map_count.store(count, Ordering::Relaxed);
+    }
+
+    /// Sets which private memory gets huge pages.
+    pub fn set_huge_pages(&self, huge_pages: HugePages) {
+        self.huge_pages.store(huge_pages as u8, Ordering::Relaxed);
     }
 
     /// Sets what is promised to programs.
@@ -194,6 +207,11 @@ impl Machine {
     /// Frames of a kind that are allocated now.
     pub fn allocated(&self, kind: FrameKind) -> u64 {
         self.frames.statistics().allocated(kind)
+    }
+
+    /// How often `event` has happened.
+    pub fn events(&self, event: Event) -> u64 {
+        self.events[event as usize].load(Ordering::Relaxed)
     }
 
     /// VMA objects that are in use now.
@@ -306,6 +324,12 @@ impl Platform for Machine {
         self.arena.fill(u64::from(frame.number()), 0);
     }
 
+    fn zero_huge(&self, block: Frame) {
+        self.check_new_owner_of_block(block);
+        let first = u64::from(block.number());
+        (first..first + PageSize::Huge.pages()).for_each(|frame| self.arena.fill(frame, 0));
+    }
+
     fn zero_from(&self, frame: Frame, start: usize) {
         (start / 8..ENTRIES).for_each(|index| self.arena.store(frame.number().into(), index, 0));
     }
@@ -330,6 +354,11 @@ impl Platform for Machine {
             match flush.scope {
                 FlushScope::All => tlb.forget_pages(),
                 FlushScope::Range(range) => range.iter().for_each(|page| tlb.forget_page(page.number())),
+                FlushScope::Huge(range) => {
+                    let first = PageRange::around(range.start(), PageSize::Huge).start().number();
+                    let pages = (first..range.end().number()).step_by(PageSize::Huge.pages() as usize);
+                    pages.for_each(|page| tlb.forget_page(page));
+                }
             }
             if flush.tables {
                 tlb.forget_tables();
@@ -359,6 +388,14 @@ impl Platform for Machine {
 
     fn has(&self, bug: mm::museum::Bug) -> bool {
         self.rcu.source().control().bug == Some(Bug::Mm(bug))
+    }
+
+    fn count(&self, event: Event) {
+        self.events[event as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn huge_pages(&self) -> HugePages {
+        HugePages::from_number(self.huge_pages.load(Ordering::Relaxed))
     }
 
     fn max_map_count(&self) -> usize {

@@ -1,5 +1,6 @@
 //! The oracles: what must hold of frames, page tables and TLBs, whatever `mm` does.
 
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use abi::mman::Prot;
@@ -8,13 +9,15 @@ use mm::platform::{Cpu, Platform};
 
 use super::arena::POISON;
 use super::objects::Contents;
-use super::walker::{self, ACCESSED, DIRTY, NO_EXECUTE, PRESENT, Reached, Scan, USER, WRITABLE};
+use super::walker::{self, ACCESSED, DIRTY, LARGE, NO_EXECUTE, PRESENT, Reached, Scan, Size, USER, WRITABLE};
 use super::{CPUS, Machine, lock};
 
 /// The entry keeps a frame, be it present or not (a bit for software; `mm::pgtable`).
 pub(super) const SOFT_LEAF: u64 = 1 << 9;
 /// The whole entry of a page with a guard.
 const GUARD: u64 = 1 << 10;
+/// A huge leaf is being split.
+const SPLITTING: u64 = 1 << 11;
 
 /// A mapped range of an address space, as the oracles want to know it.
 #[derive(Clone, Copy, Debug)]
@@ -41,11 +44,17 @@ pub(crate) struct Seen {
 }
 
 impl Machine {
+    /// What a frame is used for; all frames of a block that huge leaves map are of that kind.
     pub(super) fn kind_of(&self, frame: u64) -> FrameKind {
-        if frame < self.arena.len() as u64 {
-            self.frames.kind(Frame::new(frame as u32))
+        if frame >= self.arena.len() as u64 {
+            return FrameKind::Unusable;
+        }
+        let kind = self.frames.kind(Frame::new(frame as u32));
+        let block = Frame::new(frame as u32 & !511);
+        if kind == FrameKind::Unusable && self.frames.kind(block) == FrameKind::Huge {
+            FrameKind::Huge
         } else {
-            FrameKind::Unusable
+            kind
         }
     }
 
@@ -53,33 +62,58 @@ impl Machine {
     pub(super) fn is_owned_data(&self, frame: u64) -> bool {
         matches!(
             self.kind_of(frame),
-            FrameKind::Anonymous | FrameKind::Shared | FrameKind::Cache | FrameKind::Zero
+            FrameKind::Anonymous | FrameKind::Huge | FrameKind::Shared | FrameKind::Cache | FrameKind::Zero
         )
+    }
+
+    /// Whether all frames that `leaf` maps are such.
+    fn maps_owned_data(&self, leaf: &walker::Leaf) -> bool {
+        // One look is enough for a whole block.
+        let whole = leaf.size == Size::Huge && self.kind_of(leaf.frame) == FrameKind::Huge;
+        whole || leaf.frames().all(|frame| self.is_owned_data(frame))
+    }
+
+    /// All frames of a block get their first content.
+    pub(super) fn check_new_owner_of_block(&self, block: Frame) {
+        self.check_new_owner(block);
+        let frames = u64::from(block.number())..u64::from(block.number()) + Size::Huge.pages();
+        if !walker::is_block(&self.arena, frames.start) || self.frames.kind(block) != FrameKind::Huge {
+            return self.violate(format!("{block:?} is filled as a block, but is none"));
+        }
+        lock(&self.owned)[frames.start as usize..frames.end as usize].fill(true);
+        self.check_unknown(frames);
     }
 
     /// A frame gets its first content: nobody may know it from before.
     pub(super) fn check_new_owner(&self, frame: Frame) {
-        let number = u64::from(frame.number());
         lock(&self.owned)[frame.number() as usize] = true;
         let (kind, references) = (self.frames.kind(frame), self.frames.reference_count(frame));
         if matches!(kind, FrameKind::Free | FrameKind::Unusable) || references != 1 {
             self.violate(format!("{frame:?} is filled, but is {kind:?} with {references} references"));
         }
+        let number = u64::from(frame.number());
+        self.check_unknown(number..number + 1);
+    }
+
+    /// No processor may know any of these frames, which are given away.
+    fn check_unknown(&self, frames: Range<u64>) {
         for cpu in (0..CPUS).map(Cpu) {
             let tlb = self.tlb(cpu);
-            let page = tlb.pages().find(|(_, leaf)| leaf.frame == number).map(|(page, _)| page);
-            let table = tlb.tables().find(|(_, table)| table.frame == number).map(|(page, _)| page);
+            let known = |of: &Range<u64>| of.start < frames.end && frames.start < of.end;
+            let page = tlb.pages().find(|(_, leaf)| known(&leaf.frames())).map(|(page, _)| page);
+            let table = tlb.tables().find(|(_, table)| frames.contains(&table.frame)).map(|(page, _)| page);
             drop(tlb);
+            let what = Frame::new(frames.start as u32);
             if let Some(page) = page {
                 let address = page << 12;
                 self.violate(format!(
-                    "{frame:?} was given away while the TLB of {cpu:?} has it for page {address:#x}"
+                    "{what:?} was given away while the TLB of {cpu:?} has it for page {address:#x}"
                 ));
             }
             if let Some(page) = table {
                 let address = page << 12;
                 self.violate(format!(
-                    "{frame:?} was given away while {cpu:?} has it cached as a page table for {address:#x}"
+                    "{what:?} was given away while {cpu:?} has it cached as a page table for {address:#x}"
                 ));
             }
         }
@@ -89,15 +123,17 @@ impl Machine {
     pub(super) fn check_tlbs(&self) {
         for cpu in (0..CPUS).map(Cpu) {
             let tlb = self.tlb(cpu);
-            let page = tlb.pages().find(|(_, leaf)| !self.is_owned_data(leaf.frame));
+            let page = tlb.pages().find(|(_, leaf)| !self.maps_owned_data(leaf));
             let table = tlb.tables().find(|(_, table)| self.kind_of(table.frame) != FrameKind::Table);
             drop(tlb);
             if let Some((page, leaf)) = page {
+                let wrong = leaf.frames().find(|frame| !self.is_owned_data(*frame));
+                let frame = wrong.unwrap_or(leaf.frame);
                 self.violate(format!(
                     "frame {:#x} is {:?}, but the TLB of {cpu:?} still translates page {:#x} to it",
-                    leaf.frame,
-                    self.kind_of(leaf.frame),
-                    page << 12
+                    frame,
+                    self.kind_of(frame),
+                    (page + frame - leaf.frame) << 12
                 ));
             }
             if let Some((page, table)) = table {
@@ -147,8 +183,27 @@ impl Machine {
             if std::mem::replace(&mut is_table[table.frame as usize], true) {
                 self.violate(format!("{here} is frame {:#x}, which is another table too", table.frame));
             }
+            if table.level == 1 {
+                self.check_kept(&here, table, scan, is_table);
+            }
             if !overlaps(mapped, table.base, table.base + table.span()) {
                 self.violate(format!("{here} is left, but nothing is mapped in its span"));
+            }
+        }
+    }
+
+    /// A table with huge leaves keeps one other table for each.
+    fn check_kept(&self, here: &str, table: &walker::TableAt, scan: &Scan, is_table: &mut [bool]) {
+        let huge = |(base, _): &&(u64, u64)| (table.base..table.base + table.span()).contains(base);
+        let leaves = scan.huge.iter().filter(huge).count();
+        // One more, to notice a list that goes on and on.
+        let kept: Vec<Frame> = self.frames.kept(Frame::new(table.frame as u32)).take(leaves + 1).collect();
+        if kept.len() != leaves {
+            self.violate(format!("{here} has {leaves} huge leaves, and keeps {} tables", kept.len()));
+        }
+        for frame in kept {
+            if std::mem::replace(&mut is_table[frame.number() as usize], true) {
+                self.violate(format!("{here} keeps {frame:?}, which is another table too"));
             }
         }
     }
@@ -175,21 +230,51 @@ impl Machine {
                 continue;
             }
             mappings[frame as usize] += 1;
-            let Some(prot) = prot_at(mapped, page) else {
-                self.violate(format!("page {address:#x} has an entry, but nothing is mapped there"));
-                continue;
-            };
-            let writable = present && entry & WRITABLE != 0;
-            let executable = present && entry & NO_EXECUTE == 0;
-            if (present && prot.is_empty())
-                || (writable && !prot.contains(Prot::WRITE))
-                || (executable && !prot.contains(Prot::EXEC))
-            {
-                self.violate(format!("the entry {entry:#x} of page {address:#x} permits more than {prot:?}"));
+            self.check_rights(page, entry, self.kind_of(frame), mapped);
+        }
+        for &(base, entry) in &scan.huge {
+            self.check_huge(base, entry, mapped, mappings);
+        }
+    }
+
+    /// What the entry of `page` permits, the mapping permits, and the kind of frame.
+    fn check_rights(&self, page: u64, entry: u64, kind: FrameKind, mapped: &[Mapped]) {
+        let address = page << 12;
+        let present = entry & PRESENT != 0;
+        let Some(prot) = prot_at(mapped, page) else {
+            return self.violate(format!("page {address:#x} has an entry, but nothing is mapped there"));
+        };
+        let writable = present && entry & WRITABLE != 0;
+        let executable = present && entry & NO_EXECUTE == 0;
+        if (present && prot.is_empty())
+            || (writable && !prot.contains(Prot::WRITE))
+            || (executable && !prot.contains(Prot::EXEC))
+        {
+            self.violate(format!("the entry {entry:#x} of page {address:#x} permits more than {prot:?}"));
+        }
+        if writable && (entry & DIRTY == 0 || kind == FrameKind::Zero) {
+            self.violate(format!("the entry {entry:#x} of page {address:#x} must not be writable"));
+        }
+    }
+
+    /// As for other pages, for the 512 of the huge leaf `entry` from `base` on.
+    fn check_huge(&self, base: u64, entry: u64, mapped: &[Mapped], mappings: &mut [u32]) {
+        let (block, present) = (walker::frame_of(entry), entry & PRESENT != 0);
+        let rights = USER | ACCESSED;
+        if entry & (SOFT_LEAF | LARGE | SPLITTING) != SOFT_LEAF | LARGE
+            || (present && entry & rights != rights)
+            || !walker::is_block(&self.arena, block)
+        {
+            return self.violate(format!("the huge entry {entry:#x} of page {:#x} is malformed", base << 12));
+        }
+        let whole = self.frames.kind(Frame::new(block as u32)) == FrameKind::Huge;
+        for at in 0..Size::Huge.pages() {
+            let kind = self.kind_of(block + at);
+            if !matches!(kind, FrameKind::Anonymous | FrameKind::Huge) {
+                self.violate(format!("a huge entry maps frame {:#x}, which is {kind:?}", block + at));
             }
-            if writable && (entry & DIRTY == 0 || self.kind_of(frame) == FrameKind::Zero) {
-                self.violate(format!("the entry {entry:#x} of page {address:#x} must not be writable"));
-            }
+            mappings[(block + at) as usize] += u32::from(!whole || at == 0);
+            self.check_rights(base + at, entry, kind, mapped);
         }
     }
 
@@ -200,7 +285,9 @@ impl Machine {
             for (page, leaf) in cached {
                 let now = walker::walk(&self.arena, Reached::root(root), page, |_| {});
                 let stale = now.is_none_or(|now| {
-                    now.frame != leaf.frame || (leaf.write && !now.write) || (leaf.execute && !now.execute)
+                    (now.frame, now.size) != (leaf.frame, leaf.size)
+                        || (leaf.write && !now.write)
+                        || (leaf.execute && !now.execute)
                 });
                 if stale {
                     self.violate(format!(
@@ -229,7 +316,7 @@ impl Machine {
             let frame = Frame::new(number as u32);
             let kind = self.frames.kind(frame);
             let references = self.frames.reference_count(frame);
-            let owned = !matches!(kind, FrameKind::Free | FrameKind::Unusable);
+            let owned = !matches!(self.kind_of(number as u64), FrameKind::Free | FrameKind::Unusable);
             let was_owned = std::mem::replace(&mut was_owned[number], owned);
             if !owned {
                 if was_owned {
@@ -239,7 +326,7 @@ impl Machine {
                 }
             }
             match kind {
-                FrameKind::Anonymous if references != mappings[number] => {
+                FrameKind::Anonymous | FrameKind::Huge if references != mappings[number] => {
                     self.violate(format!(
                         "{frame:?} ({kind:?}) has {references} references, but {} entries map it",
                         mappings[number]

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::walker::{Leaf, Reached};
+use super::walker::{Leaf, Reached, Size};
 
 /// Translations that fit.
 const CAPACITY: usize = 96;
@@ -17,6 +17,8 @@ pub(crate) struct Tlb {
     /// Root table of the address space that runs (CR3); no translations of another one are kept.
     root: Option<u64>,
     pages: BTreeMap<u64, Leaf>,
+    /// Huge translations, by number of the span.
+    huge: BTreeMap<u64, Leaf>,
     /// By level (0, 1, 2) and number of the span.
     tables: BTreeMap<(u8, u64), Reached>,
     random: fastrand::Rng,
@@ -27,6 +29,7 @@ impl Tlb {
         Tlb {
             root: None,
             pages: BTreeMap::new(),
+            huge: BTreeMap::new(),
             tables: BTreeMap::new(),
             random: fastrand::Rng::with_seed(seed),
         }
@@ -49,14 +52,22 @@ impl Tlb {
     /// The cached translation of `page`; one time in sixteen it has just been evicted.
     pub(crate) fn page(&mut self, page: u64) -> Option<Leaf> {
         if self.random.u8(..16) == 0 {
-            self.pages.remove(&page);
+            self.forget_page(page);
         }
-        self.pages.get(&page).copied()
+        self.pages.get(&page).or(self.huge.get(&span(page, 0))).copied()
     }
 
-    /// Whether a translation of `page` is cached.
+    /// Whether a small translation of `page` is cached.
     pub(crate) fn holds(&self, page: u64) -> bool {
         self.pages.contains_key(&page)
+    }
+
+    /// Whether translations of different sizes are cached that lead from `page` to the same frame: some processors stop then
+    /// (AMD family 10h erratum 383; Intel's machine checks on page size changes).
+    pub(crate) fn is_ambiguous(&self, page: u64) -> bool {
+        let huge = self.huge.get(&span(page, 0));
+        let pages = || self.pages.range(first_of(page)..first_of(page) + Size::Huge.pages());
+        huge.is_some_and(|huge| pages().any(|(page, small)| huge.frame_of(*page) == small.frame))
     }
 
     /// Where a walk to `page` begins: at the lowest cached table three times in four, else at the root.
@@ -75,6 +86,10 @@ impl Tlb {
 
     /// Caches a translation.
     pub(crate) fn fill_page(&mut self, page: u64, leaf: Leaf) {
+        if leaf.size == Size::Huge {
+            self.huge.insert(span(page, 0), leaf);
+            return;
+        }
         if self.pages.len() >= CAPACITY {
             let victim = self.random.usize(..self.pages.len());
             if let Some(page) = self.pages.keys().nth(victim).copied() {
@@ -93,11 +108,12 @@ impl Tlb {
     /// but nobody who frees tables shall rely on it without saying so.
     pub(crate) fn forget_page(&mut self, page: u64) {
         self.pages.remove(&page);
+        self.huge.remove(&span(page, 0));
     }
 
     /// Forgets everything about `page`, as a page fault at it does.
     pub(crate) fn forget_fault(&mut self, page: u64) {
-        self.pages.remove(&page);
+        self.forget_page(page);
         for level in 0..3 {
             self.tables.remove(&(level, span(page, level)));
         }
@@ -111,17 +127,24 @@ impl Tlb {
     /// Forgets the translations of all pages.
     pub(crate) fn forget_pages(&mut self) {
         self.pages.clear();
+        self.huge.clear();
     }
 
-    /// All cached translations.
+    /// All cached translations, with their first pages.
     pub(crate) fn pages(&self) -> impl Iterator<Item = (u64, Leaf)> {
-        self.pages.iter().map(|(page, leaf)| (*page, *leaf))
+        let huge = self.huge.iter().map(|(span, leaf)| (span * Size::Huge.pages(), *leaf));
+        self.pages.iter().map(|(page, leaf)| (*page, *leaf)).chain(huge)
     }
 
     /// All cached tables, with the first page of the span.
     pub(crate) fn tables(&self) -> impl Iterator<Item = (u64, Reached)> {
         self.tables.iter().map(|((level, span), table)| (span << (9 * (u32::from(*level) + 1)), *table))
     }
+}
+
+/// The first page that a huge translation of `page` is for.
+fn first_of(page: u64) -> u64 {
+    page / Size::Huge.pages() * Size::Huge.pages()
 }
 
 /// Number of the span of a table of `level` that contains `page`.

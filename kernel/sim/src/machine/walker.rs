@@ -1,4 +1,4 @@
-//! The hardware's page walk (SDM vol. 3, 4.5): four levels, 4 KiB pages, on raw words of the arena.
+//! The hardware's page walk (SDM vol. 3, 4.5): four levels, pages of 4 KiB and 2 MiB, on raw words of the arena.
 //!
 //! Shares no code with the page tables of `mm`, so that the two check each other.
 
@@ -9,7 +9,7 @@ pub(crate) const WRITABLE: u64 = 1 << 1;
 pub(crate) const USER: u64 = 1 << 2;
 pub(crate) const ACCESSED: u64 = 1 << 5;
 pub(crate) const DIRTY: u64 = 1 << 6;
-const LARGE: u64 = 1 << 7;
+pub(crate) const LARGE: u64 = 1 << 7;
 pub(crate) const NO_EXECUTE: u64 = 1 << 63;
 const FRAME_MASK: u64 = ((1 << 52) - 1) & !0xfff;
 
@@ -40,15 +40,47 @@ impl Reached {
     }
 }
 
+/// How much a leaf maps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Size {
+    /// 4 KiB.
+    Small,
+    /// 2 MiB.
+    Huge,
+}
+
+impl Size {
+    /// Pages of 4 KiB.
+    pub(crate) fn pages(self) -> u64 {
+        match self {
+            Size::Small => 1,
+            Size::Huge => 512,
+        }
+    }
+}
+
 /// What a successful walk finds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Leaf {
-    /// Frame of the page.
+    /// First frame of what it maps.
     pub(crate) frame: u64,
+    pub(crate) size: Size,
     /// Stores are permitted by all levels.
     pub(crate) write: bool,
     /// Fetches are permitted by all levels.
     pub(crate) execute: bool,
+}
+
+impl Leaf {
+    /// The frame of `page`, one of those that it maps.
+    pub(crate) fn frame_of(&self, page: u64) -> u64 {
+        self.frame + page % self.size.pages()
+    }
+
+    /// All frames that it maps.
+    pub(crate) fn frames(&self) -> std::ops::Range<u64> {
+        self.frame..self.frame + self.size.pages()
+    }
 }
 
 /// Walks from the table `from` to the entry of `page`; reports the tables below `from` on the way. `None` for
@@ -67,14 +99,20 @@ pub(crate) fn walk(arena: &Arena, from: Reached, page: u64, mut reach: impl FnMu
         let execute = at.execute && entry & NO_EXECUTE == 0;
         let frame = frame_of(entry);
         if at.level == 0 {
-            return Some(Leaf { frame, write, execute });
+            return Some(Leaf { frame, size: Size::Small, write, execute });
         }
         if entry & LARGE != 0 {
-            return None;
+            let leaf = Leaf { frame, size: Size::Huge, write, execute };
+            return (at.level == 1 && is_block(arena, frame)).then_some(leaf);
         }
         at = Reached { frame, level: at.level - 1, write, execute };
         reach(at);
     }
+}
+
+/// Whether a huge leaf may map the 2 MiB from `frame` on.
+pub(crate) fn is_block(arena: &Arena, frame: u64) -> bool {
+    frame.is_multiple_of(Size::Huge.pages()) && frame + Size::Huge.pages() <= arena.len() as u64
 }
 
 /// A table that [`scan`] found.
@@ -98,10 +136,23 @@ impl TableAt {
 #[derive(Default, Debug)]
 pub(crate) struct Scan {
     pub(crate) tables: Vec<TableAt>,
-    /// Page and entry, for all entries that are not 0, ascending.
+    /// Page and entry, for all entries of the lowest tables that are not 0, ascending.
     pub(crate) pages: Vec<(u64, u64)>,
+    /// First page and entry of all huge leaves, present or not, ascending.
+    pub(crate) huge: Vec<(u64, u64)>,
     /// Entries of inner tables that lead nowhere sensible.
     pub(crate) broken: Vec<(u64, u64)>,
+}
+
+impl Scan {
+    /// Page and frame of everything that is mapped, present or not, given how to tell a leaf of the lowest tables.
+    pub(crate) fn mapped(&self, is_leaf: impl Fn(u64) -> bool) -> impl Iterator<Item = (u64, u64)> {
+        let small = self.pages.iter().filter(move |(_, entry)| is_leaf(*entry));
+        let huge = self.huge.iter().flat_map(|(base, entry)| {
+            (0..Size::Huge.pages()).map(move |at| (base + at, frame_of(*entry) + at))
+        });
+        small.map(|(page, entry)| (*page, frame_of(*entry))).chain(huge)
+    }
 }
 
 /// Reads all page tables below `root`.
@@ -115,6 +166,10 @@ pub(crate) fn scan(arena: &Arena, root: u64) -> Scan {
 
 /// Reads the tables from the one that `entry`, which is not 0, leads to; it is of `level` and spans from `base` on.
 fn descend(arena: &Arena, entry: u64, level: u8, base: u64, scan: &mut Scan) {
+    if level == 0 && entry & LARGE != 0 {
+        scan.huge.push((base, entry));
+        return;
+    }
     let expected = PRESENT | WRITABLE | USER | ACCESSED;
     let frame = frame_of(entry);
     if entry & (expected | LARGE) != expected || frame >= arena.len() as u64 {

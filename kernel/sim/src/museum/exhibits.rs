@@ -65,6 +65,16 @@ pub const EXHIBITS: &[Exhibit] = &[
     mm(Mm::MoveBeyondMapCount, "mremap beyond max_map_count", "2026-03, the checks of M4 put right"),
     mm(Mm::FixedLeavesGap, "MAP_FIXED in two stores", "until 6.12, f8d112a4e657"),
     mm(Mm::FixedUnmapsLate, "MAP_FIXED unmaps after the unlock", "2024-11, CVE-2024-53096 and its kin"),
+    mm(
+        Mm::SplitWithoutFlush,
+        "huge leaf split without a flush",
+        "2011-01, 71e3aac0724f: the intermittent states that AMD's erratum 383 asks for",
+    ),
+    mm(
+        Mm::SplitNotNoticed,
+        "huge leaf changed while it is split",
+        "2012-03, CVE-2012-1179, 1a5a9906d4e8: a huge entry unstable under the read lock",
+    ),
     tree(Tree::SpanningStoreDuplicate, "spanning store leaves a duplicate", "2024-10, CVE-2024-50200"),
     tree(
         Tree::NodeFreedWithoutGracePeriod,

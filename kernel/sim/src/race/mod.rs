@@ -14,6 +14,7 @@
 //! - a state at the end that is not the model's: areas, sums, contents, entries where nothing is mapped, leaks.
 
 mod history;
+mod huge;
 mod replay;
 mod scenario;
 mod scenarios;
@@ -99,6 +100,7 @@ impl Race {
         let machine = Machine::with_bug(self.scenario.setup.frames, self.bug);
         machine.set_max_map_count(self.scenario.setup.settings.max_map_count);
         machine.set_promises(&self.scenario.setup.settings);
+        machine.set_huge_pages(self.scenario.setup.huge_pages);
         let free = machine.free_frames();
         let processes = Processes::new(&machine, &self.scenario, self.order);
         let clock = Cell::new(0);

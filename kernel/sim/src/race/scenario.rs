@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use mm::huge::HugePages;
 use mm::platform::Cpu;
 use mm::range::{Page, PageRange};
 use mm::space::{AddressSpace, MunmapOrder};
@@ -135,6 +136,13 @@ impl Scenario {
         let setup = Setup::new(MunmapOrder::default()).frames(FRAMES);
         let before = vec![before.into_iter().collect()];
         Scenario { name, before, parents: vec![None], threads: Vec::new(), setup }
+    }
+
+    /// The same, with huge pages for all private memory, and memory for so many blocks of them.
+    pub fn huge(mut self, blocks: u32) -> Self {
+        // The first 2 MiB are never a block: frame 0 is not to be allocated.
+        self.setup = self.setup.huge_pages(HugePages::Always).frames((blocks + 1) * 512 - 2);
+        self
     }
 
     /// Another process, which has done `before`.

@@ -23,12 +23,12 @@ pub(super) fn unmap(first: u64, end: u64) -> Op {
     munmap(page(first), (end - first) * PAGE)
 }
 
-fn protect(first: u64, end: u64, prot: Prot) -> Op {
+pub(super) fn protect(first: u64, end: u64, prot: Prot) -> Op {
     mprotect(page(first), (end - first) * PAGE, prot)
 }
 
 /// `madvise` of pages `first..end`.
-fn advise(first: u64, end: u64, advice: u64) -> Op {
+pub(super) fn advise(first: u64, end: u64, advice: u64) -> Op {
     madvise(page(first), (end - first) * PAGE, advice)
 }
 
@@ -264,6 +264,7 @@ pub fn scenarios() -> Vec<Scenario> {
     ]
     .into_iter()
     .chain(forks())
+    .chain(super::huge::scenarios())
     .collect()
 }
 

@@ -8,6 +8,7 @@
 //! max_map_count 0xfffa
 //! limits ADDRESS_SPACE DATA STACK MEMLOCK MMAP_MIN_ADDR
 //! brk_start 0x40000000
+//! huge_pages 0x1                       by number: always, madvise, never
 //! process                              one for each; what it has done before follows. `process 0x0` is a child of process 0
 //! mmap 0x10000000 0x4000 0x3 0x32
 //! thread 0x0                           one for each, of that process; what it does follows
@@ -34,6 +35,7 @@ impl Replay {
         push(&mut script, "max_map_count", &[max_map_count as u64]);
         push(&mut script, "limits", &[address_space, data, stack, memlock, mmap_min_addr]);
         push(&mut script, "brk_start", &[scenario.setup.brk_start]);
+        push(&mut script, "huge_pages", &[scenario.setup.huge_pages as u64]);
         for (before, parent) in scenario.before.iter().zip(&scenario.parents) {
             push(&mut script, "process", parent.map(|parent| parent as u64).as_slice());
             before.iter().for_each(|op| push_act(&mut script, Act::Do(*op), VALUE_BEFORE));
@@ -99,7 +101,7 @@ mod tests {
         let line = format!("recycled-by-another-process vms RangeNotChecked {small}0:2 1");
         let replay: Replay = line.parse().expect("a line");
         let expected = "order vms\nbug RangeNotChecked\nschedule 0:2 1\nmax_map_count 0xfffa\n\
-            limits 0xffffffffffffffff 0xffffffffffffffff 0x800000 0x800000 0x10000\nbrk_start 0x40000000\n\
+            limits 0xffffffffffffffff 0xffffffffffffffff 0x800000 0x800000 0x10000\nbrk_start 0x40000000\nhuge_pages 0x1\n\
             process\nmmap 0x10000000 0x2000 0x3 0x32\nwrite 0x10000000 0xbef0\n\
             process\nmmap 0x10008000 0x1000 0x3 0x32\n\
             thread 0x0\nmunmap 0x10000000 0x2000\nthread 0x0\nread 0x10001000\n\

@@ -151,6 +151,42 @@ pub const SHAPES: &[(&str, Shape)] = &[
     }),
 ];
 
+/// As many pages as a huge leaf maps.
+const HUGE: u64 = 512;
+
+/// Maps two huge leaves, or room for them, that meet at page 6, and some pages around.
+fn room_for_huge(world: &mut World<'_>) {
+    world.apply(mmap((2 * HUGE + 2) * PAGE).fixed(page(6) - (HUGE + 1) * PAGE));
+}
+
+/// The same, with the huge leaves.
+fn two_huge_leaves(world: &mut World<'_>) {
+    room_for_huge(world);
+    world.apply(write(0, page(5)));
+    world.apply(write(1, page(6)));
+}
+
+/// Address spaces with huge leaves where they can be, over more than pages 0 to 12.
+pub const HUGE_SHAPES: &[(&str, Shape)] = &[
+    ("room for huge leaves", room_for_huge),
+    ("two huge leaves", two_huge_leaves),
+    ("a huge leaf and small ones", |world| {
+        room_for_huge(world);
+        world.apply(read(0, page(4)));
+        world.apply(write(1, page(6)));
+    }),
+    ("a huge leaf over several areas", |world| {
+        two_huge_leaves(world);
+        world.apply(madvise(page(4), 4 * PAGE, MADV_RANDOM));
+        world.apply(madvise(page(10), PAGE, MADV_WIPEONFORK));
+    }),
+    ("huge leaves of a parent and its child", |world| {
+        two_huge_leaves(world);
+        world.apply(Op::Fork);
+        world.apply_in(1, write(1, page(1)));
+    }),
+];
+
 /// Operations on these address spaces, by system call. A new system call gets a function of its own here.
 pub fn operations() -> Vec<Op> {
     [

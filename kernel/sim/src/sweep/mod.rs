@@ -6,7 +6,8 @@ mod catalogue;
 
 use std::collections::BTreeMap;
 
-pub use catalogue::{SHAPES, Shape, map_and_write, operations, page};
+pub use catalogue::{HUGE_SHAPES, SHAPES, Shape, map_and_write, operations, page};
+use mm::huge::HugePages;
 
 use crate::failure::Attempt;
 use crate::op::Op;
@@ -15,6 +16,9 @@ use crate::world::World;
 
 /// Memory enough for every shape and operation here; less of it makes the sweep quicker.
 const FRAMES: u32 = 160;
+
+/// The same where there are huge leaves.
+const FRAMES_FOR_HUGE: u32 = 3 * 512 - 2;
 
 /// How often a kind of fallible point was refused, by its name.
 pub type Refused = BTreeMap<String, usize>;
@@ -25,9 +29,12 @@ pub type Refused = BTreeMap<String, usize>;
 /// What went wrong, and where.
 pub fn sweep_all(setup: Setup) -> Result<Refused, String> {
     let (mut refused, operations) = (Refused::new(), operations());
-    for (name, shape) in SHAPES {
+    let plain = SHAPES.iter().map(|shape| (shape, setup.frames(FRAMES)));
+    let huge_setup = setup.frames(FRAMES_FOR_HUGE).huge_pages(HugePages::Always).samples(2);
+    let huge = HUGE_SHAPES.iter().map(|shape| (shape, huge_setup));
+    for ((name, shape), setup) in plain.chain(huge) {
         for op in &operations {
-            sweep(setup.frames(FRAMES), *shape, *op, &mut refused)
+            sweep(setup, *shape, *op, &mut refused)
                 .map_err(|failure| format!("in {} order, {name}: {failure}", setup.order))?;
         }
     }

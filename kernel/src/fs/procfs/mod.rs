@@ -91,7 +91,7 @@ const fn of_machine(subject: Subject) -> ProcFile {
 }
 
 /// The files about the machine.
-pub(crate) const FILES: [(&[u8], ProcFile); 24] = [
+pub(crate) const FILES: [(&[u8], ProcFile); 25] = [
     (b"proc/vmstat", of_machine(Subject::Vmstat)),
     (b"proc/meminfo", of_machine(Subject::Meminfo)),
     (b"proc/cpuinfo", of_machine(Subject::Cpuinfo)),
@@ -112,6 +112,8 @@ pub(crate) const FILES: [(&[u8], ProcFile); 24] = [
     (b"proc/sys/kernel/randomize_va_space", of_machine(Subject::Constant("0\n"))),
     (b"proc/sys/kernel/ngroups_max", of_machine(Subject::Constant("65536\n"))),
     (b"proc/sys/kernel/cap_last_cap", of_machine(Subject::Constant("40\n"))),
+    (b"sys/kernel/mm/transparent_hugepage/hpage_pmd_size", of_machine(Subject::Constant("2097152\n"))),
+    (b"sys/kernel/mm/transparent_hugepage/use_zero_page", of_machine(Subject::Constant("0\n"))),
     (b"proc/sys/vm/mmap_min_addr", of_machine(Subject::Constant("65536\n"))),
     (b"proc/sys/vm/swappiness", of_machine(Subject::Constant("0\n"))),
     (b"proc/sys/fs/pipe-max-size", of_machine(Subject::Constant("65536\n"))),

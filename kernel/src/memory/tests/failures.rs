@@ -6,7 +6,7 @@ use core::fmt;
 
 use abi::mman::{Map, Prot};
 use mm::frame::FrameKind;
-use mm::pgtable::{Pte, PteView, walk};
+use mm::pgtable::{Pte, walk};
 use mm::space::{AddressSpace, FaultOutcome, MmapRequest};
 use mm::vma::{Access, Backing, VmaFlags};
 use mm::{Fallible, MmError, PAGE_SIZE, Page, Platform};
@@ -85,10 +85,9 @@ impl Space {
 
     /// The content of the page at `address`, seen through the direct map, if one is there.
     fn content(&self, address: u64) -> Option<&'static mm::pgtable::Table> {
-        match walk(&KERNEL, self.0.root(), Page::containing(address)).view() {
-            PteView::Leaf { frame, .. } => Some(KERNEL.table(frame)),
-            _ => None,
-        }
+        let page = Page::containing(address);
+        let pte = walk(&KERNEL, self.0.root(), page);
+        pte.is_leaf().then(|| KERNEL.table(pte.frame_of(page)))
     }
 
     fn picture(&self) -> Picture {

@@ -2,7 +2,7 @@
 
 use abi::mman::Prot;
 use mm::frame::{Frame, FrameKind};
-use mm::pgtable::{Pte, PteView, walk};
+use mm::pgtable::{Pte, walk};
 use mm::space::{AddressSpace, Config, MmapRequest, Sharing, Source};
 use mm::vma::Access;
 use mm::{PAGE_SIZE, Page, PageRange, Platform};
@@ -18,10 +18,8 @@ type Space = AddressSpace<'static, Kernel>;
 
 /// The frame that `page` of `space`, which no CPU has loaded, is mapped to.
 fn frame_of(space: &Space, page: u64) -> Option<Frame> {
-    match walk(&KERNEL, space.root(), Page::new(page)).view() {
-        PteView::Leaf { frame, .. } => Some(frame),
-        _ => None,
-    }
+    let pte = walk(&KERNEL, space.root(), Page::new(page));
+    pte.is_leaf().then(|| pte.frame_of(Page::new(page)))
 }
 
 /// Stores to the first word of `page`, with the fault that a program would have had before.

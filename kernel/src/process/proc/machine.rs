@@ -15,6 +15,7 @@ use crate::{sched, time};
 pub(super) fn write_meminfo(text: &mut Text) -> fmt::Result {
     let frames = KERNEL.frames().statistics();
     let of = |kind| frames.allocated(kind);
+    let anonymous = of(FrameKind::Anonymous) + of(FrameKind::Huge);
     for (name, pages) in [
         ("MemTotal", frames.total),
         ("MemFree", frames.free),
@@ -22,7 +23,7 @@ pub(super) fn write_meminfo(text: &mut Text) -> fmt::Result {
         ("Buffers", 0),
         ("Cached", of(FrameKind::Cache) + of(FrameKind::Shared)),
         ("SwapCached", 0),
-        ("Active", of(FrameKind::Anonymous)),
+        ("Active", anonymous),
         ("Inactive", of(FrameKind::Cache)),
         ("Unevictable", 0),
         ("Mlocked", 0),
@@ -30,16 +31,18 @@ pub(super) fn write_meminfo(text: &mut Text) -> fmt::Result {
         ("SwapFree", 0),
         ("Dirty", 0),
         ("Writeback", 0),
-        ("AnonPages", of(FrameKind::Anonymous)),
+        ("AnonPages", anonymous),
         ("Mapped", of(FrameKind::Cache) + of(FrameKind::Shared)),
         ("Shmem", of(FrameKind::Shared)),
         ("Slab", of(FrameKind::Slab)),
         ("KernelStack", 0),
         ("PageTables", of(FrameKind::Table)),
         ("CommitLimit", frames.total / 2),
-        ("Committed_AS", of(FrameKind::Anonymous)),
+        ("Committed_AS", anonymous),
         ("VmallocTotal", 0),
         ("VmallocUsed", 0),
+        ("AnonHugePages", of(FrameKind::Huge)),
+        ("ShmemHugePages", 0),
     ] {
         writeln!(text, "{name}:{:>width$} kB", pages * (PAGE_SIZE / 1024), width = 23 - name.len())?;
     }

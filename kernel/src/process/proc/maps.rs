@@ -3,15 +3,16 @@
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
-use mm::PAGE_SIZE;
 use mm::space::{Residence, VmaKind, VmaView};
 use mm::vma::VmaFlags;
+use mm::{PAGE_SIZE, Platform};
 
 use crate::fs::mapped;
 use crate::fs::maps::MapsLine;
 use crate::fs::status;
 use crate::fs::text::Text;
 use crate::ipc::segments;
+use crate::memory::KERNEL;
 use crate::process::Space;
 
 /// The name of a VMA in the first column of names.
@@ -99,12 +100,18 @@ pub(super) fn write_long(text: &mut Text, space: &Space) -> fmt::Result {
                 kilobytes(text, "Size", pages)?;
                 text.push(b"KernelPageSize:        4 kB\nMMUPageSize:           4 kB\n")?;
                 write_residence(text, &residence, view.vma.flags)?;
-                writeln!(text, "THPeligible:           0")?;
+                writeln!(text, "THPeligible:    {:8}", u8::from(wants_huge_pages(space, view)))?;
                 write_flags(text, view.vma.flags)
             });
         }
     });
     result
+}
+
+/// Whether a fault may map a huge page in the VMA.
+fn wants_huge_pages(space: &Space, view: &VmaView) -> bool {
+    view.vma.has_room_for_huge_pages()
+        && [KERNEL.huge_pages(), space.huge_pages()].iter().all(|limit| limit.suit(view.vma.flags))
 }
 
 /// Writes `smaps_rollup`. Errors: memory is short.
@@ -163,7 +170,7 @@ fn write_residence(text: &mut Text, residence: &Residence, flags: VmaFlags) -> f
         ("Anonymous", residence.anonymous),
         ("KSM", 0),
         ("LazyFree", 0),
-        ("AnonHugePages", 0),
+        ("AnonHugePages", residence.huge),
         ("ShmemPmdMapped", 0),
         ("FilePmdMapped", 0),
         ("Shared_Hugetlb", 0),
@@ -191,8 +198,17 @@ fn write_flags(text: &mut Text, flags: VmaFlags) -> fmt::Result {
         (flags.contains(VmaFlags::SHARED), "ms"),
         (flags.contains(VmaFlags::GROWSDOWN), "gd"),
         (flags.contains(VmaFlags::LOCKED), "lo"),
+        (flags.contains(VmaFlags::SEQUENTIAL), "sr"),
+        (flags.contains(VmaFlags::RANDOM), "rr"),
+        (flags.contains(VmaFlags::DONTFORK), "dc"),
+        (flags.contains(VmaFlags::LOCKONFAULT), "lf"),
         (flags.contains(VmaFlags::ACCOUNT), "ac"),
         (flags.contains(VmaFlags::NORESERVE), "nr"),
+        (flags.contains(VmaFlags::WIPEONFORK), "wf"),
+        (flags.contains(VmaFlags::DONTDUMP), "dd"),
+        (flags.contains(VmaFlags::HUGEPAGE), "hg"),
+        (flags.contains(VmaFlags::NOHUGEPAGE), "nh"),
+        (flags.contains(VmaFlags::MERGEABLE), "mg"),
         (flags.contains(VmaFlags::SEALED), "sl"),
     ] {
         if set {

@@ -3,24 +3,23 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::mman::{MREMAP_FIXED, MREMAP_MAYMOVE};
-use mm::pgtable::{PteView, walk};
+use mm::pgtable::walk;
 use mm::space::AddressSpace;
 use mm::vma::Access;
-use mm::{PAGE_SIZE, Page, Platform};
+use mm::{PAGE_SIZE, Page};
 
 use super::shared::{Shared, load, store};
 use super::{kernel_test, on_all, set, wait_for};
-use crate::arch::smp;
+use crate::arch::{direct_map, smp};
 use crate::memory::{KERNEL, Kernel};
 use crate::test::figure;
 
 /// The first word of `page` in an address space that no CPU has loaded.
 fn look(space: &AddressSpace<'static, Kernel>, page: u64) -> u64 {
     assert!(space.fault(page * PAGE_SIZE, Access::Read).is_resolved());
-    match walk(&KERNEL, space.root(), Page::new(page)).view() {
-        PteView::Leaf { frame, .. } => KERNEL.table(frame).get(0).bits(),
-        _ => panic!("page {page:#x} is not there"),
-    }
+    let pte = walk(&KERNEL, space.root(), Page::new(page));
+    assert!(pte.is_leaf(), "page {page:#x} is not there");
+    direct_map::table(pte.frame_of(Page::new(page)).address().as_u64()).get(0).bits()
 }
 
 kernel_test! {

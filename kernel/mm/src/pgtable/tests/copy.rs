@@ -6,7 +6,7 @@ fn copy(from: &Space<'_>, to: &Space<'_>, range: PageRange) -> Result<(), MmErro
     let result = from.tables.copy_to(&to.tables).leaves(range, &mut gather);
     gather.finish();
     for space in [from, to] {
-        assert_eq!(space.tables.tables(), space.tables.survey(|_, _, _| ()));
+        assert_eq!(space.tables.tables(), space.tables.survey(|_| ()));
     }
     from.machine.check();
     result

@@ -121,7 +121,7 @@ fn random_maps_and_unmaps_agree_with_a_flat_model() {
         assert_eq!(machine.allocated(FrameKind::Anonymous), model.len() as u64);
     }
     let mut found = std::collections::BTreeMap::new();
-    space.tables.survey(|page, frame, _| found.extend([(page.number(), frame)]));
+    space.tables.survey(|leaf| found.extend([(leaf.pages.start().number(), leaf.frame)]));
     assert_eq!(found, model);
     space.check();
 }

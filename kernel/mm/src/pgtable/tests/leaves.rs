@@ -10,7 +10,7 @@ fn zap_clears_the_range_and_nothing_else() {
     assert_eq!(space.tables.zap(range(1, GIB), &mut gather), 6);
     assert_eq!(gather.finish(), Freed { pages: 6, tables: 0 });
     let mut left = Vec::new();
-    space.tables.survey(|page, _, protection| left.push((page.number(), protection)));
+    space.tables.survey(|leaf| left.push((leaf.pages.start().number(), leaf.protection)));
     assert_eq!(left, [(0, ReadWrite), (GIB, ReadWrite), (GIB + 1, ReadWrite)]);
     assert_eq!(space.access(513), None);
     assert!(space.access(0).is_some());
@@ -51,9 +51,11 @@ fn a_range_of_terabytes_visits_only_the_leaf_tables_that_exist() {
     space.map(Page::USER_END.number() - 1, Read);
     let mut tables = 0;
     let all = range(0, Page::USER_END.number());
-    space.tables.for_each_leaf_table(all, |_, part| {
+    space.tables.for_each_span(all, |span| {
+        let Span::Leaves(_, part) = span else { panic!("there is no huge leaf") };
         tables += 1;
         assert!(part.pages() <= MIB2);
+        part.end()
     });
     assert_eq!(tables, 2);
     assert_eq!(space.unmap(all, 0, Page::USER_END.number()), Freed { pages: 2, tables: 6 });
@@ -110,7 +112,7 @@ fn only_frames_that_may_be_written_become_writable() {
         space.tables.protect(range(0, 4), protection, writable, &mut gather);
         gather.finish();
         let mut found = Vec::new();
-        space.tables.survey(|_, _, protection| found.push(protection));
+        space.tables.survey(|leaf| found.push(leaf.protection));
         found
     };
     assert_eq!(protect(Writable::IfExclusive, ReadWrite), [ReadWrite, Read, Read, Read]);

@@ -1,6 +1,7 @@
 mod copy;
 mod entry;
 mod free;
+mod huge;
 mod install;
 mod leaves;
 mod relocate;
@@ -45,6 +46,22 @@ impl<'m> Space<'m> {
         }
     }
 
+    /// Maps a new block over the 2 MiB from `page` on, whose first words are the numbers of its frames in it, and lets the TLB see
+    /// some of it.
+    fn map_huge(&self, page: u64, protection: Protection) -> Frame {
+        let frames = self.machine.frames();
+        let block = frames.alloc_huge().unwrap();
+        self.machine.zero_huge(block);
+        (0..512).for_each(|at| self.machine.set_word(Frame::new(block.number() + at), at.into()));
+        assert_eq!(self.tables.install_huge(Page::new(page), block, protection), Ok(Installed::New));
+        assert!(
+            [0, 1, 255, 511]
+                .iter()
+                .all(|at| self.access(page + at).is_some() || protection == Protection::None)
+        );
+        block
+    }
+
     fn access(&self, page: u64) -> Option<(Frame, Protection)> {
         self.machine.access(self.tables.root(), &self.tlb, Page::new(page))
     }
@@ -66,7 +83,7 @@ impl<'m> Space<'m> {
 
     fn check(&self) {
         self.machine.check();
-        assert_eq!(self.tables.tables(), self.tables.survey(|_, _, _| ()));
+        assert_eq!(self.tables.tables(), self.tables.survey(|_| ()));
         assert!(self.machine.allocated(FrameKind::Table) >= self.tables.tables());
     }
 }
@@ -81,5 +98,5 @@ impl Drop for Space<'_> {
 }
 
 fn leaf(frame: Frame, protection: Protection) -> PteView {
-    PteView::Leaf { frame, protection }
+    PteView::Leaf { frame, protection, size: PageSize::Small }
 }

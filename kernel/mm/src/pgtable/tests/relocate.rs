@@ -4,7 +4,7 @@ const USER_END: u64 = Page::USER_END.number();
 
 /// Moves `from` to `to`, with a flush.
 fn relocate(space: &Space<'_>, from: PageRange, to: u64) -> Relocated {
-    space.tables.make_room(from, Page::new(to)).unwrap();
+    space.tables.make_room(from, Page::new(to), &space.tlb).unwrap();
     let mut gather = space.gather();
     let relocated = space.tables.relocate(from, Page::new(to), &mut gather);
     assert_eq!(gather.finish(), Freed::default());
@@ -89,7 +89,11 @@ fn without_memory_for_tables_nothing_moves_and_the_tables_made_can_be_freed() {
     // Tables of levels 2 and 1, then one leaf table for each of the pages 0 to MIB2 and MIB2 + 1 to 2 * MIB2.
     for points in 0..4 {
         machine.admit_only(points);
-        assert_eq!(space.tables.make_room(from, Page::new(to)), Err(MmError::NoMemory), "{points}");
+        assert_eq!(
+            space.tables.make_room(from, Page::new(to), &space.tlb),
+            Err(MmError::NoMemory),
+            "{points}"
+        );
         machine.admit_all();
         let mut gather = space.gather();
         let there = range(to, to + from.pages());
@@ -100,7 +104,7 @@ fn without_memory_for_tables_nothing_moves_and_the_tables_made_can_be_freed() {
         assert!([0, MIB2, 2 * MIB2].into_iter().all(|page| space.access(page).is_some()));
     }
     machine.admit_only(5);
-    assert_eq!(space.tables.make_room(from, Page::new(to)), Ok(()));
+    assert_eq!(space.tables.make_room(from, Page::new(to), &space.tlb), Ok(()));
 }
 
 #[test]
@@ -140,9 +144,7 @@ fn random_moves_agree_with_a_flat_model() {
         model.extend(moved.into_iter().map(|(page, frame)| (page - start + to, frame)));
         unmap(&mut model, from);
         let mut found = std::collections::BTreeMap::new();
-        space.tables.survey(|page, frame, _| {
-            found.extend([(page.number(), frame)]);
-        });
+        space.tables.survey(|leaf| found.extend([(leaf.pages.start().number(), leaf.frame)]));
         assert_eq!(found, model);
     }
 }
