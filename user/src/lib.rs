@@ -13,6 +13,7 @@
 mod check;
 pub use check::fail;
 pub mod files;
+pub mod huge;
 pub mod io;
 pub mod limit;
 pub mod maps;

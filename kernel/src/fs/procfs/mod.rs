@@ -91,7 +91,7 @@ const fn of_machine(subject: Subject) -> ProcFile {
 }
 
 /// The files about the machine.
-pub(crate) const FILES: [(&[u8], ProcFile); 25] = [
+pub(crate) const FILES: [(&[u8], ProcFile); 26] = [
     (b"proc/vmstat", of_machine(Subject::Vmstat)),
     (b"proc/meminfo", of_machine(Subject::Meminfo)),
     (b"proc/cpuinfo", of_machine(Subject::Cpuinfo)),

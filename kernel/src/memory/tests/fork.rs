@@ -66,7 +66,7 @@ kernel_test! {
         assert_eq!([PRIVATE + 1, SHARED].map(|page| load(&child, page)), [2, 30]);
         drop(child);
         let after = frames().statistics();
-        for kind in [FrameKind::Anonymous, FrameKind::Shared, FrameKind::Object, FrameKind::Table] {
+        for kind in [FrameKind::Anonymous, FrameKind::Huge, FrameKind::Shared, FrameKind::Object, FrameKind::Table] {
             assert_eq!(after.allocated(kind), before.allocated(kind), "{kind:?}");
         }
     }

@@ -5,6 +5,7 @@
 
 mod faults;
 mod flushes;
+mod huge;
 mod locks;
 mod machine;
 mod moves;

@@ -21,8 +21,8 @@ pub(super) struct Shared {
 impl Shared {
     /// Runs `test` with a new one, and checks that it gives all memory back.
     pub(super) fn with(test: impl FnOnce(&Shared)) {
-        let in_use =
-            || [FrameKind::Anonymous, FrameKind::Table].map(|kind| frames().statistics().allocated(kind));
+        let kinds = [FrameKind::Anonymous, FrameKind::Huge, FrameKind::Table];
+        let in_use = || kinds.map(|kind| frames().statistics().allocated(kind));
         let before = in_use();
         let space = AddressSpace::new(&KERNEL, cmdline::memory_config()).expect("a root table");
         let shared = Shared { space };
