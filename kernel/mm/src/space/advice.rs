@@ -63,8 +63,8 @@ pub(super) enum Discard {
 }
 
 impl Advice {
-    /// The advice with this number (`MADV_`; an `int`), if there is one. Advice to huge pages is taken note of; nobody
-    /// collapses pages to huge ones.
+    /// The advice with this number (`MADV_`; an `int`), if there is one. What is advised to be huge is so from
+    /// the next fault on; nobody collapses pages to huge ones.
     pub(super) fn decode(number: u64) -> Option<Self> {
         const NONE: VmaFlags = VmaFlags::empty();
         let mark = |clear: VmaFlags, set: VmaFlags| Advice::Mark(Mark { clear, set });
