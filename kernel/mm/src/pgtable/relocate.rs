@@ -9,6 +9,8 @@
 //! there. A huge leaf that does not fit is split.
 
 use super::huge::Span;
+use core::ops::Range;
+
 use super::table::{ENTRIES, Table, entry_end, index_of};
 use super::{PageTables, Pte, table_at};
 use crate::error::MmError;
@@ -44,18 +46,16 @@ struct Entries<'m> {
 }
 
 impl Entries<'_> {
-    /// The pages with the indices of their entries at both ends, in order.
-    fn entries(&self) -> impl Iterator<Item = (Page, usize, usize)> + use<> {
-        let (start, to) = (self.pages.start().number(), self.to);
-        self.pages.iter().map(move |page| {
-            let there = to.up(page.number() - start);
-            (page, index_of(page, 0), index_of(there, 0))
-        })
+    /// The indices of the entries. Neither they nor those where they go leave their table.
+    fn indices(&self) -> Range<usize> {
+        let from = index_of(self.pages.start(), 0);
+        from..ENTRIES.min(from + self.pages.pages() as usize)
     }
 
     /// Whether there is no entry in it.
     fn is_empty(&self) -> bool {
-        self.pages.iter().all(|page| self.table.get(index_of(page, 0)).is_absent())
+        let Range { start, end } = self.indices();
+        self.table.next_used(start, end) == end
     }
 
     /// Whether it is all that its table spans, and all that a table spans where it goes.
@@ -143,20 +143,26 @@ impl<'m, P: Platform> PageTables<'m, P> {
     /// Moves the leaves of `piece` one by one; how many.
     fn move_leaves(&self, piece: &Entries<'m>, gather: &mut Gather<'_, 'm, P>) -> u64 {
         let Some(there) = self.room_for(piece) else { return 0 };
-        let (mut moved, mut low, mut high) = (0, piece.pages.end(), piece.pages.start());
+        let Range { start, end } = piece.indices();
+        let target = index_of(piece.to, 0);
         let entries = self.lock.lock();
-        for (page, index, target) in piece.entries() {
+        let first = piece.table.next_used(start, end);
+        let (mut moved, mut last, mut index) = (0, first, first);
+        while index < end {
             let pte = piece.table.get(index);
-            if !pte.is_absent() {
-                piece.table.set(index, Pte::ABSENT);
-                there.set(target, pte);
-                moved += 1;
-                low = low.min(page);
-                high = page.up(1);
+            if pte.is_absent() {
+                index = piece.table.next_used(index, end);
+                continue;
             }
+            piece.table.set(index, Pte::ABSENT);
+            there.set(target + (index - start), pte);
+            moved += 1;
+            index += 1;
+            last = index;
         }
         drop(entries);
-        if let Some(touched) = PageRange::new(low, high) {
+        let page = |index| piece.pages.start().up((index - start) as u64);
+        if let Some(touched) = PageRange::new(page(first), page(last)) {
             gather.touch(touched);
         }
         moved
