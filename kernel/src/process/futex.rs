@@ -51,6 +51,9 @@ struct Waiter {
     task: Shared<Task>,
 }
 
+/// Tasks that are woken together.
+const TOGETHER: usize = 16;
+
 /// Taken in ascending order where two are held. Nothing is taken inside but what a wake-up takes.
 static WAITERS: [Mutex<Vec<Waiter>>; BUCKETS] = [const { Mutex::new(Vec::new()) }; BUCKETS];
 
@@ -146,21 +149,46 @@ fn part(task: &Shared<Task>) -> bool {
 
 /// Wakes at most `count` waiters whose bits meet `bitset`; returns how many.
 pub(crate) fn wake(key: Key, count: usize, bitset: u32) -> usize {
-    wake_in(&mut WAITERS[key.bucket()].lock(), key, count, bitset)
+    let mut woken = 0;
+    loop {
+        let wanted = (count - woken).min(TOGETHER);
+        // They are woken without the lock, because a CPU that runs one at once may want it.
+        let mut tasks = [const { None }; TOGETHER];
+        let taken = {
+            let mut places = tasks.iter_mut();
+            take(&mut WAITERS[key.bucket()].lock(), key, wanted, bitset, |task| {
+                if let Some(place) = places.next() {
+                    *place = Some(task);
+                }
+            })
+        };
+        tasks.iter().flatten().for_each(|task| task.wake());
+        woken += taken;
+        if taken < TOGETHER || woken == count {
+            return woken;
+        }
+    }
 }
 
-fn wake_in(waiters: &mut Vec<Waiter>, key: Key, count: usize, bitset: u32) -> usize {
-    let mut woken = 0;
+/// Takes at most `count` waiters whose bits meet `bitset` out, and gives `wake` their tasks; returns how many.
+fn take(
+    waiters: &mut Vec<Waiter>,
+    key: Key,
+    count: usize,
+    bitset: u32,
+    mut wake: impl FnMut(Shared<Task>),
+) -> usize {
+    let mut taken = 0;
     waiters.retain(|waiter| {
-        let meets = woken < count && waiter.key == key && waiter.bitset & bitset != 0;
+        let meets = taken < count && waiter.key == key && waiter.bitset & bitset != 0;
         if meets {
-            woken += 1;
+            taken += 1;
             waiter.task.futex.store(0, Ordering::SeqCst);
-            waiter.task.wake();
+            wake(waiter.task.clone());
         }
         !meets
     });
-    woken
+    taken
 }
 
 /// Wakes at most `wakes` waiters for `from` and lets at most `moves` others wait for `to` instead; returns how many these are
@@ -198,7 +226,7 @@ fn try_requeue(
             Ok(_) => {}
         }
     }
-    let woken = wake_in(&mut source, from, wakes, ANY);
+    let woken = take(&mut source, from, wakes, ANY, |task| task.wake());
     let mut moved = 0;
     while moved < moves
         && let Some(at) = source.iter().position(|waiter| waiter.key == from)

@@ -243,14 +243,17 @@ impl Shared<Task> {
     }
 
     fn wake_from(&self, may: impl Fn(Sleep) -> bool) {
-        let mut state = self.state.lock();
-        match *state {
-            State::Blocking(sleep) if may(sleep) => *state = State::Runnable,
-            State::Blocked(sleep) if may(sleep) => {
-                *state = State::Runnable;
-                queue::enqueue(self.clone());
+        let has_left = {
+            let mut state = self.state.lock();
+            let (State::Blocking(sleep) | State::Blocked(sleep)) = *state else { return };
+            if !may(sleep) {
+                return;
             }
-            _ => {}
+            matches!(core::mem::replace(&mut *state, State::Runnable), State::Blocked(_))
+        };
+        // Not under the lock: another CPU may run the task at once, and then wants it.
+        if has_left {
+            queue::enqueue(self.clone());
         }
     }
 }
