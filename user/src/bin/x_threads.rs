@@ -33,6 +33,8 @@ const MAPPED: u64 = 16;
 /// Turns of the loop that needs nothing but its CPU.
 const TURNS: u64 = 3_000_000;
 const ROUNDS: u64 = 15;
+/// Rounds in which instructions are counted.
+const COUNTED_ROUNDS: u64 = 5;
 
 /// What a thread does, in memory of its own that begins here.
 type Work = fn(u64);
@@ -139,7 +141,10 @@ fn count_instructions(cpus: usize) {
         for (name, kind, count, is_mapped) in [("fault", 1, PAGES, true), ("mmap+munmap", 2, PAIRS, false)] {
             // The first time everybody's memory is found.
             run(threads, kind, sleep_and_work, is_mapped, wake_all);
-            let took = run(threads, kind, sleep_and_work, is_mapped, wake_all);
+            // The lowest: an emulator that counts instructions runs one CPU until the next tick, so a CPU that spins for a lock whose
+            // holder's turn was over is charged for all of that time.
+            let rounds = (0..COUNTED_ROUNDS).map(|_| run(threads, kind, sleep_and_work, is_mapped, wake_all));
+            let took = rounds.min().unwrap_or(0);
             println!("{name} {threads} {}", took / (count * threads as u64));
         }
     }
