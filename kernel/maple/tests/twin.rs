@@ -2,25 +2,13 @@
 #![cfg(not(any(loom, feature = "small")))]
 
 mod common;
+#[path = "common/maps.rs"]
+mod maps;
 
-use std::{ops::Range, sync::atomic::Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 
 use common::Pair;
-
-/// The pages of a static program's maps on Linux.
-const MAPS: [Range<u64>; 11] = [
-    0x400..0x401,
-    0x401..0x479,
-    0x479..0x4a0,
-    0x4a0..0x4a4,
-    0x4a4..0x4a7,
-    0x4a7..0x4ac,
-    0x1_0480..0x1_04a2,
-    0x7_fd01_b390..0x7_fd01_b394,
-    0x7_fd01_b394..0x7_fd01_b396,
-    0x7_fd01_b396..0x7_fd01_b398,
-    0x7_ffc7_cd67..0x7_ffc7_cd88,
-];
+use maps::MAPS;
 
 fn program() -> Pair {
     Pair::with(MAPS.into_iter().zip(0..))
