@@ -95,8 +95,9 @@ impl World<'_> {
             let Some(expected) = self.system.peek(process, address) else { continue };
             let cpu = Cpu(self.random.u32(..CPUS - 1));
             self.load(process, cpu);
+            let shortages = self.machine.shortages();
             let answer = self.touch(process, cpu, address, Touch::Read, 0);
-            if answer == Answer::OutOfMemory && self.machine.free_frames() < 4 {
+            if answer == Answer::OutOfMemory && self.machine.shortages() > shortages {
                 return;
             }
             assert_eq!(

@@ -46,9 +46,11 @@ impl World<'_> {
         }
         let process = self.stand_in(process);
         let before = self.system.clone();
+        let shortages = self.machine.shortages();
         let answer = self.perform(process, op, step);
-        let short = matches!(answer, Answer::OutOfMemory | Answer::Failed(Errno::ENOMEM | Errno::EAGAIN));
-        let exhausted = short && self.machine.free_frames() < SCARCE;
+        let failed = matches!(answer, Answer::OutOfMemory | Answer::Failed(Errno::ENOMEM | Errno::EAGAIN));
+        // Frames that are free by now may come from what was done before there was none.
+        let exhausted = failed && self.machine.shortages() > shortages;
         if !self.machine.end_refusals() && !exhausted {
             let expected = self.predict(process, op);
             assert_eq!(answer, expected, "{op}: the address space answers the left, the model the right");
@@ -124,6 +126,18 @@ impl World<'_> {
                 let word = self.machine.word_at(root, address).or(private.then_some(0));
                 word.is_none_or(|word| system.peek(process, address) == Some(word))
             })
+            && self.vmas(process).iter().map(area_of).all(|area| self.has_object_of(process, &area, system))
+    }
+
+    /// Whether the object behind an area of the process, if it is shared, has the words that it has in `system`.
+    fn has_object_of(&self, process: usize, area: &Area, system: &System) -> bool {
+        let Sharing::Shared(object) = area.attributes.sharing else { return true };
+        let offsets = area.pgoff..area.pgoff + area.pages();
+        let mut pages = self.machine.words_of_object(object).into_iter();
+        pages.filter(|(offset, _)| offsets.contains(offset)).all(|(offset, word)| {
+            let address = (area.start + offset - area.pgoff) * PAGE;
+            system.peek(process, address).is_none_or(|expected| expected == word)
+        })
     }
 
     /// The states that `op` may leave when a step of it was refused and it answered `answer`.
@@ -269,6 +283,3 @@ fn stages(before: &System, process: usize, call: Mremap) -> Vec<System> {
     }
     stages
 }
-
-/// When fewer frames are free, there may have been none for an operation that takes several.
-const SCARCE: u64 = 16;

@@ -1,10 +1,11 @@
 //! The failure sweep ([`sim::sweep`]) in every order of munmap.
 
 use abi::Errno;
-use abi::mman::Prot;
+use abi::mman::{MADV_GUARD_INSTALL, MADV_POPULATE_WRITE, Map, Prot};
+use mm::HugePages;
 use mm::platform::Fallible;
 use mm::space::MunmapOrder;
-use sim::op::{PAGE, mprotect, munmap};
+use sim::op::{PAGE, madvise, mmap, mprotect, munmap, write};
 use sim::setup::Setup;
 use sim::sweep::{HUGE_SHAPES, SHAPES, map_and_write, operations, page, sweep_all};
 use sim::world::{Answer, World};
@@ -85,4 +86,28 @@ fn a_munmap_that_fails_says_so_whatever_step_fails() {
         // The mmap lock, two splits with a VMA, tree nodes and a VMA lock each, the VMA between, and the clear.
         assert_eq!(steps, 9, "{order}");
     }
+}
+
+#[test]
+fn guards_for_which_there_is_no_table_may_have_freed_frames_first() {
+    let base = |page: u64| (2 << 20) + page * PAGE;
+    let setup = Setup::new(MunmapOrder::default()).huge_pages(HugePages::Always).frames(5 * 512);
+    let result = World::run(setup, |world| {
+        // A huge leaf, then enough small ones that no frame is left.
+        world.apply(mmap(1028 * PAGE).fixed(base(0)));
+        world.apply(write(0, base(0)));
+        world.apply(mmap(511 * PAGE).fixed(base(1 << 16)).with(Map::POPULATE));
+        world.apply(mmap(511 * PAGE).fixed(base(2 << 16)).with(Map::POPULATE));
+        world.apply(mmap(511 * PAGE).fixed(base(3 << 16)).with(Map::POPULATE));
+        world.apply(mmap(511 * PAGE).fixed(base(4 << 16)));
+        world.apply(madvise(base(4 << 16), 511 * PAGE, MADV_POPULATE_WRITE));
+        assert_eq!(world.machine().free_frames(), 0);
+        let guards = world.apply(madvise(base(0), 1024 * PAGE, MADV_GUARD_INSTALL));
+        assert_eq!(guards, Answer::Failed(Errno::ENOMEM));
+        assert_eq!(
+            (world.machine().free_frames(), world.machine().allocated(mm::frame::FrameKind::Huge)),
+            (512, 0)
+        );
+    });
+    result.unwrap_or_else(|failure| panic!("{failure}"));
 }

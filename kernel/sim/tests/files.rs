@@ -3,6 +3,7 @@
 use abi::Errno;
 use abi::mman::{MADV_POPULATE_WRITE, MADV_REMOVE, Prot};
 use mm::space::MunmapOrder;
+use sim::Attempt;
 use sim::model::Fault;
 use sim::op::{Op, PAGE, image, madvise, mlock, mprotect, munmap, read, resize, shared_image, write};
 use sim::setup::Setup;
@@ -49,6 +50,18 @@ fn a_cut_takes_pages_and_copies_away_and_what_comes_again_is_zero() {
         for address in [page(4) + 64, page(6), page(14)] {
             assert_eq!(world.apply(read(0, address)), Answer::Word(0));
         }
+    });
+}
+
+#[test]
+fn a_hole_that_is_refused_in_the_second_vma_is_made_in_the_first() {
+    in_every_order(|world| {
+        world.apply(shared(0, 4, 21));
+        world.apply(mprotect(page(0), 2 * PAGE, Prot::READ));
+        let refused = world.attempt(madvise(page(0), 3 * PAGE, MADV_REMOVE), 2);
+        assert_eq!(refused, Attempt::Refused(Answer::Failed(Errno::ENOMEM)));
+        assert_eq!(world.apply(read(0, page(1))), Answer::Word(0));
+        assert!(matches!(world.apply(read(0, page(2))), Answer::Word(1..)));
     });
 }
 

@@ -30,6 +30,8 @@ pub struct FrameStatistics {
     pub cached: u64,
     /// Free blocks of each order, without the cached frames.
     pub blocks: [u32; ORDERS],
+    /// How often a single frame was asked for, and there was none.
+    pub shortages: u64,
     allocated: [u64; KINDS],
 }
 
@@ -80,10 +82,13 @@ impl<S: FrameStore> FrameAllocator<S> {
         }
         let store: &[FrameMeta] = &self.store;
         let split_off = || self.lists.lock().split_off(store, order);
-        let index = split_off().or_else(|| {
+        let Some(index) = split_off().or_else(|| {
             self.drain_caches();
             split_off()
-        })?;
+        }) else {
+            self.lists.lock().shortages += u64::from(order == 0);
+            return None;
+        };
         self.cache().hand_out(&store[index as usize], order, kind);
         Some(Frame::new(index))
     }
@@ -256,6 +261,7 @@ impl<S: FrameStore> FrameAllocator<S> {
             free: lists.total - allocated.iter().sum::<u64>(),
             cached: caches.iter().map(|cache| u64::from(cache.len)).sum(),
             blocks: lists.blocks,
+            shortages: lists.shortages,
             allocated,
         }
     }

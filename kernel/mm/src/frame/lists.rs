@@ -19,11 +19,13 @@ pub(super) struct Lists {
     pub(super) nonempty: u32,
     /// Frames that were added.
     pub(super) total: u64,
+    /// How often a single frame was asked for, and there was none.
+    pub(super) shortages: u64,
 }
 
 impl Lists {
     pub(super) const fn new() -> Self {
-        Lists { heads: [NONE; ORDERS], blocks: [0; ORDERS], nonempty: 0, total: 0 }
+        Lists { heads: [NONE; ORDERS], blocks: [0; ORDERS], nonempty: 0, total: 0, shortages: 0 }
     }
 
     /// Takes a block of `order` out of the lists, split off a larger one if need be. It is marked as cached, so that no buddy

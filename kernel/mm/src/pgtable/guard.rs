@@ -19,16 +19,19 @@ impl<'m, P: Platform> PageTables<'m, P> {
     pub fn install_guards(&self, range: PageRange, gather: &mut Gather<'_, 'm, P>) -> Result<(), MmError> {
         let mut page = range.start();
         while let Some(rest) = PageRange::new(page, entry_end(page, 1).min(range.end())) {
-            let table = match self.leaf_table(page) {
+            let found = match self.leaf_table(page) {
+                Ok(table) => Ok(table),
+                // Asked first, because tables are allocated before anybody looks whether they are missing.
+                Err(_) if self.traverse(page).is_leaf() => Err(NoTable::HugeLeaf),
+                Err(level) => self.make_tables(page, level, 0),
+            };
+            let table = match found {
                 Ok(table) => table,
-                Err(level) => match self.make_tables(page, level, 0) {
-                    Ok(table) => table,
-                    Err(NoTable::HugeLeaf) => {
-                        self.split(page, gather.tlb());
-                        continue;
-                    }
-                    Err(NoTable::NoMemory) => return Err(MmError::NoMemory),
-                },
+                Err(NoTable::HugeLeaf) => {
+                    self.split(page, gather.tlb());
+                    continue;
+                }
+                Err(NoTable::NoMemory) => return Err(MmError::NoMemory),
             };
             gather.flush_if_full();
             page = self.guard_entries(table, rest, gather);

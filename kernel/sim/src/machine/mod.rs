@@ -204,6 +204,11 @@ impl Machine {
         self.frames.statistics().free
     }
 
+    /// How often there was no frame.
+    pub(crate) fn shortages(&self) -> u64 {
+        self.frames.statistics().shortages
+    }
+
     /// Frames of a kind that are allocated now.
     pub fn allocated(&self, kind: FrameKind) -> u64 {
         self.frames.statistics().allocated(kind)

@@ -44,6 +44,27 @@ impl Machine {
         contents
     }
 
+    /// Offset and first word of every page that the object with this root has.
+    pub(crate) fn words_of_object(&self, root: u64) -> Vec<(u64, u64)> {
+        let mut words = Vec::new();
+        self.words_below(root, ROOT_ENTRIES, 0, &mut words);
+        words
+    }
+
+    fn words_below(&self, node: u64, entries: usize, node_offset: u64, words: &mut Vec<(u64, u64)>) {
+        for index in 0..entries {
+            let entry = self.arena.load(node, index);
+            let (frame, offset) = (frame_of(entry), node_offset * ENTRIES as u64 + index as u64);
+            if entry == 0 {
+                continue;
+            }
+            match self.kind_of(frame) {
+                FrameKind::Object => self.words_below(frame, ENTRIES, offset, words),
+                _ => words.push((offset, self.arena.load(frame, 0))),
+            }
+        }
+    }
+
     fn check_node(&self, node: u64, entries: usize, contents: &mut Contents) {
         if self.kind_of(node) != FrameKind::Object {
             self.violate(format!("frame {node:#x} is {:?}, but a node of an object", self.kind_of(node)));
