@@ -133,7 +133,7 @@ impl World<'_> {
     fn has_object_of(&self, process: usize, area: &Area, system: &System) -> bool {
         let Sharing::Shared(object) = area.attributes.sharing else { return true };
         let offsets = area.pgoff..area.pgoff + area.pages();
-        let mut pages = self.machine.words_of_object(object).into_iter();
+        let pages = self.machine.words_of_object(object).into_iter();
         pages.filter(|(offset, _)| offsets.contains(offset)).all(|(offset, word)| {
             let address = (area.start + offset - area.pgoff) * PAGE;
             system.peek(process, address).is_none_or(|expected| expected == word)
