@@ -38,6 +38,7 @@ mod rcu;
 mod rebuild;
 mod render;
 mod reserve;
+mod resize;
 mod source;
 mod span;
 mod split;

@@ -238,6 +238,13 @@ impl<'m, T> Place<'m, T> {
         before.find(|(_, item)| item.entry.is_some())
     }
 
+    /// Where the next entry behind the slot here begins, where nobody else writes; the slot is settled.
+    #[inline]
+    pub(crate) fn ceiling(&self) -> u64 {
+        // The leaf ends where the first entry of the next begins.
+        self.first_from(self.slot.div_ceil(2)).map_or(self.high, |(_, item)| item.start)
+    }
+
     #[inline]
     pub(crate) fn holds(&self, page: u64) -> bool {
         self.low <= page && page < self.high

@@ -93,6 +93,14 @@ impl<'t, 'k, 'm, T, S: NodeSource> CursorMut<'t, 'k, 'm, T, S> {
         Ok(Reservation { tree, prepared, serial })
     }
 
+    /// Makes the noted path lead to the leaf at hand, which holds `page`.
+    #[inline]
+    pub(crate) fn find_path_here(&mut self, page: u64) {
+        if !Leaf::is_same(self.witness.plan.path.leaf, self.place.leaf) {
+            self.find_path_to(page);
+        }
+    }
+
     /// Makes the noted path lead to the leaf that holds `page`: if it is a sibling of the noted one, without a walk.
     #[inline(never)]
     fn find_path_to(&mut self, page: u64) {
@@ -209,7 +217,7 @@ fn refuse_unless(is_of_its_kind: bool) {
 
 /// Notes the largest gap of the path's leaf, which has changed.
 #[inline(always)]
-fn settle_leaf_gap<'m, T, S: NodeSource>(tree: &Tree<'m, T, S>, path: &Path<'m, T>, gap: u32) {
+pub(crate) fn settle_leaf_gap<'m, T, S: NodeSource>(tree: &Tree<'m, T, S>, path: &Path<'m, T>, gap: u32) {
     let Some(parent) = path.parent() else { return };
     let index = path.index(1);
     let known = parent.gap(index);

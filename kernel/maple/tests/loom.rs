@@ -376,3 +376,58 @@ fn a_reader_that_comes_online_during_a_poll_is_waited_for() {
         },
     );
 }
+
+fn resize(tree: &Shared, token: &mut Token<'static, u32, Source>, page: u64, range: Range<u64>) {
+    assert!(tree.cursor_mut(token, page).resize(range));
+}
+
+#[test]
+fn a_lookup_beside_an_entry_that_grows_finds_the_old_or_the_new_one() {
+    model(
+        3,
+        |tree, token| {
+            resize(tree, token, 8, 5..12);
+            resize(tree, token, 8, 5..14);
+        },
+        |tree, guard| {
+            let (range, id) = tree.get(guard, 9).expect("never empty");
+            assert!(*id == 1 && [8..12, 5..12, 5..14].contains(&range));
+            let first = tree.get(guard, 13);
+            assert!(first.is_none() || first == Some((5..14, &VALUES[1])));
+            assert!(first.is_none() || tree.get(guard, 6) == first);
+            assert_eq!(tree.get(guard, 3), Some((0..4, &VALUES[0])));
+        },
+    );
+}
+
+#[test]
+fn a_lookup_beside_an_entry_that_grows_over_a_vacant_one_finds_it_or_nothing() {
+    model(
+        3,
+        |tree, token| {
+            store(tree, token, 8..12, None);
+            resize(tree, token, 0, 0..14);
+            resize(tree, token, 0, 0..2);
+        },
+        |tree, guard| {
+            let (range, id) = tree.get(guard, 1).expect("never empty");
+            assert!(*id == 0 && [0..4, 0..14, 0..2].contains(&range));
+            if let Some((range, id)) = tree.get(guard, 10) {
+                assert!((range.clone(), *id) == (8..12, 1) || (range, *id) == (0..14, 0));
+            }
+            assert_eq!(tree.get(guard, 17), Some((16..20, &VALUES[2])));
+        },
+    );
+}
+
+#[test]
+fn a_cursor_beside_entries_that_grow_and_shrink_finds_each_once() {
+    model(
+        3,
+        |tree, token| {
+            resize(tree, token, 8, 8..9);
+            resize(tree, token, 16, 10..20);
+        },
+        |tree, guard| assert_eq!(ids(tree, guard), [0, 1, 2]),
+    );
+}

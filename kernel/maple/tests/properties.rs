@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use common::{Pair, Value};
 use maple::{LIMIT, Store, Tree};
@@ -41,6 +41,14 @@ impl Landscape {
     }
 }
 
+/// Where an entry becomes longer or shorter.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Side {
+    Below,
+    Above,
+    Inside,
+}
+
 #[derive(Clone, Debug)]
 enum Operation {
     Store {
@@ -57,6 +65,12 @@ enum Operation {
         start: u64,
         pages: u64,
         what: Store,
+    },
+    /// Moves the start or the end of the entry at a page as far as pages are free beside it, or into it, but for some.
+    Resize {
+        start: u64,
+        side: Side,
+        left: u64,
     },
     /// Seeks both ways for a free area.
     Area {
@@ -88,10 +102,12 @@ fn operation() -> impl Strategy<Value = Operation> {
     let start = 0..PAGES;
     let pages = prop_oneof![6 => 1..4u64, 2 => 1..30u64, 1 => 1..=PAGES];
     let what = prop_oneof![Just(Store::Entry), Just(Store::Erase)];
+    let side = prop_oneof![Just(Side::Below), Just(Side::Above), Just(Side::Inside)];
     prop_oneof![
         40 => (start.clone(), pages.clone(), 0..4096usize).prop_map(|(start, pages, id)| Operation::Store { start, pages, id }),
         20 => (start.clone(), pages.clone()).prop_map(|(start, pages)| Operation::Erase { start, pages }),
         4 => (start.clone(), pages.clone(), what).prop_map(|(start, pages, what)| Operation::Abandon { start, pages, what }),
+        20 => (start.clone(), side, 0..4u64).prop_map(|(start, side, left)| Operation::Resize { start, side, left }),
         8 => (start.clone(), 1..=PAGES, 1..20u64).prop_map(|(start, pages, size)| Operation::Area { start, pages, size }),
         4 => (start.clone(), proptest::collection::vec((0..8u8, 0..PAGES), 1..20)).prop_map(|(start, steps)| Operation::Wander { start, steps }),
         2 => (start.clone(), 1..4usize).prop_map(|(start, nth)| Operation::EraseEvery { start, nth }),
@@ -113,6 +129,7 @@ fn apply(pair: &mut Pair, land: Landscape, operation: &Operation) {
             let range = range(start, pages);
             let _ = pair.cursor_mut(range.start).reserve(range, what).expect("memory");
         }
+        Operation::Resize { start, side, left } => resize(pair, land.page(start), side, left),
         Operation::Area { start, pages, size } => {
             let window = range(start, pages);
             let size = land.page(size).max(1);
@@ -152,6 +169,32 @@ fn apply(pair: &mut Pair, land: Landscape, operation: &Operation) {
         }
     }
     pair.verify();
+}
+
+fn resize(pair: &mut Pair, page: u64, side: Side, left: u64) {
+    let slots = pair.model.slots();
+    let at = slots.partition_point(|(range, _)| range.end <= page);
+    let (Range { start, end }, Some(_)) = slots[at].clone() else {
+        assert!(!pair.resize(page, page..page + 1), "a gap was resized");
+        return;
+    };
+    let free = |at: Option<usize>| at.and_then(|at| slots.get(at)).filter(|(_, id)| id.is_none());
+    let new = match side {
+        Side::Below => free(at.checked_sub(1)).map_or(start, |(gap, _)| (gap.start + left).min(start))..end,
+        Side::Above => {
+            start..free(Some(at + 1)).map_or(end, |(gap, _)| gap.end.saturating_sub(left).max(end))
+        }
+        Side::Inside => start..(start + 1 + left).min(end),
+    };
+    pair.resize(page, new.clone());
+    // What is not free it never gets.
+    let taken = [new.start.checked_sub(1).map(|start| start..new.end), Some(new.start..new.end + 1)];
+    for range in taken.into_iter().flatten().filter(|range| range.end <= LIMIT) {
+        let met = pair.model.0.iter().filter(|(entry, _)| entry.start < range.end && range.start < entry.end);
+        if met.count() > 1 {
+            assert!(!pair.resize(page.clamp(new.start, new.end - 1), range));
+        }
+    }
 }
 
 fn wander(pair: &mut Pair, land: Landscape, start: u64, steps: &[(u8, u64)]) {

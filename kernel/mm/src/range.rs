@@ -174,6 +174,12 @@ impl PageRange {
         PageRange::new(self.start.max(other.start), self.end.min(other.end))
     }
 
+    /// The smallest range that has all of both.
+    #[inline]
+    pub fn joined(self, other: PageRange) -> PageRange {
+        PageRange { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+
     /// All pages in order.
     pub fn iter(self) -> impl Iterator<Item = Page> {
         (self.start.0..self.end.0).map(Page)

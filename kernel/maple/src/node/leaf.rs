@@ -189,29 +189,6 @@ impl<'m, T> Leaf<'m, T> {
         self.0.head().counts() & VACANT != 0
     }
 
-    /// Makes an entry of a packed leaf vacant, which is not its first: the store becomes visible here. `spot` says where, and
-    /// that the leaf can have one more vacant entry. Gives the number of entries, also the vacant ones.
-    #[inline(always)]
-    pub(crate) fn vacate(self, index: usize) -> usize {
-        debug_assert!(index > 0 && index < self.count());
-        let body = self.packed();
-        let below = body.bounds(index - 1) & END;
-        // SAFETY: the count is at most NARROW.
-        unsafe { body.entries.get_unchecked(index) }.store(core::ptr::null_mut(), Ordering::Relaxed);
-        // Who finds these bounds finds no value.
-        body.empty(index, below);
-        let meta = body.head.meta.load(Ordering::Relaxed);
-        body.head.meta.store(meta.map_addr(|a| a + ONE_VACANT), Ordering::Relaxed);
-        let count = meta.addr() & COUNT;
-        if meta.addr() & VACANT != 0 {
-            // Those right above follow.
-            for index in (index + 1..count).take_while(|index| body.is_vacant(*index)) {
-                body.empty(index, below);
-            }
-        }
-        count
-    }
-
     /// Range and value of entry `index`, which is below the count.
     #[inline(always)]
     pub(crate) fn item(self, index: usize) -> Item<'m, T> {
@@ -223,7 +200,7 @@ impl<'m, T> Leaf<'m, T> {
     #[inline(always)]
     pub(crate) fn item_in<O: Origin>(self, index: usize) -> Item<'m, T> {
         let body = self.body::<O>();
-        // The value after the bounds: see `vacate`.
+        // The value after the bounds: see `vacant`.
         let (Range { start, end }, entry) = (body.range::<O>(index), body.entry(index));
         Item { start, end, entry }
     }
@@ -363,7 +340,7 @@ impl<'m, T> Packed<'m, T> {
 
     /// Empties the bounds of entry `index`, which is below the count, at the relative page `at`.
     #[inline(always)]
-    fn empty(&self, index: usize, at: u64) {
+    pub(super) fn empty(&self, index: usize, at: u64) {
         // SAFETY: the count is at most NARROW.
         unsafe { self.bounds.get_unchecked(index) }.store(at << 32 | at, Ordering::Release);
     }

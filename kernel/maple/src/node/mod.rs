@@ -8,8 +8,8 @@
 //!   wide    head | 10 x u64 start | 10 x u64 end | 10 entries
 //! ```
 //!
-//! - A leaf holds entries in ascending order; gaps take no slot. Once it is linked, one change is made to it in place: an entry
-//!   becomes vacant. It loses its value first and then its bounds, which become empty and move down to the end of the entry
+//! - A leaf holds entries in ascending order; gaps take no slot. Once it is linked, two changes are made to it in place: an entry
+//!   becomes longer or shorter (see `resize`), or vacant. One that becomes vacant loses its value first and then its bounds, which become empty and move down to the end of the entry
 //!   below: whoever reads the bounds before the value finds the old entry or none, and gaps are as if it were not there.
 //! - Key `i` is where child `i` begins: at the first start below it, so the free space between two leaves belongs to the
 //!   lower one. The key behind the last child is where the node ends.
@@ -30,7 +30,9 @@ mod join;
 mod leaf;
 mod origin;
 mod pack;
+mod resize;
 mod splice;
+mod vacant;
 
 use core::{
     hint::select_unpredictable,
@@ -48,6 +50,7 @@ pub(crate) use join::{Run, Siblings};
 pub(crate) use leaf::{Found, Item, Leaf, saturate};
 pub(crate) use origin::{One, Origin, Two};
 pub(crate) use pack::{Children, Entries, fits, has_room, length, nth, nth_key, pack_inner, pack_leaf};
+pub(crate) use resize::Resized;
 pub(crate) use splice::{Met, Spot};
 
 /// Memory of one node.

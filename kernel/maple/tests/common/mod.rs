@@ -197,6 +197,24 @@ impl Pair {
         self.verify();
     }
 
+    /// Gives the entry at `page` the `range`, in the tree and the model, or in neither; whether that was possible.
+    #[track_caller]
+    pub(crate) fn resize(&mut self, page: u64, range: Range<u64>) -> bool {
+        let taken = self.rcu.source().taken.load(SeqCst);
+        let mut cursor = self.tree.cursor_mut(&mut self.token, page);
+        let done = cursor.resize(range.clone());
+        let place = cursor.position();
+        if done {
+            let (old, id) = self.model.get(page).expect("a gap was resized");
+            self.model.store(old, None);
+            self.model.store(range.clone(), Some(id));
+        }
+        assert_eq!(taken, self.rcu.source().taken.load(SeqCst), "it took memory");
+        self.verify_place(place, if done { range.start } else { page });
+        self.verify();
+        done
+    }
+
     /// Tree and model agree in everything that can be asked, and every invariant holds.
     #[track_caller]
     pub(crate) fn verify(&mut self) {

@@ -75,12 +75,16 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             anon: None,
         };
         let brk_start = Page::containing(guard.brk_start);
-        let mut edit = self.edit(guard, more.start());
+        // Most often the heap goes on.
+        let mut edit = self.edit(guard, more.start().down(1));
+        let prev = edit.cursor.vma();
+        if prev.is_none() {
+            edit.cursor.seek(more.start());
+        }
         // One page stays free above the heap.
         if !edit.is_clear(PageRange::new(more.start(), more.end().up(1)).unwrap_or(more)) {
             return Err(MmError::NoMemory);
         }
-        let (prev, _) = edit.touching(more);
         // What ends where the heap begins is not of the heap.
         let prev = prev.filter(|prev| prev.end() > brk_start);
         edit.commit(more.pages())?;

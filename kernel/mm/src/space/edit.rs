@@ -10,7 +10,7 @@ use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::schedule::Point;
 use crate::space::lifetime::{allocate_vma, free_vma, hold_object, lock_vma_killable};
-use crate::space::map::{Change, Map, Totals, VmaCursor, VmaReservation, VmaTree};
+use crate::space::map::{Change, Map, Neighbours, Totals, VmaCursor, VmaReservation, VmaTree};
 use crate::space::placement::{STACK_GUARD_PAGES, start_with_guard};
 use crate::trace::Step;
 use crate::vma::{Locked, Owner, Reach, Vma, VmaFlags, VmaInfo, WriteSection};
@@ -131,11 +131,38 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
     ) -> Result<&'m Vma, MmError> {
         let vma = match info.reach(prev, next) {
             Reach::Alone => self.insert_alone(info)?,
-            Reach::Prev(into) | Reach::Next(into) => self.absorb(into, None, None, info)?,
+            Reach::Prev(into) => self.annex(into, info)?,
+            Reach::Next(into) => {
+                self.cursor.next(Page::USER_END);
+                self.annex(into, info)?
+            }
             Reach::Both(into, beyond) => self.absorb(into, None, Some(beyond), info)?,
         };
         self.totals.account(info.flags, info.range.pages(), Change::Add);
         Ok(vma)
+    }
+
+    /// Lets `into`, a neighbour of `part` on which the cursor stands if the part is free, reach over it.
+    fn annex(&mut self, into: &'m Vma, part: &VmaInfo) -> Result<&'m Vma, MmError> {
+        let range = into.range().joined(part.range);
+        if self.cursor.vma().is_some_and(|vma| core::ptr::eq(vma, into)) && self.resize(into, range) {
+            if let Some(id) = part.anon {
+                into.set_anon_once(id);
+            }
+            return Ok(into);
+        }
+        self.absorb(into, None, None, part)
+    }
+
+    /// Gives `vma`, on which the cursor stands, `range`, if the tree can do that in place and what is new in it is free.
+    fn resize(&mut self, vma: &'m Vma, range: PageRange) -> bool {
+        let locked = self.lock(vma);
+        self.machine.pause(Point::StoreVma(range));
+        let done = self.cursor.resize(range);
+        if done {
+            locked.set_range(range);
+        }
+        done
     }
 
     fn insert_alone(&mut self, info: &VmaInfo) -> Result<&'m Vma, MmError> {
@@ -272,7 +299,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         }
     }
 
-    /// Whether `range` is free. The cursor stands on the slot of its start, then and afterwards.
+    /// Whether `range` is free. The cursor stands on the slot of its start or on the VMA below, then and afterwards.
     pub(super) fn is_free(&mut self, range: PageRange) -> bool {
         self.reaches(range, range.end(), Vma::start)
     }
@@ -284,27 +311,31 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
 
     /// Whether `range` is free and ends below the `limit` that the next VMA sets. One that starts at or above `enough` is far enough.
     fn reaches(&mut self, range: PageRange, enough: Page, limit: impl Fn(&Vma) -> Page) -> bool {
-        if self.cursor.vma().is_some() {
+        let here = self.cursor.vma();
+        if here.is_some_and(|vma| vma.end() > range.start()) {
             return false;
         }
-        if self.cursor.gap().ceiling >= enough {
-            return true;
-        }
+        let ceiling = if here.is_none() { self.cursor.gap().ceiling } else { self.cursor.ceiling() };
+        ceiling >= enough || self.next_from(here, range).is_none_or(|next| range.end() <= limit(next))
+    }
+
+    /// The next VMA behind the slot of the cursor, which is that of `range`'s start or of `here`. The cursor stays.
+    fn next_from(&mut self, here: Option<&'m Vma>, range: PageRange) -> Option<&'m Vma> {
         let next = self.cursor.next(Page::USER_END);
-        self.cursor.seek(range.start());
-        next.is_none_or(|next| range.end() <= limit(next))
+        self.cursor.seek(here.map_or(range.start(), Vma::start));
+        next
     }
 
     /// The VMAs that end where `range` starts and start where it ends: those it could merge with. `range` is free, and the cursor
-    /// stands on the gap there.
+    /// stands on the gap there or on the VMA below; if that ends where `range` starts, it stands there afterwards.
     pub(super) fn touching(&mut self, range: PageRange) -> (Option<&'m Vma>, Option<&'m Vma>) {
-        let gap = self.cursor.gap();
-        let mut next = None;
-        if gap.ceiling <= range.end() {
-            next = self.cursor.next(Page::USER_END);
-            self.cursor.seek(range.start());
-        }
-        let prev = if gap.floor >= range.start() { self.vma_below() } else { None };
+        let here = self.cursor.vma();
+        let Neighbours { floor, ceiling } = match here {
+            None => self.cursor.gap(),
+            Some(vma) => Neighbours { floor: vma.end(), ceiling: self.cursor.ceiling() },
+        };
+        let next = if ceiling <= range.end() { self.next_from(here, range) } else { None };
+        let prev = here.or_else(|| if floor >= range.start() { self.vma_below() } else { None });
         (prev, next)
     }
 
@@ -325,13 +356,15 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         self.cursor.vma()
     }
 
-    /// Extends `vma` to `range`, of which it is a part; the rest is free.
+    /// Extends `vma`, on which the cursor stands, to `range`, of which it is a part; the rest is free.
     pub(super) fn extend(&mut self, vma: &'m Vma, range: PageRange) -> Result<(), MmError> {
-        let reservation = self.cursor.reserve(self.machine, range, Store::Entry)?;
         let more = range.pages() - vma.pages();
-        let locked = self.lock(vma);
-        locked.set_range(range);
-        self.store(reservation, locked);
+        if !self.resize(vma, range) {
+            let reservation = self.cursor.reserve(self.machine, range, Store::Entry)?;
+            let locked = self.lock(vma);
+            locked.set_range(range);
+            self.store(reservation, locked);
+        }
         self.totals.account(vma.flags(), more, Change::Add);
         Ok(())
     }

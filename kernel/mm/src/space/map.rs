@@ -240,6 +240,11 @@ impl<'t, 'g, 'm, P: Platform> VmaCursor<'t, 'g, 'm, P> {
         Neighbours::at_ends_of(self.cursor.range())
     }
 
+    /// Where the next VMA behind the slot here starts; beyond every user page if there is none.
+    pub(super) fn ceiling(&mut self) -> Page {
+        Page::new(self.cursor.ceiling())
+    }
+
     /// First page of the slot.
     pub(super) fn start(&self) -> Page {
         Page::new(self.cursor.range().start)
@@ -299,6 +304,11 @@ impl<'t, 'g, 'm, P: Platform> VmaCursor<'t, 'g, 'm, P> {
             return Err(MmError::NoMemory);
         }
         self.cursor.reserve(range.numbers(), what).map_err(|_| MmError::NoMemory)
+    }
+
+    /// Gives the VMA here `range` in the tree, if that needs no memory; what the range has more must be free. Whether it has.
+    pub(super) fn resize(&mut self, range: PageRange) -> bool {
+        self.cursor.resize(range.numbers())
     }
 
     /// Lets the tree have `vma` over its range, which was reserved.

@@ -210,7 +210,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             && at_end
             && end <= Page::USER_END
         {
-            let mut edit = self.edit(guard, more.start());
+            let mut edit = self.edit(guard, info.range.start());
             if edit.is_free(more) {
                 if info.flags.contains(VmaFlags::ACCOUNT) {
                     edit.commit(more.pages())?;

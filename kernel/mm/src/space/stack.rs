@@ -58,7 +58,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         // Before the limits, as on Linux: the stack can merge only with its like afterwards.
         self.prepare_anon(map, stack);
-        let mut edit = Edit::new(self.machine, section, &self.vmas, map, page);
+        let mut edit = Edit::new(self.machine, section, &self.vmas, map, stack.start());
         let committed = if flags.contains(VmaFlags::ACCOUNT) { more } else { 0 };
         if !allowed || edit.commit(committed).and_then(|()| edit.extend(stack, range)).is_err() {
             return Growth::Refused;
