@@ -5,6 +5,7 @@ use core::ops::Range;
 use crate::{
     geometry::{LEVELS, LIMIT},
     node::{Buffer, Inner, Kind, Leaf, saturate},
+    place::Place,
     source::NodeSource,
     tree::Tree,
 };
@@ -60,22 +61,25 @@ pub(crate) fn lowest<T, S: NodeSource>(tree: &Tree<'_, T, S>, window: Range<u64>
     }
 }
 
-/// See [`Tree::find_area_rev`].
-pub(crate) fn highest<T, S: NodeSource>(
-    tree: &Tree<'_, T, S>,
+/// See [`Tree::find_area_rev`]. Gives the gap, too.
+#[inline]
+pub(crate) fn highest<'m, T, S: NodeSource>(
+    tree: &Tree<'m, T, S>,
     window: Range<u64>,
     pages: u64,
-) -> Option<u64> {
+) -> Option<(u64, Place<'m, T>)> {
     let window = usable(window, pages)?;
     let need = saturate(pages);
     let mut stack: Buffer<Level<'_, T>, LEVELS> = Buffer::new();
-    let Some(mut link) = tree.root() else { return Some(window.end - pages) };
+    let Some(mut link) = tree.root() else { return Some((window.end - pages, Place::EMPTY)) };
     let mut bounds = 0..LIMIT;
     loop {
         match link.kind() {
             Kind::Leaf(leaf) => {
-                if let Some(found) = highest_in(leaf, &bounds, &window, pages) {
-                    return (found >= window.start).then_some(found);
+                if let Some((start, slot)) = highest_in(leaf, &bounds, &window, pages) {
+                    let parent = stack.last_mut().map(|level| (level.inner, level.index));
+                    let place = Place::in_quiet_slot(leaf, parent, bounds, slot);
+                    return (start >= window.start).then_some((start, place));
                 }
             }
             Kind::Inner(inner) => {
@@ -124,8 +128,13 @@ fn lowest_in<T>(leaf: Leaf<'_, T>, bounds: &Range<u64>, window: &Range<u64>, pag
     leaf.lowest_free(first, free, bounds.end, pages)
 }
 
-/// Highest free place in `leaf`, at or below the window's end.
-fn highest_in<T>(leaf: Leaf<'_, T>, bounds: &Range<u64>, window: &Range<u64>, pages: u64) -> Option<u64> {
+/// Highest free place in `leaf`, at or below the window's end, and the slot that it is in.
+fn highest_in<T>(
+    leaf: Leaf<'_, T>,
+    bounds: &Range<u64>,
+    window: &Range<u64>,
+    pages: u64,
+) -> Option<(u64, usize)> {
     let (mut free, mut count) = (bounds.end, leaf.count());
     if window.end < bounds.end {
         free = window.end;
@@ -133,5 +142,6 @@ fn highest_in<T>(leaf: Leaf<'_, T>, bounds: &Range<u64>, window: &Range<u64>, pa
     } else {
         crate::stats::visit();
     }
-    leaf.highest_free(count, free, bounds.start, pages)
+    let (start, above) = leaf.highest_free(count, free, bounds.start, pages)?;
+    Some((start, 2 * above))
 }

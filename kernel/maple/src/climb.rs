@@ -188,7 +188,12 @@ impl<'t, 'm, T, S: NodeSource> Climb<'t, 'm, T, S> {
             fill,
             len: self.tree.len() + added - self.removed,
             doomed: self.doomed.take(),
-            place: Some(Place::in_new_leaf(landing.leaf, parent, landing.bounds.clone(), landing.slot)),
+            place: Some(Place::in_quiet_slot(
+                landing.leaf,
+                Some(parent),
+                landing.bounds.clone(),
+                landing.slot,
+            )),
         })
     }
 

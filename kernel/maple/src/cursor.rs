@@ -133,8 +133,14 @@ impl<'t, 'm, T, S: NodeSource, K: Quiet<'m, T, S>> TreeCursor<'t, 'm, T, S, K> {
     /// This place, detached from the token: for [`Tree::resume`], for instance after a downgrade of the lock.
     #[inline]
     pub fn position(&self) -> Position<'t, 'm, T, S> {
-        let (page, version) = (self.range().start, self.tree.version());
-        Position { tree: self.tree, version, page, place: self.place }
+        self.position_at(self.range().start)
+    }
+
+    /// As [`position`](Self::position), for who knows a `page` of the slot here.
+    #[inline]
+    pub fn position_at(&self, page: u64) -> Position<'t, 'm, T, S> {
+        debug_assert!(self.range().contains(&page));
+        Position { tree: self.tree, version: self.tree.version(), page, place: self.place }
     }
 }
 
@@ -142,7 +148,7 @@ impl<'t, 'm, T, S: NodeSource, K: Quiet<'m, T, S>> TreeCursor<'t, 'm, T, S, K> {
 pub struct Position<'t, 'm, T, S: NodeSource> {
     tree: &'t Tree<'m, T, S>,
     version: u64,
-    /// Where the slot began.
+    /// A page of the slot: where it began, or what was sought.
     page: u64,
     /// Good only while the tree has that version.
     place: Place<'m, T>,
@@ -155,7 +161,13 @@ impl<T, S: NodeSource> Clone for Position<'_, '_, T, S> {
 }
 impl<T, S: NodeSource> Copy for Position<'_, '_, T, S> {}
 
-impl<'m, T, S: NodeSource> Position<'_, 'm, T, S> {
+impl<'t, 'm, T, S: NodeSource> Position<'t, 'm, T, S> {
+    /// A place in `tree` as it is now, in the slot that covers `page`.
+    #[inline]
+    pub(crate) fn new(tree: &'t Tree<'m, T, S>, page: u64, place: Place<'m, T>) -> Self {
+        Position { tree, version: tree.version(), page, place }
+    }
+
     /// The place, for a holder of `tree`'s token.
     #[inline]
     pub(crate) fn place_in(&self, tree: &Tree<'m, T, S>) -> Place<'m, T> {

@@ -116,20 +116,20 @@ impl<'m, T> Place<'m, T> {
         }
     }
 
-    /// A slot of a leaf that is new below `parent`, where nobody else writes.
+    /// A slot of a leaf that is a child of `parent`, where nobody else writes.
     #[inline(always)]
-    pub(crate) fn in_new_leaf(
+    pub(crate) fn in_quiet_slot(
         leaf: Leaf<'m, T>,
-        parent: (Inner<'m, T>, usize),
+        parent: Option<(Inner<'m, T>, usize)>,
         bounds: Range<u64>,
         slot: usize,
     ) -> Self {
         Self {
             leaf: Some(leaf),
-            parent: Some(parent.0),
+            parent: parent.map(|(inner, _)| inner),
             low: bounds.start,
             high: bounds.end,
-            index: parent.1 as u32,
+            index: parent.map_or(0, |(_, index)| index as u32),
             slot: slot as u32,
             page: 0,
             end: 0,
@@ -163,6 +163,7 @@ impl<'m, T> Place<'m, T> {
         if self.slot == UNSETTLED { self.search() } else { self.slot }
     }
 
+    #[inline(never)]
     fn search(&self) -> u32 {
         let Some(leaf) = self.leaf else { return 0 };
         let below = leaf.search(self.page);

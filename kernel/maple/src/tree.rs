@@ -200,6 +200,18 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
         Cursor::new(self, token, position.place_in(self))
     }
 
+    /// As [`resume`](Self::resume), with a cursor that can store.
+    #[inline]
+    pub fn resume_mut<'t, 'k>(
+        &'t self,
+        token: &'k mut Token<'m, T, S>,
+        position: Position<'t, 'm, T, S>,
+    ) -> CursorMut<'t, 'k, 'm, T, S> {
+        self.admit(token);
+        token.plan.serial += 1;
+        CursorMut::new(self, token, position.place_in(self))
+    }
+
     /// Lowest address at which `pages` (above 0) free pages lie inside `window`.
     pub fn find_area(&self, token: &Token<'m, T, S>, window: Range<u64>, pages: u64) -> Option<u64> {
         self.admit(token);
@@ -209,7 +221,20 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
     /// Highest address at which `pages` (above 0) free pages lie inside `window`.
     pub fn find_area_rev(&self, token: &Token<'m, T, S>, window: Range<u64>, pages: u64) -> Option<u64> {
         self.admit(token);
-        area::highest(self, window, pages)
+        area::highest(self, window, pages).map(|(start, _)| start)
+    }
+
+    /// As [`find_area_rev`](Self::find_area_rev), with the gap: for [`resume`](Self::resume) or [`resume_mut`](Self::resume_mut).
+    #[inline]
+    pub fn find_gap_rev<'t>(
+        &'t self,
+        token: &Token<'m, T, S>,
+        window: Range<u64>,
+        pages: u64,
+    ) -> Option<(u64, Position<'t, 'm, T, S>)> {
+        self.admit(token);
+        let (start, place) = area::highest(self, window, pages)?;
+        Some((start, Position::new(self, start, place)))
     }
 
     /// Tells this tree from all others of its domain, for as long as the domain lives.
@@ -231,6 +256,7 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
     pub fn clear(&self, token: &mut Token<'m, T, S>) {
         self.admit(token);
         let doomed = teardown::doom_all(self);
+        token.plan.path.forget();
         self.publish_root(None, 0);
         self.rcu.retire(doomed, self.changed(0));
         self.rcu.poll();

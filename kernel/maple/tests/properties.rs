@@ -137,10 +137,12 @@ fn apply(pair: &mut Pair, land: Landscape, operation: &Operation) {
             assert_eq!(tree.find_area(token, window.clone(), size), model.find_area(window.clone(), size));
             assert_eq!(
                 tree.find_area_rev(token, window.clone(), size),
-                model.find_area_rev(window, size),
+                model.find_area_rev(window.clone(), size),
                 "{}",
                 tree.dump(token)
             );
+            let expected = model.find_area_rev(window.clone(), pages);
+            assert_eq!(pair.store_at_highest(window, pages, size as usize % 4096), expected);
         }
         Operation::Wander { start, ref steps } => wander(pair, land, start, steps),
         Operation::EraseEvery { start, nth } => erase_every(pair, land.page(start), nth),

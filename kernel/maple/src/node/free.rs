@@ -75,9 +75,10 @@ impl<T> Leaf<'_, T> {
         (high >= free + pages).then_some(free)
     }
 
-    /// Highest `pages` free pages up to `free`, between the entries below `count` or before the first, from `low` on.
+    /// Highest `pages` free pages up to `free`, between the entries below `count` or before the first, from `low` on; and how many
+    /// entries are below them.
     #[inline(always)]
-    pub(crate) fn highest_free(self, count: usize, free: u64, low: u64, pages: u64) -> Option<u64> {
+    pub(crate) fn highest_free(self, count: usize, free: u64, low: u64, pages: u64) -> Option<(u64, usize)> {
         if self.is_narrow() {
             return highest_free(|index| self.range_in::<One>(index), count, free, low, pages);
         }
@@ -85,7 +86,7 @@ impl<T> Leaf<'_, T> {
     }
 
     #[inline(never)]
-    fn highest_free_elsewhere(self, count: usize, free: u64, low: u64, pages: u64) -> Option<u64> {
+    fn highest_free_elsewhere(self, count: usize, free: u64, low: u64, pages: u64) -> Option<(u64, usize)> {
         if self.is_twin() {
             return highest_free(|index| self.range_in::<Two>(index), count, free, low, pages);
         }
@@ -101,15 +102,15 @@ fn highest_free(
     mut free: u64,
     low: u64,
     pages: u64,
-) -> Option<u64> {
+) -> Option<(u64, usize)> {
     for index in (0..count).rev() {
         let entry = range(index);
         if free >= entry.end + pages {
-            return Some(free - pages);
+            return Some((free - pages, index + 1));
         }
         free = free.min(entry.start);
     }
-    (free >= low + pages).then(|| free - pages)
+    (free >= low + pages).then(|| (free - pages, 0))
 }
 
 impl<T> Packed<'_, T> {

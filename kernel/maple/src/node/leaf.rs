@@ -266,7 +266,7 @@ impl<'m, T> Leaf<'m, T> {
         if self.is_narrow() { self.narrow().search::<One>(page) } else { self.search_elsewhere(page) }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn search_elsewhere(self, page: u64) -> usize {
         if self.is_twin() { self.body::<Two>().search::<Two>(page) } else { self.wide().search(page) }
     }

@@ -191,6 +191,24 @@ impl Pair {
         assert_eq!(cursor().prev().map(|(range, _)| range), first(below.iter()));
     }
 
+    /// Finds the highest free area and stores there, without a walk between.
+    #[track_caller]
+    pub(crate) fn store_at_highest(&mut self, window: Range<u64>, pages: u64, id: usize) -> Option<u64> {
+        let (start, gap) = self.tree.find_gap_rev(&self.token, window, pages)?;
+        let range = start..start + pages;
+        let around = self.tree.resume(&self.token, gap).range();
+        assert!(around.start <= start && range.end <= around.end, "{range:?} is not in {around:?}");
+        self.verify_place(gap, start);
+        let mut cursor = self.tree.resume_mut(&mut self.token, gap);
+        let reservation = cursor.reserve(range.clone(), Store::Entry).expect("memory");
+        cursor.store(reservation, Some(value(id)));
+        let place = cursor.position();
+        self.model.store(range, Some(id as Value));
+        self.verify_place(place, start);
+        self.verify();
+        Some(start)
+    }
+
     #[track_caller]
     pub(crate) fn store(&mut self, range: Range<u64>, id: Option<usize>) {
         self.try_store(range, id).expect("memory");

@@ -10,7 +10,7 @@ use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::schedule::Point;
 use crate::space::lifetime::{allocate_vma, free_vma, hold_object, lock_vma_killable};
-use crate::space::map::{Change, Map, Neighbours, Totals, VmaCursor, VmaReservation, VmaTree};
+use crate::space::map::{Change, Map, Neighbours, Totals, VmaCursor, VmaPosition, VmaReservation, VmaTree};
 use crate::space::placement::{STACK_GUARD_PAGES, start_with_guard};
 use crate::trace::Step;
 use crate::vma::{Locked, Owner, Reach, Vma, VmaFlags, VmaInfo, WriteSection};
@@ -45,6 +45,19 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         page: Page,
     ) -> Self {
         let cursor = VmaCursor::new(tree, &mut map.token, page);
+        let owner = Owner(tree.name());
+        Edit { machine, section, owner, cursor, totals: &mut map.totals, committed: &mut map.committed }
+    }
+
+    /// As [`new`](Self::new), with the cursor at a position of this tree.
+    pub(super) fn resume(
+        machine: &'m P,
+        section: WriteSection<'g>,
+        tree: &'t VmaTree<'m, P>,
+        map: &'g mut Map<'m, P>,
+        position: VmaPosition<'t, 'm, P>,
+    ) -> Self {
+        let cursor = VmaCursor::resume(tree, &mut map.token, position);
         let owner = Owner(tree.name());
         Edit { machine, section, owner, cursor, totals: &mut map.totals, committed: &mut map.committed }
     }
@@ -123,6 +136,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
     ///
     /// # Errors
     /// [`MmError::NoMemory`] (M1): nothing has changed.
+    #[inline(always)]
     pub(super) fn insert(
         &mut self,
         info: &VmaInfo,
@@ -143,6 +157,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
     }
 
     /// Lets `into`, a neighbour of `part` on which the cursor stands if the part is free, reach over it.
+    #[inline(always)]
     fn annex(&mut self, into: &'m Vma, part: &VmaInfo) -> Result<&'m Vma, MmError> {
         let range = into.range().joined(part.range);
         if self.cursor.vma().is_some_and(|vma| core::ptr::eq(vma, into)) && self.resize(into, range) {
@@ -165,6 +180,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         done
     }
 
+    #[inline(always)]
     fn insert_alone(&mut self, info: &VmaInfo) -> Result<&'m Vma, MmError> {
         let (fresh, reservation) = self.prepare(info.range)?;
         self.enter(fresh, reservation, info);
@@ -172,6 +188,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
     }
 
     /// All that a new VMA over `range` can fail at: the object, and the node memory for its store (E7, E8).
+    #[inline(always)]
     fn prepare(&mut self, range: PageRange) -> Result<(&'m Vma, VmaReservation<'t, 'm, P>), MmError> {
         let fresh = allocate_vma(self.machine)?;
         match self.cursor.reserve(self.machine, range, Store::Entry) {
@@ -184,6 +201,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
     }
 
     /// Lets `fresh`, which was prepared over the range of `info`, enter the tree as `info` says; locked first (I12).
+    #[inline(always)]
     fn enter(&mut self, fresh: &'m Vma, reservation: VmaReservation<'t, 'm, P>, info: &VmaInfo) {
         let section = museum::section_of_new_vma(self.machine, self.section);
         let locked = fresh.start_write_detached(section, self.owner);
@@ -200,6 +218,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
 
     /// Lets the tree have `vma` over its range, which was reserved. It is write-locked (I12): its type says so, and the
     /// assertion, that nobody has pretended.
+    #[inline(always)]
     fn store(&mut self, reservation: VmaReservation<'t, 'm, P>, vma: Locked<'g, 'm>) {
         let unlocked_before = self.machine.has(Bug::NewVmaLockedUnnoticed);
         assert!(vma.is_write_locked(self.section) || unlocked_before, "{:?} is stored unlocked (I12)", *vma);
@@ -265,6 +284,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
 
     /// Lets `into`, a neighbour of `part`, reach over `part` and over `beyond`, the neighbour on the other side. The VMAs
     /// `covered` (which was `part`) and `beyond` go. The tree changes in one store.
+    #[inline(always)]
     fn absorb(
         &mut self,
         into: &'m Vma,
@@ -328,6 +348,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
 
     /// The VMAs that end where `range` starts and start where it ends: those it could merge with. `range` is free, and the cursor
     /// stands on the gap there or on the VMA below; if that ends where `range` starts, it stands there afterwards.
+    #[inline(always)]
     pub(super) fn touching(&mut self, range: PageRange) -> (Option<&'m Vma>, Option<&'m Vma>) {
         let here = self.cursor.vma();
         let Neighbours { floor, ceiling } = match here {

@@ -28,11 +28,6 @@ pub(super) struct Gathered<'g, 'm, P: Platform> {
 }
 
 impl<'g, 'm, P: Platform> Gathered<'g, 'm, P> {
-    /// No VMAs yet.
-    pub(super) fn new(machine: &'m P, section: WriteSection<'g>) -> Self {
-        Gathered { machine, section, vmas: List::new(), totals: Totals::default() }
-    }
-
     /// Takes one more, all of which goes: locks it, then detaches it (I10).
     ///
     /// # Errors
@@ -123,17 +118,29 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
         prev
     }
 
+    /// No VMAs yet, to [`gather`](Self::gather).
+    pub(super) fn nothing_gathered(&self) -> Gathered<'g, 'm, P> {
+        Gathered {
+            machine: self.machine,
+            section: self.section,
+            vmas: List::new(),
+            totals: Totals::default(),
+        }
+    }
+
     /// Gathers the VMAs of `range` from `first` on, where the cursor stands: locks and detaches each (I10); the last one is split
-    /// at the end first if need be. The cursor then stands on the last one, or behind it.
+    /// at the end first if need be. The cursor then stands on the last one, or behind it. (`gathered` is the caller's, because it is
+    /// too large to be handed around.)
     ///
     /// # Errors
-    /// E12 for a sealed VMA, E7, E8 from the end split, E15. All are attached again then; splits remain.
+    /// E12 for a sealed VMA, E7, E8 from the end split, E15. What has been gathered is for the caller to drop; splits remain.
+    #[inline(always)]
     pub(super) fn gather(
         &mut self,
+        gathered: &mut Gathered<'g, 'm, P>,
         first: &'m Vma,
         range: PageRange,
-    ) -> Result<Gathered<'g, 'm, P>, MmError> {
-        let mut gathered = Gathered::new(self.machine, self.section);
+    ) -> Result<(), MmError> {
         let mut last = None;
         let mut take = |vma: &'m Vma| {
             if vma.end() > range.end() {
@@ -142,15 +149,18 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
             }
             gathered.take(vma)
         };
+        let is_only = first.end() >= range.end();
         take(first)?;
-        self.cursor.visit_below(range.end(), take)?;
+        if !is_only {
+            self.cursor.visit_below(range.end(), take)?;
+        }
         if let Some(last) = last {
             last.may_change()?;
             let new = self.split(last, range.end(), NewHalf::Upper)?;
             self.trace(Step::SplitEnd(new.range()));
             gathered.take(last)?;
         }
-        Ok(gathered)
+        Ok(())
     }
 
     /// The VMA above, if the order reads it before the clear.

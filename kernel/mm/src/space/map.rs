@@ -224,6 +224,15 @@ impl<'t, 'g, 'm, P: Platform> VmaCursor<'t, 'g, 'm, P> {
         VmaCursor { cursor: tree.cursor_mut(token, page.number()) }
     }
 
+    /// A cursor where `position` is.
+    pub(super) fn resume(
+        tree: &'t VmaTree<'m, P>,
+        token: &'g mut VmaToken<'m, P>,
+        position: VmaPosition<'t, 'm, P>,
+    ) -> Self {
+        VmaCursor { cursor: tree.resume_mut(token, position) }
+    }
+
     /// Goes to the slot that contains `page`, from the root.
     pub(super) fn walk(&mut self, page: Page) {
         self.cursor.walk(page.number());
@@ -294,6 +303,7 @@ impl<'t, 'g, 'm, P: Platform> VmaCursor<'t, 'g, 'm, P> {
     }
 
     /// Takes the memory that one store of `what` over `range` can need (E8, E14).
+    #[inline(always)]
     pub(super) fn reserve(
         &mut self,
         machine: &P,
@@ -321,9 +331,9 @@ impl<'t, 'g, 'm, P: Platform> VmaCursor<'t, 'g, 'm, P> {
         self.cursor.store(reservation, None);
     }
 
-    /// The place, for a reading cursor to go on from.
-    pub(super) fn position(&self) -> VmaPosition<'t, 'm, P> {
-        self.cursor.position()
+    /// The place, for a reading cursor to go on from. `page` is in the slot here.
+    pub(super) fn position_at(&self, page: Page) -> VmaPosition<'t, 'm, P> {
+        self.cursor.position_at(page.number())
     }
 }
 

@@ -6,9 +6,9 @@ use crate::object::SharedObject;
 use crate::platform::Platform;
 use crate::range::PageRange;
 use crate::space::AddressSpace;
-use crate::space::gather::Gathered;
 use crate::space::map::{Map, MapWriteGuard, Neighbours};
 use crate::space::order::{Order, in_order};
+use crate::space::placement::Gap;
 use crate::space::request::{MmapOptions, MmapRequest, Sharing, Source};
 use crate::trace::Step;
 use crate::vma::{Backing, VmaFlags, VmaInfo};
@@ -26,13 +26,13 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         if guard.totals.vmas > self.machine.max_map_count() {
             return Err(MmError::NoMemory);
         }
-        let range = self.place(&guard, &request)?;
+        let (range, gap) = self.place(&guard, &request)?;
         let mut info = self.describe(&guard, &request, range)?;
         let object = self.object_for(&request, &info)?;
         if let Some(object) = &object {
             info.backing = Backing::SharedAnonymous { object: object.object_id() };
         }
-        in_order!(self.order, self.map_region(&mut guard, &info))?;
+        in_order!(self.order, self.map_region(&mut guard, &info, gap))?;
         drop(guard);
         if request.options.contains(MmapOptions::POPULATE) || info.flags.contains(VmaFlags::LOCKED) {
             self.populate(range);
@@ -97,17 +97,23 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         Ok(VmaInfo { range, flags, backing, pgoff, anon: None })
     }
 
-    /// Makes the VMA that `info` describes, in place of what is there: split, gather, store, unmap.
+    /// Makes the VMA that `info` describes, in place of what is there: split, gather, store, unmap. `gap` is where its range is,
+    /// if that is known to be free.
+    #[inline(always)]
     fn map_region<O: Order>(
         &self,
         guard: &mut MapWriteGuard<'_, 'm, P>,
         info: &VmaInfo,
+        gap: Gap<'_, 'm, P>,
     ) -> Result<(), MmError> {
         let range = info.range;
         let (limits, totals) = (guard.limits, guard.totals);
         let committed = if info.flags.contains(VmaFlags::ACCOUNT) { range.pages() } else { 0 };
         let may_expand = |leaving| totals.may_expand(&limits, info.flags, range.pages(), leaving);
-        let mut edit = self.edit(guard, range.start());
+        let mut edit = match gap {
+            Some(gap) => self.edit_in(guard, gap),
+            None => self.edit(guard, range.start()),
+        };
         let Some(first) = edit.cursor.find(range.end()) else {
             if !may_expand(0) {
                 return Err(MmError::NoMemory);
@@ -120,7 +126,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
         self.machine.trace(Step::Begin(range));
         let first = edit.split_start::<O>(first, range)?;
-        let gathered: Gathered<'_, 'm, P> = edit.gather(first, range)?;
+        let mut gathered = edit.nothing_gathered();
+        edit.gather(&mut gathered, first, range)?;
         if !may_expand(gathered.totals().pages) {
             return Err(MmError::NoMemory);
         }

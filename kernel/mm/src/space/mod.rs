@@ -53,7 +53,7 @@ use crate::platform::{Fallible, Platform};
 use crate::range::{PAGE_SHIFT, PAGE_SIZE, Page};
 use crate::schedule::Point;
 use crate::space::edit::Edit;
-use crate::space::map::{Map, MapReadGuard, MapWriteGuard, VmaTree};
+use crate::space::map::{Map, MapReadGuard, MapWriteGuard, VmaPosition, VmaTree};
 use crate::sync::RwSem;
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::tlb::TlbState;
@@ -271,6 +271,16 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     fn edit<'t, 'g>(&'t self, guard: &'g mut MapWriteGuard<'_, 'm, P>, page: Page) -> Edit<'t, 'g, 'm, P> {
         let section = WriteSection::new(guard.sequence());
         Edit::new(self.machine, section, &self.vmas, guard, page)
+    }
+
+    /// As [`edit`](Self::edit), with the cursor where it was found to belong.
+    fn edit_in<'t, 'g>(
+        &'t self,
+        guard: &'g mut MapWriteGuard<'_, 'm, P>,
+        position: VmaPosition<'t, 'm, P>,
+    ) -> Edit<'t, 'g, 'm, P> {
+        let section = WriteSection::new(guard.sequence());
+        Edit::resume(self.machine, section, &self.vmas, guard, position)
     }
 
     /// Who owns the VMAs of this space.

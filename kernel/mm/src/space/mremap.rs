@@ -224,7 +224,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         if remap.target == Target::Here {
             return Err(MmError::NoMemory);
         }
-        let start = self.place_anywhere(guard, remap.new_pages)?;
+        let (start, _) = self.place_anywhere(guard, remap.new_pages)?;
         self.relocate_to::<O>(guard, remap, remap.old_pages, start)
     }
 
@@ -251,8 +251,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         let start = match remap.target {
             Target::Exactly(start) => start,
-            Target::Near(hint) if hint != Page::ZERO => self.place_near(guard, hint, remap.new_pages)?,
-            _ => self.place_anywhere(guard, remap.new_pages)?,
+            Target::Near(hint) if hint != Page::ZERO => self.place_near(guard, hint, remap.new_pages)?.0,
+            _ => self.place_anywhere(guard, remap.new_pages)?.0,
         };
         if start < self.min_page {
             return Err(MmError::NotPermitted);

@@ -45,6 +45,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// The second half, from the point of no return on: nothing fails (I18).
+    #[inline(always)]
     pub(super) fn unmap_downgraded<O: Order>(
         &self,
         guard: MapWriteGuard<'_, 'm, P>,
@@ -69,6 +70,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// The first half, which may fail, up to the point of no return. `None` if nothing is mapped there.
+    #[inline(always)]
     pub(super) fn take_out<'t, O: Order>(
         &'t self,
         guard: &mut MapWriteGuard<'_, 'm, P>,
@@ -80,14 +82,16 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
         let first = edit.split_start::<O>(first, range)?;
         let prev = edit.prev_before_gather::<O>(first);
-        let gathered = edit.gather(first, range)?;
+        let mut gathered = edit.nothing_gathered();
+        edit.gather(&mut gathered, first, range)?;
         let next = edit.next_after_gather::<O>(range);
         edit.return_to::<O>(range.start());
         let removed = self.clear_tree(&mut edit, gathered, range)?;
-        Ok(Some(TakenOut { range, removed, prev, next, position: edit.cursor.position() }))
+        Ok(Some(TakenOut { range, removed, prev, next, position: edit.cursor.position_at(range.start()) }))
     }
 
     /// The second half, which cannot fail. Caller holds the mmap lock for writing or downgraded.
+    #[inline(always)]
     pub(super) fn unmap_taken<O: Order>(&self, map: &Map<'m, P>, taken: TakenOut<'_, 'm, P>) {
         let TakenOut { range, removed, prev, next, position } = taken;
         self.machine.pause(Point::ReadNeighbours(range));

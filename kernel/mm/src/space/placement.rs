@@ -4,7 +4,7 @@ use crate::error::MmError;
 use crate::platform::Platform;
 use crate::range::{PAGE_SIZE, Page, PageRange, USER_END};
 use crate::space::AddressSpace;
-use crate::space::map::Map;
+use crate::space::map::{Map, VmaPosition};
 use crate::space::request::{MmapRequest, Placement};
 use crate::vma::{Vma, VmaFlags};
 
@@ -22,18 +22,25 @@ const BOTTOM_UP_BASE: u64 = (USER_END / 3).next_multiple_of(PAGE_SIZE);
 /// `MAP_32BIT` places mappings here.
 const LOW_WINDOW: (u64, u64) = (0x4000_0000, 0x8000_0000);
 
+/// The gap of the tree that a place is in, where the search has come by it.
+pub(super) type Gap<'t, 'm, P> = Option<VmaPosition<'t, 'm, P>>;
+
 impl<'m, P: Platform> AddressSpace<'m, P> {
-    /// The range for `request`.
+    /// The range for `request`, and the gap that it is in where that is known.
     ///
     /// # Errors
     /// [`MmError::NoMemory`] when nothing fits, [`MmError::NotPermitted`] below `mmap_min_addr`, [`MmError::Exists`] for
     /// a fixed range that must not replace.
-    pub(super) fn place(&self, map: &Map<'m, P>, request: &MmapRequest) -> Result<PageRange, MmError> {
-        let start = match request.placement {
-            Placement::Fixed(page) | Placement::FixedNoReplace(page) => page,
+    pub(super) fn place(
+        &self,
+        map: &Map<'m, P>,
+        request: &MmapRequest,
+    ) -> Result<(PageRange, Gap<'_, 'm, P>), MmError> {
+        let (start, gap) = match request.placement {
+            Placement::Fixed(page) | Placement::FixedNoReplace(page) => (page, None),
             Placement::Hint(page) => self.place_near(map, page.max(self.min_page), request.pages)?,
             Placement::Anywhere => self.place_anywhere(map, request.pages)?,
-            Placement::Low(hint) => self.place_low(map, hint, request.pages)?,
+            Placement::Low(hint) => (self.place_low(map, hint, request.pages)?, None),
         };
         let range = PageRange::from_start(start, request.pages).ok_or(MmError::NoMemory)?;
         if range.end() > Page::USER_END {
@@ -46,13 +53,18 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         if no_replace && self.vma_from(map, range.start()).is_some_and(|vma| vma.start() < range.end()) {
             return Err(MmError::Exists);
         }
-        Ok(range)
+        Ok((range, gap))
     }
 
     /// At the hint if it is free there, else anywhere.
-    pub(super) fn place_near(&self, map: &Map<'m, P>, hint: Page, pages: u64) -> Result<Page, MmError> {
+    pub(super) fn place_near(
+        &self,
+        map: &Map<'m, P>,
+        hint: Page,
+        pages: u64,
+    ) -> Result<(Page, Gap<'_, 'm, P>), MmError> {
         if self.is_free(map, hint, pages, Page::USER_END) {
-            return Ok(hint);
+            return Ok((hint, None));
         }
         self.place_anywhere(map, pages)
     }
@@ -74,10 +86,17 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// The highest free pages below the stack's room, else the lowest above a third of the user half.
-    pub(super) fn place_anywhere(&self, map: &Map<'m, P>, pages: u64) -> Result<Page, MmError> {
+    pub(super) fn place_anywhere(
+        &self,
+        map: &Map<'m, P>,
+        pages: u64,
+    ) -> Result<(Page, Gap<'_, 'm, P>), MmError> {
         let top = Page::containing(top_down_base(map.limits.stack));
-        let found = self.find_area_rev(map, self.min_page, top, pages);
-        found.or_else(|_| self.find_area(map, Page::containing(BOTTOM_UP_BASE), Page::USER_END, pages))
+        if let Some((start, gap)) = self.find_gap_rev(map, self.min_page, top, pages) {
+            return Ok((start, Some(gap)));
+        }
+        let start = self.find_area(map, Page::containing(BOTTOM_UP_BASE), Page::USER_END, pages)?;
+        Ok((start, None))
     }
 }
 
@@ -94,24 +113,26 @@ pub(super) fn start_with_guard(vma: &Vma) -> Page {
 }
 
 impl<'m, P: Platform> AddressSpace<'m, P> {
-    /// The highest free `pages` pages in `[low, high)`, clear of guard gaps.
-    fn find_area_rev(
+    /// The highest free `pages` pages in `[low, high)`, clear of guard gaps, and the gap that they are in.
+    fn find_gap_rev(
         &self,
         map: &Map<'m, P>,
         low: Page,
         mut high: Page,
         pages: u64,
-    ) -> Result<Page, MmError> {
+    ) -> Option<(Page, VmaPosition<'_, 'm, P>)> {
         while low < high {
             let window = low.number()..high.number();
-            let start =
-                Page::new(self.vmas.find_area_rev(&map.token, window, pages).ok_or(MmError::NoMemory)?);
-            match self.vma_from(map, start) {
-                Some(above) if start_with_guard(above) < start.up(pages) => high = start_with_guard(above),
-                _ => return Ok(start),
+            let (start, gap) = self.vmas.find_gap_rev(&map.token, window, pages)?;
+            let end = Page::new(start).up(pages);
+            // Guard gaps are not larger.
+            let limit = end.up(STACK_GUARD_PAGES).number();
+            match self.vmas.resume(&map.token, gap).next_below(limit) {
+                Some((_, above)) if start_with_guard(above) < end => high = start_with_guard(above),
+                _ => return Some((Page::new(start), gap)),
             }
         }
-        Err(MmError::NoMemory)
+        None
     }
 
     /// The lowest free `pages` pages in `[low, high)`, clear of guard gaps.
