@@ -256,10 +256,8 @@ fn splice<'m, T, S: NodeSource>(
                 let end = if met.keeps_after { range.end } else { end };
                 rises_to(end - start, old)
             }
-            // The gap that shrinks was not the largest.
-            Store::Entry if met.lo == met.hi && end - start < old => None,
-            // The value changes inside of one entry only.
-            Store::Entry if met.lo + 1 == met.hi && is_inside(leaf, met.lo, range) => None,
+            // No gap shrinks, or none that was the largest.
+            Store::Entry if shrinking(leaf, &met, start..end, range) < old => None,
             _ => Some(new.gap(bounds.start.max(raise), bounds.end)),
         }
     });
@@ -274,8 +272,19 @@ fn splice<'m, T, S: NodeSource>(
     Ok(prepared)
 }
 
+/// The largest gap that is smaller, or no more, once an entry over `range` has replaced what it met between the entries below and above,
+/// which leave `free`; 0 if there is none.
 #[inline]
-fn is_inside<T>(leaf: Leaf<'_, T>, index: usize, range: &Range<u64>) -> bool {
-    let entry = leaf.range(index);
-    entry.start <= range.start && range.end <= entry.end
+fn shrinking<T>(leaf: Leaf<'_, T>, met: &Met, free: Range<u64>, range: &Range<u64>) -> u64 {
+    if met.lo == met.hi {
+        return free.end - free.start;
+    }
+    let Range { start, mut end } = leaf.range(met.lo);
+    let mut largest = if range.start < start { start - free.start } else { 0 };
+    for index in met.lo + 1..met.hi {
+        let next = leaf.range(index);
+        largest = largest.max(next.start - end);
+        end = next.end;
+    }
+    if end < range.end { largest.max(free.end - end) } else { largest }
 }
