@@ -3,6 +3,7 @@
 use core::ops::{ControlFlow, Range};
 
 use crate::{
+    node::Found,
     place::Place,
     source::NodeSource,
     tree::{Quiet, Token, Tree, Witness},
@@ -108,6 +109,14 @@ impl<'t, 'm, T, S: NodeSource, K: Quiet<'m, T, S>> TreeCursor<'t, 'm, T, S, K> {
         visit: impl FnMut(&[&'m T]) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         self.place.visit_below(self.tree, limit, visit)
+    }
+
+    /// The entries below and above the slot here; the cursor stays.
+    #[inline]
+    pub fn beside(&mut self) -> [Found<'m, T>; 2] {
+        self.place.settle();
+        let (mut below, mut above) = (self.place, self.place);
+        [below.prev::<S, K>(self.tree), above.next::<S, K>(self.tree, None)]
     }
 
     /// Where the next entry behind the slot here begins; [`LIMIT`] if there is none.

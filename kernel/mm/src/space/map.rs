@@ -192,8 +192,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
     /// The VMAs below and above the gap or VMA at `page`.
     pub(super) fn around(&self, map: &Map<'m, P>, page: Page) -> (Option<&'m Vma>, Option<&'m Vma>) {
-        let below = self.cursor(map, page).prev().map(|(_, vma)| vma);
-        (below, self.cursor(map, page).next().map(|(_, vma)| vma))
+        let [below, above] = self.cursor(map, page).beside();
+        (below.map(|(_, vma)| vma), above.map(|(_, vma)| vma))
     }
 
     /// A cursor on the slot that contains `page`.
