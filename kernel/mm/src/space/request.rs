@@ -95,6 +95,7 @@ impl MmapRequest {
     /// # Errors
     /// [`MmError::Invalid`] for length 0 or an unaligned fixed address, [`MmError::NoMemory`] if the range does not fit
     /// the user half or huge pages are wanted (none are reserved).
+    #[inline(always)]
     pub fn decode(address: u64, length: u64, prot: u64, flags: u64) -> Result<Self, MmError> {
         let flags = MapFlags::from_bits_retain(flags);
         if flags.contains(MapFlags::HUGETLB) {
