@@ -140,8 +140,8 @@ fn small_process(recorder: &mut Recorder) {
     for turn in 0..TURNS {
         one("small process: cut the middle", small::inside(turn), &mut |range| program.erase(range));
         one("small process: over three", small::heap(), &mut |range| program.store(range));
-        one("small process: grow the end", small::grown(turn), &mut |range| program.store(range));
-        program.store(small::heap());
+        one("small process: grow the end", small::grown(turn), &mut |range| program.resize(range));
+        one("small process: give back the end", small::heap(), &mut |range| program.resize(range));
         let tail = small::inside(turn).start..small::heap().end;
         one("small process: cut the tail", tail, &mut |range| program.erase(range));
         program.store(small::heap());

@@ -128,6 +128,13 @@ impl Fixture {
         self.reader.quiescent();
     }
 
+    /// The entry at the start of `range` gets the rest of it, which is free.
+    #[inline(always)]
+    pub(crate) fn resize(&mut self, range: Range<u64>) {
+        assert!(self.tree.cursor_mut(&mut self.token, range.start).resize(range));
+        self.reader.quiescent();
+    }
+
     #[inline(always)]
     pub(crate) fn erase(&mut self, range: Range<u64>) {
         let mut cursor = self.tree.cursor_mut(&mut self.token, range.start);
