@@ -240,10 +240,47 @@ impl Pte {
     /// Whether a TLB that still holds this entry would allow something that `new` does not, or map another frame.
     #[inline]
     pub(super) const fn needs_flush(self, new: Pte) -> bool {
-        const GRANTS: u64 = Flags::PRESENT.union(Flags::WRITABLE).bits();
-        const DENIES: u64 = Flags::NO_EXECUTE.bits();
-        let lost = self.0 & GRANTS & !new.0 | new.0 & DENIES & !self.0 | (self.0 ^ new.0) & ADDRESS;
-        self.is_present() && lost != 0
+        self.has_of(lacks(new.0)) || self.is_present() && (self.0 ^ new.0) & ADDRESS != 0
+    }
+
+    /// This small leaf with other rights, and whether it loses some.
+    #[inline]
+    pub(super) const fn with_rights(self, rights: Rights) -> (Self, bool) {
+        (Pte(self.0 & ADDRESS | rights.bits), self.has_of(rights.lacks))
+    }
+
+    /// Whether it grants something of what another one [`lacks`].
+    #[inline]
+    const fn has_of(self, lacks: u64) -> bool {
+        self.is_present() && (self.0 ^ DENIES) & lacks != 0
+    }
+}
+
+/// Bits that grant something when they are set.
+const GRANTS: u64 = Flags::PRESENT.union(Flags::WRITABLE).bits();
+/// The bit that grants something when it is not set.
+const DENIES: u64 = Flags::NO_EXECUTE.bits();
+
+/// What an entry of these bits does not grant.
+#[inline]
+const fn lacks(bits: u64) -> u64 {
+    GRANTS & !bits | DENIES & bits
+}
+
+/// The rights of a small leaf, made up once for many.
+#[derive(Clone, Copy)]
+pub(super) struct Rights {
+    /// All of the entry but the frame.
+    bits: u64,
+    /// What it does not grant.
+    lacks: u64,
+}
+
+impl Rights {
+    /// Those of this protection.
+    pub(super) const fn of(protection: Protection) -> Self {
+        let Pte(bits) = Pte::leaf(Frame::new(0), protection);
+        Rights { bits, lacks: lacks(bits) }
     }
 }
 

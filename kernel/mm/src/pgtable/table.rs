@@ -1,5 +1,7 @@
 //! A page table in memory, and its geometry.
 
+use core::ops::Range;
+
 use super::Pte;
 use crate::range::Page;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -44,6 +46,20 @@ impl Table {
     #[inline]
     pub fn set(&self, index: usize, pte: Pte) {
         self.entry(index).store(pte.bits(), Ordering::Release);
+    }
+
+    /// Gives each entry of `indexes` (at most [`ENTRIES`]) what `change` makes of index and entry, as [`set`](Self::set). The caller
+    /// holds the page-table lock; entries that are absent stay so.
+    #[inline]
+    pub(super) fn change(&self, indexes: Range<usize>, mut change: impl FnMut(usize, Pte) -> Pte) {
+        let first = indexes.start;
+        for (passed, entry) in self.0.get(indexes).unwrap_or_default().iter().enumerate() {
+            let old = Pte::from_bits(entry.load(Ordering::Acquire));
+            // One that is absent may become present without the lock.
+            if !old.is_absent() {
+                entry.store(change(first + passed, old).bits(), Ordering::Release);
+            }
+        }
     }
 
     /// Replaces the entry at `index` in one step; what it was.

@@ -1,8 +1,9 @@
 //! Zap and protect: changing the leaves of a range.
 
 use super::huge::Span;
+use super::pte::Rights;
 use super::table::{Table, index_of};
-use super::{PageTables, Protection, Pte, PteView};
+use super::{PageTables, Protection, Pte};
 use crate::frame::{Frame, FrameKind};
 use crate::platform::Platform;
 use crate::range::{Page, PageRange, PageSize};
@@ -139,33 +140,55 @@ impl<'m, P: Platform> PageTables<'m, P> {
     ) {
         self.for_each_span(range, |span| match span {
             Span::Leaves(table, part) => {
-                self.protect_entries(table, part, protection, writable, gather);
+                let frames = self.machine.frames();
+                match writable {
+                    Writable::IfExclusive if protection.is_writable() => {
+                        let is_ours = |frame| frames.is_exclusive(frame, PageSize::Small);
+                        self.protect_entries(table, part, protection, is_ours, gather);
+                    }
+                    Writable::Always if protection.is_writable() => {
+                        let is_data = |frame| frames.kind(frame) != FrameKind::Zero;
+                        self.protect_entries(table, part, protection, is_data, gather);
+                    }
+                    _ => self.protect_entries(table, part, protection, |_| false, gather),
+                }
                 part.end()
             }
             Span::Huge(part) => self.protect_huge(part, protection, writable, gather),
         });
     }
 
-    /// As [`protect`](Self::protect), for the entries of `part`, all of it in `table`. Not inlined, so that the loop has all registers.
+    /// As [`protect`](Self::protect), for the entries of `part`, all of it in `table`: those whose frame `may_write` can be written to if
+    /// `protection` says so. Not inlined, so that the loop has all registers.
     #[inline(never)]
     fn protect_entries(
         &self,
         table: &Table,
         part: PageRange,
         protection: Protection,
-        writable: Writable,
+        may_write: impl Fn(Frame) -> bool,
         gather: &mut Gather<'_, 'm, P>,
     ) {
-        let _entries = self.lock.lock();
-        for page in part.iter() {
-            let index = index_of(page, 0);
-            let old = table.get(index);
-            let PteView::Leaf { frame, .. } = old.view() else { continue };
-            let new = Pte::leaf(frame, self.permitted(frame, PageSize::Small, protection, writable));
-            if old.needs_flush(new) {
-                gather.touch(PageRange::single(page));
+        let [with, without] = [protection, protection.without_write()].map(Rights::of);
+        let first = index_of(part.start(), 0);
+        let end = first + part.pages() as usize;
+        let (mut low, mut high) = (end, first);
+        let entries = self.lock.lock();
+        table.change(first..end, |index, old| {
+            if !old.is_leaf() {
+                return old;
             }
-            table.set(index, new);
+            let (new, loses) = old.with_rights(if may_write(old.frame()) { with } else { without });
+            if loses {
+                low = low.min(index);
+                high = index + 1;
+            }
+            new
+        });
+        drop(entries);
+        let page = |index: usize| part.start().up((index - first) as u64);
+        if let Some(touched) = PageRange::new(page(low), page(high)) {
+            gather.touch(touched);
         }
     }
 
