@@ -117,7 +117,7 @@ impl Maps {
 }
 
 /// Takes `start-end perms offset dev inode name` apart.
-fn parse(line: &[u8]) -> Option<Vma> {
+pub fn parse(line: &[u8]) -> Option<Vma> {
     let mut fields = line.split(|&byte| byte == b' ').filter(|field| !field.is_empty());
     let mut range = fields.next()?.splitn(2, |&byte| byte == b'-');
     let (start, end) = (hexadecimal(range.next()?)?, hexadecimal(range.next()?)?);

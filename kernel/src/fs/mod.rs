@@ -23,6 +23,7 @@
 //! | [`mapped`] | what files that are mapped are called |
 //! | [`maps`] | the format of `/proc/self/maps` |
 //! | [`text`] | text that grows fallibly |
+//! | [`written`] | texts that are written while they are read |
 //! | [`status`] | what `stat(2)` tells |
 //!
 //! What several threads use at once has a lock of its own; one under which user memory is touched is a mutex that sleeps.
@@ -50,6 +51,7 @@ mod tests;
 pub(crate) mod text;
 pub(crate) mod transfer;
 pub(crate) mod tree;
+pub(crate) mod written;
 
 pub(crate) use files::{Files, Share};
 pub(crate) use open::Position;

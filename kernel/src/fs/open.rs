@@ -17,6 +17,7 @@ use super::inode::{Inode, Kind};
 use super::pipe::{self, Blocking, Pipe};
 use super::procfs::{ProcFile, Subject};
 use super::transfer::{Sink, Source};
+use super::written::{Part, Piece, Written};
 use crate::arch::shared::Shared;
 use crate::process::trace;
 use crate::sched::mutex::Mutex;
@@ -112,8 +113,10 @@ pub(crate) struct OpenFile {
 pub(crate) struct Cursor {
     /// Next byte to read, or the next entry of a directory.
     pub(crate) offset: u64,
-    /// Text of a [`ProcFile`] as it was last written, or the records of a directory.
+    /// The steps of a trace as they were last taken, or the records of a directory.
     pub(super) text: Vec<u8>,
+    /// The text of any other [`ProcFile`].
+    written: Written,
 }
 
 impl Cursor {
@@ -240,16 +243,11 @@ impl OpenFile {
             Kind::Setting(setting) => setting.read(offset, sink)?,
             Kind::Proc(file @ ProcFile { subject: Subject::Trace, .. }) => {
                 if cursor.offset >= cursor.text.len() as u64 {
-                    (cursor.text, cursor.offset) = (generate(*file)?, 0);
+                    (cursor.text, cursor.offset) = (generate(*file, Part::WHOLE)?.text, 0);
                 }
                 copy_out(&cursor.text, cursor.offset, sink)?
             }
-            Kind::Proc(file) => {
-                if offset == 0 || cursor.text.is_empty() {
-                    cursor.text = generate(*file)?;
-                }
-                copy_out(&cursor.text, offset, sink)?
-            }
+            Kind::Proc(file) => cursor.written.read(offset, sink, &|part| generate(*file, part))?,
         };
         cursor.advance(position, done);
         Ok(done)
@@ -308,5 +306,5 @@ pub(crate) struct Readiness {
     pub(crate) without_writers: bool,
 }
 
-/// Writes the text of a [`ProcFile`]; errors: `ENOMEM`, `ESRCH`.
-pub(crate) type Generate<'a> = &'a dyn Fn(ProcFile) -> Result<Vec<u8>, Errno>;
+/// Writes a part of the text of a [`ProcFile`]; errors: `ENOMEM`, `ESRCH`.
+pub(crate) type Generate<'a> = &'a dyn Fn(ProcFile, Part) -> Result<Piece, Errno>;

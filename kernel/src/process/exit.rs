@@ -8,6 +8,7 @@ use super::{Ending, Space, table};
 use crate::arch::compare_exchange_user;
 use crate::cmdline;
 use crate::fs::text::Text;
+use crate::fs::written::Part;
 use crate::host::message;
 use crate::sched;
 use crate::syscall::user::UserPtr;
@@ -47,7 +48,7 @@ pub(super) fn finish(mut thread: Thread) {
 /// Tells the host tool what is mapped at the end of the first thread.
 fn tell_maps(space: &Space) {
     let mut text = Text::default();
-    if maps::write(&mut text, space).is_err() {
+    if maps::write(&mut text, space, Part::WHOLE).is_err() {
         log::warn!("no memory to tell what is mapped");
     }
     for line in text.into_bytes().split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {

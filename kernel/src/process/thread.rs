@@ -214,6 +214,6 @@ impl Thread {
         if let Some(file) = proc::raw_file(&*self.files.get(number)?) {
             return proc::read_raw(self, number, file, position, sink);
         }
-        self.files.read(number, position, sink, &|file| proc::text(file, self))
+        self.files.read(number, position, sink, &|file, part| proc::text(file, part, self))
     }
 }

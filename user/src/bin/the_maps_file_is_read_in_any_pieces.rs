@@ -1,12 +1,18 @@
-//! Small reads give the same text as large ones, and a file read before starts again after a seek.
+//! Small reads of maps and smaps give the same text as large ones, reads at positions give the same bytes and change nothing, and a file
+//! that was read before starts again after a seek.
 #![no_std]
 #![no_main]
 
+use core::ffi::CStr;
+
 use abi::fs::{O_RDONLY, SEEK_SET};
 use user::prelude::*;
-use user::sys::{lseek, open, read};
+use user::sys::{close, lseek, open, pread, read};
 
 program!(main);
+
+/// Bytes that are compared at once.
+const CHUNK: usize = 700;
 
 fn main() {
     // Enough lines for more than a page of text.
@@ -14,24 +20,34 @@ fn main() {
     for page in (0..160).step_by(2) {
         map_at(base + page * PAGE, 1, Prot::READ);
     }
-    let [large, small] = [(); 2].map(|()| open(c"/proc/self/maps", O_RDONLY).unwrap());
+    // In this order, so that what the program touches for the first time, which smaps tells, comes before.
+    compare(c"/proc/self/maps");
+    compare(c"/proc/self/smaps");
+}
 
+fn compare(path: &CStr) {
+    let [large, small] = [(); 2].map(|()| open(path, O_RDONLY).unwrap());
     for _ in 0..2 {
         let mut total = 0;
         loop {
-            let (mut one, mut other) = ([0; 700], [0; 700]);
-            let length = fill(large, &mut one, 700);
+            let [mut one, mut other, mut third] = [[0; CHUNK]; 3];
+            let at = pread(large, &mut third, total as u64).unwrap();
+            let length = fill(large, &mut one, CHUNK);
             check_eq!(fill(small, &mut other, 7), length);
-            check!(one == other);
+            check!(one == other, "{path:?} from byte {total} on");
+            check!(at > 0 || length == 0);
+            check_eq!(&one[..at], &third[..at]);
             total += length;
             if length < one.len() {
                 break;
             }
         }
         check!(total as u64 > PAGE, "{}", total);
-        check_eq!(lseek(large, 0, SEEK_SET), Ok(0));
-        check_eq!(lseek(small, 0, SEEK_SET), Ok(0));
+        for file in [large, small] {
+            check_eq!((read(file, &mut [0; CHUNK]), lseek(file, 0, SEEK_SET)), (Ok(0), Ok(0)));
+        }
     }
+    check_eq!((close(large), close(small)), (Ok(0), Ok(0)));
 }
 
 /// Reads until the buffer is full or the file ends, at most `piece` bytes at a time.

@@ -1,5 +1,7 @@
 //! What of an address space is in memory: for statistics.
 
+use core::ops::ControlFlow;
+
 use crate::frame::{Frame, FrameKind};
 use crate::pgtable::Protection;
 use crate::platform::Platform;
@@ -45,6 +47,27 @@ impl<P: Platform> AddressSpace<'_, P> {
     pub fn survey_vmas(&self, mut visit: impl FnMut(&VmaView, Residence)) {
         let map = self.read();
         self.each_vma(&map, |range, vma| visit(&map.view(self.machine, vma), self.residence(range)));
+    }
+
+    /// Visits the VMAs that end above `from` in ascending order, under the mmap lock (read), until `visit` breaks off. Of one that
+    /// begins below `from` the rest is shown, so whoever goes on where the last VMA ended sees no page twice and misses none
+    /// that is mapped all the time, as Linux promises for maps (`filesystems/proc`).
+    pub fn visit_vmas_from<B>(
+        &self,
+        from: Page,
+        mut visit: impl FnMut(&VmaView) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let map = self.read();
+        self.each_vma_from(&map, from, |_, vma| visit(&map.view(self.machine, vma).from(from)))
+    }
+
+    /// As [`visit_vmas_from`](Self::visit_vmas_from), with what of each is in memory.
+    pub fn survey_vmas_from<B>(
+        &self,
+        from: Page,
+        mut visit: impl FnMut(&VmaView, Residence) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        self.visit_vmas_from(from, |view| visit(view, self.residence(view.vma.range)))
     }
 
     /// What is in memory of it all.

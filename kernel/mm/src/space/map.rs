@@ -1,5 +1,6 @@
 //! What the mmap lock guards: the right to the VMA tree of an address space, and its totals.
 
+use core::convert::Infallible;
 use core::ops::{ControlFlow, Range};
 
 use maple::{Cursor, CursorMut, Position, Reservation, Store, Token, Tree};
@@ -203,13 +204,27 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
     /// Visits all VMAs with their ranges in the tree, in ascending order.
     pub(super) fn each_vma(&self, map: &Map<'m, P>, mut visit: impl FnMut(PageRange, &'m Vma)) {
-        let mut cursor = self.cursor(map, Page::ZERO);
+        let ControlFlow::Continue(()) = self.each_vma_from(map, Page::ZERO, |range, vma| {
+            visit(range, vma);
+            ControlFlow::<Infallible>::Continue(())
+        });
+    }
+
+    /// Visits the VMAs that end above `from` with their ranges in the tree, in ascending order, until `visit` breaks off.
+    pub(super) fn each_vma_from<B>(
+        &self,
+        map: &Map<'m, P>,
+        from: Page,
+        mut visit: impl FnMut(PageRange, &'m Vma) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let mut cursor = self.cursor(map, from);
         let mut next = cursor.find(Page::USER_END.number());
         while let Some((range, vma)) = next {
             let (start, end) = (Page::new(range.start), Page::new(range.end));
-            visit(PageRange::new(start, end).unwrap_or(PageRange::single(start)), vma);
+            visit(PageRange::new(start, end).unwrap_or(PageRange::single(start)), vma)?;
             next = cursor.next();
         }
+        ControlFlow::Continue(())
     }
 }
 
@@ -359,6 +374,18 @@ pub struct VmaView {
     pub vma: VmaInfo,
     /// What to call it.
     pub kind: VmaKind,
+}
+
+impl VmaView {
+    /// What of it lies at `from` and above; all of it if nothing does.
+    pub(super) fn from(mut self, from: Page) -> VmaView {
+        let whole = self.vma.range;
+        if let Some(part) = PageRange::new(whole.start().max(from), whole.end()) {
+            self.vma.range = part;
+            self.vma.pgoff += whole.pages() - part.pages();
+        }
+        self
+    }
 }
 
 impl<P: Platform> Map<'_, P> {

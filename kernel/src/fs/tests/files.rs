@@ -11,6 +11,7 @@ use abi::fs::{
 use super::{Buffer, assert_names, assert_refused, files, member, open, read, tree, write};
 use crate::fs::descriptors::OnExec;
 use crate::fs::path::LastLink;
+use crate::fs::written::Piece;
 use crate::fs::{Position, Tree};
 use crate::test::kernel_test;
 
@@ -94,10 +95,10 @@ kernel_test! {
         let mut files = files();
         let number = open(&mut files, "/deep/link", O_RDONLY).expect("open");
         let mut buffer = Buffer::with_bad_end(8, 3);
-        let result = files.read(number, Position::Current, &mut buffer, &|_| Ok(Vec::new()));
+        let result = files.read(number, Position::Current, &mut buffer, &|_, _| Ok(Piece::default()));
         assert_eq!((result, &buffer.bytes[..]), (Ok(3), &b"012"[..]));
         let mut buffer = Buffer::with_bad_end(8, 0);
-        let result = files.read(number, Position::Current, &mut buffer, &|_| Ok(Vec::new()));
+        let result = files.read(number, Position::Current, &mut buffer, &|_, _| Ok(Piece::default()));
         assert_eq!(result, Err(Errno::EFAULT));
         assert_eq!(files.seek(number, 0, SEEK_CUR), Ok(3));
     }

@@ -1,8 +1,9 @@
-//! Tests of the name space, descriptors, open files, pipes and settings.
+//! Tests of the name space, descriptors, open files, pipes, settings and texts that are written piece by piece.
 
 mod files;
 mod pipes;
 mod settings;
+mod written;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -12,6 +13,7 @@ use abi::fs::{AT_FDCWD, S_IFDIR, S_IFLNK, S_IFREG};
 
 use super::path::{LastLink, Lookup};
 use super::transfer::{Sink, Source};
+use super::written::Piece;
 use super::{Files, Member, Position, Tree};
 
 /// A buffer in the kernel; `good` bytes of it are there, the rest is bad memory.
@@ -107,7 +109,7 @@ fn open(files: &mut Files, path: &str, flags: u32) -> Result<i32, Errno> {
 
 fn read(files: &mut Files, number: i32, size: usize) -> Result<Vec<u8>, Errno> {
     let mut buffer = Buffer::new(size);
-    files.read(number, Position::Current, &mut buffer, &|_| Ok(Vec::new()))?;
+    files.read(number, Position::Current, &mut buffer, &|_, _| Ok(Piece::default()))?;
     Ok(buffer.bytes)
 }
 

@@ -2,15 +2,17 @@
 
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
+use core::ops::ControlFlow;
 
 use mm::space::{Residence, VmaKind, VmaView};
 use mm::vma::VmaFlags;
-use mm::{PAGE_SIZE, Platform};
+use mm::{PAGE_SIZE, Page, Platform};
 
 use crate::fs::mapped;
 use crate::fs::maps::MapsLine;
 use crate::fs::status;
 use crate::fs::text::Text;
+use crate::fs::written::Part;
 use crate::ipc::segments;
 use crate::memory::KERNEL;
 use crate::process::Space;
@@ -79,33 +81,47 @@ pub(crate) fn line<'a>(view: &VmaView, name: &'a VmaName) -> MapsLine<'a> {
     MapsLine { start, end, flags: view.vma.flags, offset, device, inode, name: name.bytes() }
 }
 
-/// Writes `maps`. Errors: memory is short.
-pub(in crate::process) fn write(text: &mut Text, space: &Space) -> fmt::Result {
-    let mut result = Ok(());
-    space.for_each_vma(|view| {
-        if result.is_ok() {
-            result = line(view, &VmaName::of(view)).write(text);
-        }
-    });
-    result
+/// Address where the next part begins, if there is one.
+type Next = Result<Option<u64>, fmt::Error>;
+
+/// Writes a part of `maps` to `text`, which is empty. Errors: memory is short.
+pub(in crate::process) fn write(text: &mut Text, space: &Space, part: Part) -> Next {
+    next(space.visit_vmas_from(Page::containing(part.from), |view| {
+        go_on(line(view, &VmaName::of(view)).write(text), text, part, view)
+    }))
 }
 
-/// Writes `smaps`. Errors: memory is short.
-pub(super) fn write_long(text: &mut Text, space: &Space) -> fmt::Result {
-    let mut result = Ok(());
-    space.survey_vmas(|view, residence| {
-        if result.is_ok() {
-            result = line(view, &VmaName::of(view)).write(text).and_then(|()| {
-                let pages = view.vma.range.pages();
-                kilobytes(text, "Size", pages)?;
-                text.push(b"KernelPageSize:        4 kB\nMMUPageSize:           4 kB\n")?;
-                write_residence(text, &residence, view.vma.flags)?;
-                writeln!(text, "THPeligible:    {:8}", u8::from(wants_huge_pages(space, view)))?;
-                write_flags(text, view.vma.flags)
-            });
-        }
-    });
-    result
+/// Writes a part of `smaps` to `text`, which is empty. Errors: memory is short.
+pub(super) fn write_long(text: &mut Text, space: &Space, part: Part) -> Next {
+    next(space.survey_vmas_from(Page::containing(part.from), |view, residence| {
+        let written = line(view, &VmaName::of(view)).write(text).and_then(|()| {
+            let pages = view.vma.range.pages();
+            kilobytes(text, "Size", pages)?;
+            text.push(b"KernelPageSize:        4 kB\nMMUPageSize:           4 kB\n")?;
+            write_residence(text, &residence, view.vma.flags)?;
+            writeln!(text, "THPeligible:    {:8}", u8::from(wants_huge_pages(space, view)))?;
+            write_flags(text, view.vma.flags)
+        });
+        go_on(written, text, part, view)
+    }))
+}
+
+/// Whether to go on behind the VMA that was written last; breaks off with the address where the next part begins.
+fn go_on(
+    written: fmt::Result,
+    text: &Text,
+    part: Part,
+    view: &VmaView,
+) -> ControlFlow<Result<u64, fmt::Error>> {
+    match written {
+        Ok(()) if text.len() < part.length => ControlFlow::Continue(()),
+        Ok(()) => ControlFlow::Break(Ok(view.vma.range.end().address())),
+        Err(error) => ControlFlow::Break(Err(error)),
+    }
+}
+
+fn next(visited: ControlFlow<Result<u64, fmt::Error>>) -> Next {
+    visited.break_value().transpose()
 }
 
 /// Whether a fault may map a huge page in the VMA.

@@ -3,6 +3,7 @@
 
 mod files;
 mod fork;
+mod look;
 mod mremap;
 mod munmap;
 mod operations;
