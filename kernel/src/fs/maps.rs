@@ -2,7 +2,7 @@
 //!
 //! `start-end perms offset dev inode`, and from column 73 on a name, if there is one.
 
-use core::fmt::{self, Write};
+use core::fmt;
 
 use mm::vma::VmaFlags;
 
@@ -35,12 +35,22 @@ impl MapsLine<'_> {
     pub(crate) fn write(&self, text: &mut Text) -> fmt::Result {
         let begin = text.len();
         let (major, minor) = self.device;
-        write!(text, "{:08x}-{:08x} {} {:08x} ", self.start, self.end, self.flags, self.offset)?;
-        write!(text, "{major:02x}:{minor:02x} {} ", self.inode)?;
+        text.push_hexadecimal(self.start, 8)?;
+        text.push(b"-")?;
+        text.push_hexadecimal(self.end, 8)?;
+        let [r, w, x, s] = self.flags.letters();
+        text.push(&[b' ', r, w, x, s, b' '])?;
+        text.push_hexadecimal(self.offset, 8)?;
+        text.push(b" ")?;
+        text.push_hexadecimal(major.into(), 2)?;
+        text.push(b":")?;
+        text.push_hexadecimal(minor.into(), 2)?;
+        text.push(b" ")?;
+        text.push_decimal(self.inode, 0)?;
+        text.push(b" ")?;
         if !self.name.is_empty() {
-            while text.len() - begin < NAME_COLUMN {
-                text.push(b" ")?;
-            }
+            let missing = NAME_COLUMN.saturating_sub(text.len() - begin);
+            text.push(&[b' '; NAME_COLUMN][..missing])?;
             text.push(self.name)?;
         }
         text.push(b"\n")

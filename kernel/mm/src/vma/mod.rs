@@ -15,7 +15,7 @@ mod merge;
 #[cfg(test)]
 mod tests;
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 pub use flags::{Access, VmaFlags};
 pub use lock::{Locked, WriteSection};
@@ -269,18 +269,23 @@ impl VmaInfo {
     }
 }
 
-/// Permissions as in the second column of `/proc/PID/maps`.
+impl VmaFlags {
+    /// Permissions as in the second column of `/proc/PID/maps`.
+    pub fn letters(self) -> [u8; 4] {
+        let column = |flag, letter, none| if self.contains(flag) { letter } else { none };
+        [
+            column(VmaFlags::READ, b'r', b'-'),
+            column(VmaFlags::WRITE, b'w', b'-'),
+            column(VmaFlags::EXEC, b'x', b'-'),
+            column(VmaFlags::SHARED, b's', b'p'),
+        ]
+    }
+}
+
+/// The permissions, as [`letters`](VmaFlags::letters).
 impl fmt::Display for VmaFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let column = |flag, letter, none| if self.contains(flag) { letter } else { none };
-        write!(
-            f,
-            "{}{}{}{}",
-            column(VmaFlags::READ, 'r', '-'),
-            column(VmaFlags::WRITE, 'w', '-'),
-            column(VmaFlags::EXEC, 'x', '-'),
-            column(VmaFlags::SHARED, 's', 'p'),
-        )
+        self.letters().into_iter().try_for_each(|letter| f.write_char(letter.into()))
     }
 }
 

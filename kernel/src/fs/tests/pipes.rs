@@ -92,4 +92,17 @@ kernel_test! {
                         7ffff7ffd000-7ffff7fff000 rw-s 00000000 00:00 0 \n";
         assert_eq!(core::str::from_utf8(&text.into_bytes()), Ok(expected));
     }
+
+    fn numbers_have_as_many_columns_as_they_need_or_are_told() {
+        let mut text = Text::default();
+        for (number, width) in [(0, 0), (1234, 3), (56, 5), (u64::MAX, 0), (7, 20)] {
+            text.push_decimal(number, width).expect("memory");
+            text.push(b",").expect("memory");
+            text.push_hexadecimal(number, width).expect("memory");
+            text.push(b"\n").expect("memory");
+        }
+        let expected = "0,0\n1234,4d2\n   56,00038\n18446744073709551615,ffffffffffffffff\n\
+                        \x20                  7,00000000000000000007\n";
+        assert_eq!(core::str::from_utf8(&text.into_bytes()), Ok(expected));
+    }
 }

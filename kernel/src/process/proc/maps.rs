@@ -17,6 +17,9 @@ use crate::ipc::segments;
 use crate::memory::KERNEL;
 use crate::process::Space;
 
+/// Columns of a number of `smaps`.
+const NUMBER_WIDTH: usize = 8;
+
 /// The name of a VMA in the first column of names.
 pub(crate) enum VmaName {
     /// One of the kernel's.
@@ -96,10 +99,12 @@ pub(super) fn write_long(text: &mut Text, space: &Space, part: Part) -> Next {
     next(space.survey_vmas_from(Page::containing(part.from), |view, residence| {
         let written = line(view, &VmaName::of(view)).write(text).and_then(|()| {
             let pages = view.vma.range.pages();
-            kilobytes(text, "Size", pages)?;
+            kilobytes(text, b"Size:           ", pages)?;
             text.push(b"KernelPageSize:        4 kB\nMMUPageSize:           4 kB\n")?;
             write_residence(text, &residence, view.vma.flags)?;
-            writeln!(text, "THPeligible:    {:8}", u8::from(wants_huge_pages(space, view)))?;
+            text.push(b"THPeligible:    ")?;
+            text.push_decimal(wants_huge_pages(space, view).into(), NUMBER_WIDTH)?;
+            text.push(b"\n")?;
             write_flags(text, view.vma.flags)
         });
         go_on(written, text, part, view)
@@ -153,18 +158,11 @@ pub(super) fn write_sum(text: &mut Text, space: &Space) -> fmt::Result {
     write_residence(text, &sum, flags)
 }
 
-fn kilobytes(text: &mut Text, name: &str, pages: u64) -> fmt::Result {
-    writeln!(text, "{:<15} {:>8} kB", Colon(name), pages * (PAGE_SIZE / 1024))
-}
-
-/// A name with a colon behind it, padded as a whole.
-struct Colon<'a>(&'a str);
-
-impl fmt::Display for Colon<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = f.width().unwrap_or(0).saturating_sub(self.0.len() + 1);
-        write!(f, "{}:{:width$}", self.0, "")
-    }
+/// Writes a line; its name comes with the colon and the blanks up to the column of the number.
+fn kilobytes(text: &mut Text, name: &[u8; 16], pages: u64) -> fmt::Result {
+    text.push(name)?;
+    text.push_decimal(pages * (PAGE_SIZE / 1024), NUMBER_WIDTH)?;
+    text.push(b" kB\n")
 }
 
 fn write_residence(text: &mut Text, residence: &Residence, flags: VmaFlags) -> fmt::Result {
@@ -175,60 +173,60 @@ fn write_residence(text: &mut Text, residence: &Residence, flags: VmaFlags) -> f
     let shared_dirty = if flags.contains(VmaFlags::SHARED) { dirty.min(shared) } else { 0 };
     let private_dirty = (dirty - shared_dirty).min(private);
     for (name, pages) in [
-        ("Rss", pages),
-        ("Pss", pages),
-        ("Pss_Dirty", dirty),
-        ("Shared_Clean", shared - shared_dirty),
-        ("Shared_Dirty", shared_dirty),
-        ("Private_Clean", private - private_dirty),
-        ("Private_Dirty", private_dirty),
-        ("Referenced", pages),
-        ("Anonymous", residence.anonymous),
-        ("KSM", 0),
-        ("LazyFree", 0),
-        ("AnonHugePages", residence.huge),
-        ("ShmemPmdMapped", 0),
-        ("FilePmdMapped", 0),
-        ("Shared_Hugetlb", 0),
-        ("Private_Hugetlb", 0),
-        ("Swap", 0),
-        ("SwapPss", 0),
-        ("Locked", if flags.contains(VmaFlags::LOCKED) { pages } else { 0 }),
+        (b"Rss:            ", pages),
+        (b"Pss:            ", pages),
+        (b"Pss_Dirty:      ", dirty),
+        (b"Shared_Clean:   ", shared - shared_dirty),
+        (b"Shared_Dirty:   ", shared_dirty),
+        (b"Private_Clean:  ", private - private_dirty),
+        (b"Private_Dirty:  ", private_dirty),
+        (b"Referenced:     ", pages),
+        (b"Anonymous:      ", residence.anonymous),
     ] {
         kilobytes(text, name, pages)?;
     }
-    Ok(())
+    text.push(b"KSM:                   0 kB\nLazyFree:              0 kB\n")?;
+    kilobytes(text, b"AnonHugePages:  ", residence.huge)?;
+    text.push(
+        b"ShmemPmdMapped:        0 kB\n\
+          FilePmdMapped:         0 kB\n\
+          Shared_Hugetlb:        0 kB\n\
+          Private_Hugetlb:       0 kB\n\
+          Swap:                  0 kB\n\
+          SwapPss:               0 kB\n",
+    )?;
+    kilobytes(text, b"Locked:         ", if flags.contains(VmaFlags::LOCKED) { pages } else { 0 })
 }
 
 fn write_flags(text: &mut Text, flags: VmaFlags) -> fmt::Result {
     text.push(b"VmFlags: ")?;
     let never_write = flags.contains(VmaFlags::NEVER_WRITE);
     for (set, name) in [
-        (flags.contains(VmaFlags::READ), "rd"),
-        (flags.contains(VmaFlags::WRITE), "wr"),
-        (flags.contains(VmaFlags::EXEC), "ex"),
-        (flags.contains(VmaFlags::SHARED) && !never_write, "sh"),
-        (true, "mr"),
-        (!never_write, "mw"),
-        (true, "me"),
-        (flags.contains(VmaFlags::SHARED), "ms"),
-        (flags.contains(VmaFlags::GROWSDOWN), "gd"),
-        (flags.contains(VmaFlags::LOCKED), "lo"),
-        (flags.contains(VmaFlags::SEQUENTIAL), "sr"),
-        (flags.contains(VmaFlags::RANDOM), "rr"),
-        (flags.contains(VmaFlags::DONTFORK), "dc"),
-        (flags.contains(VmaFlags::LOCKONFAULT), "lf"),
-        (flags.contains(VmaFlags::ACCOUNT), "ac"),
-        (flags.contains(VmaFlags::NORESERVE), "nr"),
-        (flags.contains(VmaFlags::WIPEONFORK), "wf"),
-        (flags.contains(VmaFlags::DONTDUMP), "dd"),
-        (flags.contains(VmaFlags::HUGEPAGE), "hg"),
-        (flags.contains(VmaFlags::NOHUGEPAGE), "nh"),
-        (flags.contains(VmaFlags::MERGEABLE), "mg"),
-        (flags.contains(VmaFlags::SEALED), "sl"),
+        (flags.contains(VmaFlags::READ), b"rd "),
+        (flags.contains(VmaFlags::WRITE), b"wr "),
+        (flags.contains(VmaFlags::EXEC), b"ex "),
+        (flags.contains(VmaFlags::SHARED) && !never_write, b"sh "),
+        (true, b"mr "),
+        (!never_write, b"mw "),
+        (true, b"me "),
+        (flags.contains(VmaFlags::SHARED), b"ms "),
+        (flags.contains(VmaFlags::GROWSDOWN), b"gd "),
+        (flags.contains(VmaFlags::LOCKED), b"lo "),
+        (flags.contains(VmaFlags::SEQUENTIAL), b"sr "),
+        (flags.contains(VmaFlags::RANDOM), b"rr "),
+        (flags.contains(VmaFlags::DONTFORK), b"dc "),
+        (flags.contains(VmaFlags::LOCKONFAULT), b"lf "),
+        (flags.contains(VmaFlags::ACCOUNT), b"ac "),
+        (flags.contains(VmaFlags::NORESERVE), b"nr "),
+        (flags.contains(VmaFlags::WIPEONFORK), b"wf "),
+        (flags.contains(VmaFlags::DONTDUMP), b"dd "),
+        (flags.contains(VmaFlags::HUGEPAGE), b"hg "),
+        (flags.contains(VmaFlags::NOHUGEPAGE), b"nh "),
+        (flags.contains(VmaFlags::MERGEABLE), b"mg "),
+        (flags.contains(VmaFlags::SEALED), b"sl "),
     ] {
         if set {
-            write!(text, "{name} ")?;
+            text.push(name)?;
         }
     }
     text.push(b"\n")
