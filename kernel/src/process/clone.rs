@@ -10,7 +10,7 @@ use abi::clone::{
 use abi::{Errno, Signal};
 
 use super::thread::{AlternateStack, Thread};
-use super::{Handle, Process, Space, exit, run, spaces, table};
+use super::{Handle, Process, Space, exit, oom, run, spaces, table};
 use crate::arch::shared::{Shared, try_box};
 use crate::arch::switch::UserRegisters;
 use crate::fs::Share;
@@ -67,16 +67,17 @@ pub(crate) fn clone(parent: &mut Thread, request: Request) -> Result<i32, Errno>
     let body = try_box(move || live(child, set_tid))?;
     let task = Task::new(Some(registers), Some(space), body)?;
     task.set_affinity(sched::current().affinity());
+    if request.has(CLONE_PARENT_SETTID) {
+        // As on Linux, nobody is told if that fails. Not when the child is in the table, but does not run: whoever waits for memory
+        // may not have in hands what may have to go.
+        let _unwritable = oom::patiently(|| UserPtr::<i32>::new(request.parent_tid).write(&tid));
+    }
     if request.has(CLONE_THREAD) {
         table::add_thread(&process, &handle, &task)?;
     } else {
         let grandparent = table::parent(parent.pid());
         let of = if request.has(CLONE_PARENT) { grandparent } else { parent.pid() };
         table::add_process(&process, of, &handle, &task)?;
-    }
-    if request.has(CLONE_PARENT_SETTID) {
-        // As on Linux, nobody is told if that fails.
-        let _unwritable = UserPtr::<i32>::new(request.parent_tid).write(&tid);
     }
     sched::start(&task);
     if request.has(CLONE_VFORK) {
@@ -90,7 +91,7 @@ pub(crate) fn clone(parent: &mut Thread, request: Request) -> Result<i32, Errno>
 /// What a thread does from its first to its last instruction.
 pub(super) fn live(mut thread: Thread, set_tid: Option<u64>) {
     if let Some(address) = set_tid {
-        let _unwritable = UserPtr::<i32>::new(address).write(&thread.tid());
+        let _unwritable = oom::patiently(|| UserPtr::<i32>::new(address).write(&thread.tid()));
     }
     run::run(&mut thread);
     exit::finish(thread);

@@ -4,7 +4,7 @@ use super::futex::{self, Key, Scope};
 use super::proc::maps;
 use super::table::INIT;
 use super::thread::Thread;
-use super::{Ending, Space, table};
+use super::{Ending, Space, oom, table};
 use crate::arch::compare_exchange_user;
 use crate::cmdline;
 use crate::fs::text::Text;
@@ -64,7 +64,7 @@ pub(super) fn release_memory(thread: &mut Thread) {
         walk_robust_list(thread, list);
     }
     let address = core::mem::take(&mut thread.clear_tid);
-    if address != 0 && UserPtr::<u32>::new(address).write(&0).is_ok() {
+    if address != 0 && oom::patiently(|| UserPtr::<u32>::new(address).write(&0)).is_ok() {
         wake_one(thread, address);
     }
 }
@@ -78,7 +78,7 @@ fn wake_one(thread: &Thread, address: u64) {
 /// The list is the program's: a ring of pointers that ends at its head, which says how far from each pointer the futex is, and
 /// which one was being taken or given back (`set_robust_list(2)`). What cannot be read ends it.
 fn walk_robust_list(thread: &Thread, head: u64) -> Option<()> {
-    let word = |address: u64| UserPtr::<u64>::new(address).read().ok();
+    let word = |address: u64| oom::patiently(|| UserPtr::<u64>::new(address).read()).ok();
     let (mut entry, offset, pending) =
         (word(head)?, word(head.checked_add(8)?)?, word(head.checked_add(16)?)?);
     for _ in 0..ROBUST_MAX {
@@ -99,9 +99,10 @@ fn walk_robust_list(thread: &Thread, head: u64) -> Option<()> {
 
 /// Marks a futex that the thread owns, and wakes one who waits for it; `None` if it cannot be reached.
 fn bury_owner(thread: &Thread, address: u64) -> Option<()> {
-    let mut value = UserPtr::<u32>::new(address).read().ok()?;
+    let mut value = oom::patiently(|| UserPtr::<u32>::new(address).read()).ok()?;
     while value & OWNER == thread.tid().cast_unsigned() & OWNER {
-        let found = compare_exchange_user(address, value, value & WAITERS | OWNER_DIED).ok()?;
+        let new = value & WAITERS | OWNER_DIED;
+        let found = oom::patiently(|| Ok(compare_exchange_user(address, value, new)?)).ok()?;
         if found == value {
             if value & WAITERS != 0 {
                 wake_one(thread, address);

@@ -15,10 +15,10 @@ use mm::object::ObjectId;
 use mm::space::{MmapOptions, MmapRequest, Placement, Sharing, Source};
 use mm::{PAGE_SIZE, Page, PageRange, USER_END};
 
-use super::Space;
 use super::about::Places;
 use super::elf::{PROGRAM_HEADER, Program, Segment, StackExecution};
 use super::stack::{Arguments, Layout};
+use super::{Space, oom};
 use raw_cpuid::CpuId;
 use raw_cpuid::native_cpuid::cpuid_count;
 
@@ -87,7 +87,7 @@ fn load(
     map_stack(space, program, &layout)?;
     let mut seed = [0; 16];
     random::fill(&mut seed);
-    layout.write(arguments, &auxiliary, seed, |address, bytes| Ok(copy_to_user(address, bytes)?))?;
+    layout.write(arguments, &auxiliary, seed, store)?;
     Ok((Context::new(entry, layout.stack_pointer), layout.places(arguments, &auxiliary)))
 }
 
@@ -127,13 +127,18 @@ fn map_segment(space: &Space, object: ObjectId, segment: &Segment) -> Result<(),
     Ok(())
 }
 
+/// Stores `bytes`. Errors: `EFAULT`.
+fn store(address: u64, bytes: &[u8]) -> Result<(), Errno> {
+    oom::patiently(|| Ok(copy_to_user(address, bytes)?))
+}
+
 /// Stores zeroes, within one page.
 fn zero(range: Range<u64>) -> Result<(), Errno> {
     const ZEROES: [u8; 512] = [0; 512];
     let mut at = range.start;
     while at < range.end {
         let length = (range.end - at).min(ZEROES.len() as u64);
-        copy_to_user(at, &ZEROES[..length as usize])?;
+        store(at, &ZEROES[..length as usize])?;
         at += length;
     }
     Ok(())

@@ -40,7 +40,7 @@ mod group;
 mod launch;
 mod limits;
 mod load;
-mod oom;
+pub(crate) mod oom;
 pub(crate) mod proc;
 mod report;
 mod run;

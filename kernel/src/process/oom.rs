@@ -5,15 +5,18 @@
 //! was this one is on the log.
 //!
 //! Whoever found no frame tries again until the victim is gone. A system call that finds none in the middle of a copy fails
-//! with `EFAULT` instead, because it may hold what the victim waits for.
+//! with `EFAULT` instead, because it may hold what the victim waits for. What the kernel stores on its own account, with nothing in
+//! its hands, waits like the program itself ([`patiently`]): nobody could be told that it failed.
 
-use abi::Signal;
+use core::fmt;
+
+use abi::{Errno, Signal};
 use mm::space::Footprint;
 
 use super::{Ending, Space, table};
 use crate::arch::shared::Shared;
 use crate::memory;
-use crate::sched::{self, mutex::Mutex};
+use crate::sched::{self, Attention, mutex::Mutex};
 
 /// Times that a fault is tried again while a victim ends, before another process has to go, too.
 const PATIENCE: u32 = 10_000;
@@ -26,8 +29,41 @@ struct Victim {
 
 static VICTIM: Mutex<Option<Victim>> = Mutex::new(None);
 
-/// There was no frame for `address` (bytes) of process `pid`: lets somebody end, or waits a moment for one who does.
-pub(super) fn relieve(pid: i32, address: u64) {
+/// Runs `step`, which touches the memory of the current task's program, and again for as long as it lacks nothing but memory. It has
+/// no effect before it fails, holds no lock, and fails with `ENOMEM` or, by a copy, with `EFAULT`. These two come back if the task is
+/// to end.
+#[inline]
+pub(crate) fn patiently<R>(mut step: impl FnMut() -> Result<R, Errno>) -> Result<R, Errno> {
+    match step() {
+        Err(Errno::ENOMEM | Errno::EFAULT) => patiently_again(&mut step),
+        result => result,
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn patiently_again<R>(step: &mut impl FnMut() -> Result<R, Errno>) -> Result<R, Errno> {
+    loop {
+        let result = sched::waiting_for_frames(&mut *step);
+        if result.as_ref().err() != Some(&Errno::ENOMEM) || !wait(format_args!("the kernel")) {
+            return result;
+        }
+    }
+}
+
+/// There was no frame for `what` of the current task: waits a moment. `false` if it may not wait, because it is to end, or belongs to
+/// no process.
+pub(super) fn wait(what: fmt::Arguments<'_>) -> bool {
+    let task = sched::current();
+    let may = task.pid() != 0 && task.attention() != Attention::Killed;
+    if may {
+        relieve(task.pid(), what);
+    }
+    may
+}
+
+/// There was no frame for `what` of process `pid`: lets somebody end, or waits a moment for one who does.
+pub(super) fn relieve(pid: i32, what: fmt::Arguments<'_>) {
     let mut victim = VICTIM.lock();
     if let Some(Victim { pid, waits }) = &mut *victim
         && *waits < PATIENCE
@@ -38,7 +74,7 @@ pub(super) fn relieve(pid: i32, address: u64) {
         sched::pause();
         return;
     }
-    log::warn!("out of memory: no frame for {address:#x} of process {pid}");
+    log::warn!("out of memory: no frame for {what} of process {pid}");
     let tried = victim.as_ref().map(|victim| victim.pid);
     *victim = choose(tried).map(|chosen| kill(&chosen));
 }

@@ -52,11 +52,17 @@ fn system_call(thread: &mut Thread) {
     thread.context.rax = result;
 }
 
-/// Handles a fault of the user copy routines in the current task; on failure the system call returns `EFAULT`.
+/// Handles a fault of the user copy routines in the current task; on failure the system call returns `EFAULT`. Without a frame it
+/// fails, too, unless the task may wait for one.
 pub(crate) fn resolve_fault(fault: PageFault) -> Resolution {
     let Some(space) = sched::space_for_fault() else { return Resolution::Failed };
     match space.fault(fault.address, access(fault)) {
         FaultOutcome::Resolved => Resolution::Resolved,
+        FaultOutcome::OutOfMemory
+            if sched::waits_for_frames() && oom::wait(format_args!("{:#x}", fault.address)) =>
+        {
+            Resolution::Resolved
+        }
         _ => Resolution::Failed,
     }
 }
@@ -94,7 +100,7 @@ fn page_fault(thread: &mut Thread, fault: PageFault) {
         }
         FaultOutcome::OutOfMemory => {
             // The access is tried again, unless it was this process that had to go.
-            oom::relieve(thread.pid(), fault.address);
+            oom::relieve(thread.pid(), format_args!("{:#x}", fault.address));
         }
     }
 }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::cell::{Cell, RefCell};
 use core::sync::atomic::Ordering;
 
-use super::task::{State, Task};
+use super::task::{Faults, State, Task};
 use super::{queue, timer};
 use crate::arch::shared::Shared;
 use crate::arch::switch::{UserRegisters, switch};
@@ -241,16 +241,30 @@ pub(crate) fn enter_space(space: Option<Shared<Space>>) -> Option<Shared<Space>>
 /// The address space in which a fault of the user copy routines is resolved; `None` while such faults are forbidden.
 pub(crate) fn space_for_fault() -> Option<Shared<Space>> {
     let task = current();
-    if task.faults_fail.load(Ordering::Relaxed) { None } else { task.space.lock().clone() }
+    if task.faults.load(Ordering::Relaxed) == Faults::Fail as u8 { None } else { task.space.lock().clone() }
 }
 
 /// Runs `access`, in which user memory is touched that must be there already: faults fail, and nothing sleeps.
 pub(crate) fn without_faults<R>(access: impl FnOnce() -> R) -> R {
+    with_faults(Faults::Fail, access)
+}
+
+/// Runs `access`, in which user memory is touched and no lock is held: faults that find no frame wait for one.
+pub(crate) fn waiting_for_frames<R>(access: impl FnOnce() -> R) -> R {
+    with_faults(Faults::Wait, access)
+}
+
+fn with_faults<R>(faults: Faults, access: impl FnOnce() -> R) -> R {
     let task = current();
-    let before = task.faults_fail.swap(true, Ordering::Relaxed);
+    let before = task.faults.swap(faults as u8, Ordering::Relaxed);
     let result = access();
-    task.faults_fail.store(before, Ordering::Relaxed);
+    task.faults.store(before, Ordering::Relaxed);
     result
+}
+
+/// Whether a fault of the user copy routines that finds no frame may wait for one now.
+pub(crate) fn waits_for_frames() -> bool {
+    current().faults.load(Ordering::Relaxed) == Faults::Wait as u8
 }
 
 /// Sets what of the current task's program is in the CPU.

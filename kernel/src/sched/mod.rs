@@ -39,7 +39,7 @@ pub(crate) mod wait;
 
 pub(crate) use cpu::{
     can_sleep, current, enter_space, init, join, pause, processor_time, relax, set_user_registers,
-    space_for_fault, start, stay_or_move, without_faults, yield_now,
+    space_for_fault, start, stay_or_move, waiting_for_frames, waits_for_frames, without_faults, yield_now,
 };
 #[cfg(feature = "test")]
 pub(crate) use cpu::{recover, settle};

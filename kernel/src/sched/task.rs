@@ -1,7 +1,7 @@
 //! Tasks: what is scheduled.
 
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use abi::Errno;
 use spin::Mutex;
@@ -34,6 +34,18 @@ pub(crate) enum Attention {
     Signal,
     /// It is to end.
     Killed,
+}
+
+/// What becomes of a task's faults in the user copy routines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum Faults {
+    /// They are resolved; without a frame they fail.
+    Resolve,
+    /// They are resolved, and wait for a frame.
+    Wait,
+    /// They fail.
+    Fail,
 }
 
 /// Guarded by [`Task::state`].
@@ -75,8 +87,8 @@ pub(crate) struct Task {
     pub(super) cpu: AtomicU32,
     /// How long it has run, in nanoseconds, up to the last switch.
     pub(super) runtime: AtomicU64,
-    /// Whether faults of the user copy routines fail. Used by the task itself.
-    pub(super) faults_fail: AtomicBool,
+    /// What becomes of faults of the user copy routines: [`Faults`]. Used by the task itself.
+    pub(super) faults: AtomicU8,
     /// Where it waits for a futex: 1 + the number of the bucket; 0 once it was woken. Changed under the lock of that bucket.
     pub(crate) futex: AtomicUsize,
     /// The number of the process that it is a thread of; 0 for none.
@@ -110,7 +122,7 @@ impl Task {
             affinity: AtomicU64::new(u64::MAX),
             cpu: AtomicU32::new(crate::arch::cpu_number()),
             runtime: AtomicU64::new(0),
-            faults_fail: AtomicBool::new(false),
+            faults: AtomicU8::new(Faults::Resolve as u8),
             futex: AtomicUsize::new(0),
             pid: AtomicI32::new(0),
             _room: Some(room),
@@ -130,7 +142,7 @@ impl Task {
             affinity: AtomicU64::new(u64::MAX),
             cpu: AtomicU32::new(crate::arch::cpu_number()),
             runtime: AtomicU64::new(0),
-            faults_fail: AtomicBool::new(false),
+            faults: AtomicU8::new(Faults::Resolve as u8),
             futex: AtomicUsize::new(0),
             pid: AtomicI32::new(0),
             _room: timer::Room::new().ok(),

@@ -5,7 +5,7 @@ use abi::{Errno, Signal};
 use super::Arguments;
 use super::user::{UserPtr, UserSlice};
 use crate::process::table::{self, After, Child, Patience, Which, wait_for_child};
-use crate::process::{Ending, Thread};
+use crate::process::{Ending, Thread, oom};
 use crate::sched::wait::wait_alone;
 
 const WNOHANG: u32 = 1;
@@ -33,7 +33,8 @@ pub(super) fn wait4(thread: &mut Thread, arguments: &Arguments) -> Result<u64, E
     };
     let Some(child) = wait(thread, which, options)? else { return Ok(0) };
     if let Some(pointer) = arguments.optional(1) {
-        pointer.write(&child.ending.wait_status())?;
+        // The child is gone: nobody could be told again.
+        oom::patiently(|| pointer.write(&child.ending.wait_status()))?;
     }
     put_usage(arguments.u64(3))?;
     Ok(child.pid as u64)
@@ -60,7 +61,7 @@ pub(super) fn waitid(thread: &mut Thread, arguments: &Arguments) -> Result<u64, 
     }
     let child = if options & WEXITED == 0 { None } else { wait(thread, which, options)? };
     if arguments.u64(2) != 0 {
-        put_info(arguments.u64(2), child)?;
+        oom::patiently(|| put_info(arguments.u64(2), child))?;
     }
     put_usage(arguments.u64(4))?;
     Ok(0)

@@ -5,7 +5,7 @@ use abi::Signal;
 use super::action::{Action, Disposition};
 use super::info::SigInfo;
 use super::{Set, UNBLOCKABLE, bit, frame};
-use crate::process::{Ending, Restart, Thread, table};
+use crate::process::{Ending, Restart, Thread, oom, table};
 use crate::sched::{self, Attention};
 
 /// The handler runs with its signal unblocked.
@@ -119,7 +119,10 @@ impl Thread {
         }
         let mask = self.mask();
         let saved = self.saved_mask.take().unwrap_or(mask);
-        if frame::push(self, info, action, saved).is_err() {
+        if oom::patiently(|| frame::push(self, info, action, saved)).is_err() {
+            if self.handle.attention() == Attention::Killed {
+                return;
+            }
             log::warn!("SIGSEGV: no stack for the handler of signal {}", info.number);
             let segv = SigInfo::kernel(Signal::SIGSEGV);
             if info.number == segv.number {

@@ -16,7 +16,7 @@ use super::action::Action;
 use super::info::{INFO_SIZE, SigInfo};
 use crate::arch::fpu;
 use crate::arch::user::{copy_from_user, copy_to_user};
-use crate::process::{AlternateStack, Thread};
+use crate::process::{AlternateStack, Thread, oom};
 
 /// Use the alternate stack.
 const SA_ONSTACK: u64 = 0x0800_0000;
@@ -71,7 +71,7 @@ impl AlternateStack {
     }
 }
 
-/// Puts a frame on the stack, and the thread at the start of the handler. Errors: `EFAULT`, `ENOMEM`.
+/// Puts a frame on the stack, and the thread at the start of the handler. Errors: `EFAULT`, `ENOMEM`; the thread is as it was then.
 pub(super) fn push(thread: &mut Thread, info: &SigInfo, action: &Action, mask: u64) -> Result<(), Errno> {
     if action.flags & SA_RESTORER == 0 {
         return Err(Errno::EFAULT);
@@ -152,12 +152,12 @@ fn ucontext(thread: &Thread, mask: u64, state_at: u64, extended: bool) -> Uconte
     words
 }
 
-/// `rt_sigreturn(2)`: takes everything back from the frame that the stack pointer is just above. Errors: `EFAULT`, `ENOMEM`; the
-/// registers may be half restored then.
+/// `rt_sigreturn(2)`: takes everything back from the frame that the stack pointer is just above. Errors: `EFAULT`, `ENOMEM`; all but
+/// the floating-point state may be restored then.
 pub(crate) fn pop(thread: &mut Thread) -> Result<(), Errno> {
     let at = thread.context.rsp; // the return address is off the stack
     let mut bytes = [0; UCONTEXT];
-    copy_from_user(&mut bytes, at)?;
+    oom::patiently(|| Ok(copy_from_user(&mut bytes, at)?))?;
     let mut words: Ucontext = [0; UCONTEXT / 8];
     for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
         *word = u64::from_le_bytes(*bytes);
@@ -165,10 +165,7 @@ pub(crate) fn pop(thread: &mut Thread) -> Result<(), Errno> {
     thread.set_mask(words[UC_MASK]);
     let registers = &words[UC_MCONTEXT..UC_MASK];
     set_registers(thread, registers);
-    match registers[SC_FPSTATE] {
-        0 => fpu::State::new()?.restore(),
-        address => restore_state(address)?,
-    }
+    oom::patiently(|| state_at(registers[SC_FPSTATE]))?.restore();
     if !thread.alternate_stack.contains(thread.context.rsp) {
         let [address, flags, size] = [words[UC_STACK], words[UC_STACK + 1], words[UC_STACK + 2]];
         let flags = flags as u32;
@@ -205,7 +202,11 @@ fn set_registers(thread: &mut Thread, words: &[u64]) {
     context.set_rflags(words[SC_FLAGS]);
 }
 
-fn restore_state(address: u64) -> Result<(), Errno> {
+/// The floating-point state that the frame has at `address`; 0 for what a program starts with.
+fn state_at(address: u64) -> Result<fpu::State, Errno> {
+    if address == 0 {
+        return Ok(fpu::State::new()?);
+    }
     let mut bytes = Vec::new();
     let size = fpu::Image::size();
     bytes.try_reserve_exact(size).map_err(|_| Errno::ENOMEM)?;
@@ -214,6 +215,5 @@ fn restore_state(address: u64) -> Result<(), Errno> {
         // A frame without extended state may end earlier.
         copy_from_user(&mut bytes[..fpu::LEGACY_SIZE], address)?;
     }
-    fpu::Image::from_user(&bytes)?.restore();
-    Ok(())
+    Ok(fpu::Image::from_user(&bytes)?)
 }
