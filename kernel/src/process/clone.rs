@@ -59,6 +59,8 @@ pub(crate) fn clone(parent: &mut Thread, request: Request) -> Result<i32, Errno>
     request.check()?;
     let tid = table::new_id();
     let handle = Handle::new(tid, parent.mask())?;
+    let no_new_privileges = parent.handle.no_new_privileges.load(Ordering::Relaxed);
+    handle.no_new_privileges.store(no_new_privileges, Ordering::Relaxed);
     let child = child(parent, &handle, request)?;
     let process = child.process.clone();
     let registers = UserRegisters::copy_of_current()?;

@@ -57,6 +57,8 @@ pub(crate) struct Handle {
     pub(crate) signals: Mutex<ThreadSignals>,
     /// Where it holds robust futexes: the address of its list, 0 for none.
     pub(crate) robust_list: Mutex<u64>,
+    /// It gains no privileges by `execve(2)`, nor do its children (`PR_SET_NO_NEW_PRIVS`). Never cleared.
+    pub(crate) no_new_privileges: AtomicBool,
 }
 
 /// The signals of a thread.
@@ -118,6 +120,7 @@ impl Handle {
             task: Once::new(),
             signals: Mutex::new(ThreadSignals { mask, awaited: 0, pending: Pending::new() }),
             robust_list: Mutex::new(0),
+            no_new_privileges: AtomicBool::new(false),
         })?)
     }
 

@@ -1,5 +1,7 @@
 //! The process itself: its end, its identity, its limits, the registers and addresses a C library registers.
 
+use core::sync::atomic::Ordering;
+
 use abi::Errno;
 use abi::arch::{ARCH_GET_CPUID, ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS};
 use abi::reboot::{
@@ -124,15 +126,24 @@ pub(super) fn rseq(_: &mut Thread, _: &Arguments) -> Result<u64, Errno> {
     Err(Errno::ENOSYS)
 }
 
-/// `prctl(2)`: the name of the thread, and whether the process gets huge pages.
+/// `prctl(2)`: the name of the thread, whether it may gain privileges (there are none to gain, but that is kept), and whether the
+/// process gets huge pages.
 pub(super) fn prctl(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     const SET_NAME: u32 = 15;
     const GET_NAME: u32 = 16;
+    const SET_NO_NEW_PRIVS: u32 = 38;
+    const GET_NO_NEW_PRIVS: u32 = 39;
     const SET_THP_DISABLE: u32 = 41;
     const GET_THP_DISABLE: u32 = 42;
     /// But where it is advised (`PR_THP_DISABLE_EXCEPT_ADVISED`).
     const EXCEPT_ADVISED: u64 = 1 << 1;
+    let no_new_privileges = &thread.handle.no_new_privileges;
+    let operands = [1, 2, 3, 4].map(|index| arguments.u64(index));
     match arguments.u32(0) {
+        SET_NO_NEW_PRIVS if operands != [1, 0, 0, 0] => return Err(Errno::EINVAL),
+        SET_NO_NEW_PRIVS => no_new_privileges.store(true, Ordering::Relaxed),
+        GET_NO_NEW_PRIVS | GET_THP_DISABLE if operands != [0; 4] => return Err(Errno::EINVAL),
+        GET_NO_NEW_PRIVS => return Ok(no_new_privileges.load(Ordering::Relaxed).into()),
         SET_NAME => {
             let mut name = [0; NAME_SIZE];
             // Cut to 15 bytes, as on Linux.
@@ -152,7 +163,6 @@ pub(super) fn prctl(thread: &mut Thread, arguments: &Arguments) -> Result<u64, E
                 _ => return Err(Errno::EINVAL),
             });
         }
-        GET_THP_DISABLE if (1..5).any(|index| arguments.u64(index) != 0) => return Err(Errno::EINVAL),
         GET_THP_DISABLE => {
             return Ok(match thread.space.huge_pages() {
                 HugePages::Always => 0,

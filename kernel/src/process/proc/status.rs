@@ -1,6 +1,7 @@
 //! `status`, `stat`, `statm`, `comm`, `limits`.
 
 use core::fmt::{self, Write};
+use core::sync::atomic::Ordering;
 
 use mm::PAGE_SIZE;
 use mm::space::{Residence, Totals};
@@ -91,7 +92,10 @@ pub(super) fn write_status(text: &mut Text, process: &Process) -> fmt::Result {
         writeln!(text, "{name}:\t{:>8} kB", pages * (PAGE_SIZE / KILOBYTE))?;
     }
     let threads = table::threads_of(pid).map_or(0, |threads| threads.len());
-    writeln!(text, "THP_enabled:\t0\nThreads:\t{threads}")?;
+    // That of the first thread, as on Linux.
+    let no_new_privileges =
+        table::with_thread(pid, |_, first| first.no_new_privileges.load(Ordering::Relaxed)).unwrap_or(false);
+    writeln!(text, "THP_enabled:\t0\nThreads:\t{threads}\nNoNewPrivs:\t{}", u8::from(no_new_privileges))?;
     let cpus = sched::online().count_ones();
     let mask = if cpus >= 64 { u64::MAX } else { (1 << cpus) - 1 };
     writeln!(text, "Cpus_allowed:\t{mask:x}\nCpus_allowed_list:\t0-{}", cpus - 1)?;
