@@ -77,8 +77,7 @@ pub(crate) fn clone(parent: &mut Thread, request: Request) -> Result<i32, Errno>
     if request.has(CLONE_THREAD) {
         table::add_thread(&process, &handle, &task)?;
     } else {
-        let grandparent = table::parent(parent.pid());
-        let of = if request.has(CLONE_PARENT) { grandparent } else { parent.pid() };
+        let of = if request.has(CLONE_PARENT) { table::parent(parent.pid()) } else { parent.pid() };
         table::add_process(&process, of, &handle, &task)?;
     }
     sched::start(&task);

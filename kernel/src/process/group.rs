@@ -1,6 +1,6 @@
 //! A process: what its threads share, and what others know of each thread.
 
-use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use core::time::Duration;
 
 use abi::{Errno, Signal};
@@ -11,8 +11,9 @@ use super::limits::ResourceLimits;
 use super::signals::action::Actions;
 use super::signals::pending::Pending;
 use super::signals::{Set, post};
+use super::usage::{Ended, Usage};
 use crate::arch::shared::Shared;
-use crate::sched::{Alarm, Attention, Task, WaitQueue};
+use crate::sched::{self, Alarm, Attention, Task, WaitQueue};
 use crate::time;
 
 /// What the threads of a process share. Its relations to others are in the [`table`](super::table).
@@ -30,6 +31,8 @@ pub(crate) struct Process {
     /// `alarm(2)` and the real-time timer of `setitimer(2)`; the period of the latter.
     pub(crate) alarm: Alarm,
     pub(crate) alarm_period: Mutex<Duration>,
+    /// What was used by those who have ended. Innermost.
+    pub(crate) ended: Mutex<Ended>,
     /// Woken when a child ended.
     pub(crate) children: WaitQueue,
     /// Woken when one of its threads ended.
@@ -59,6 +62,8 @@ pub(crate) struct Handle {
     pub(crate) robust_list: Mutex<u64>,
     /// It gains no privileges by `execve(2)`, nor do its children (`PR_SET_NO_NEW_PRIVS`). Never cleared.
     pub(crate) no_new_privileges: AtomicBool,
+    /// Page faults of the program in this thread, which alone counts them.
+    pub(crate) faults: AtomicU64,
 }
 
 /// The signals of a thread.
@@ -88,6 +93,7 @@ impl Process {
             signals: Mutex::new(ProcessSignals { actions, pending: Pending::new() }),
             alarm: Alarm::new(alarm, pid)?,
             alarm_period: Mutex::new(Duration::ZERO),
+            ended: Mutex::new(Ended::default()),
             children: WaitQueue::new(),
             threads: WaitQueue::new(),
             released: AtomicBool::new(false),
@@ -121,6 +127,7 @@ impl Handle {
             signals: Mutex::new(ThreadSignals { mask, awaited: 0, pending: Pending::new() }),
             robust_list: Mutex::new(0),
             no_new_privileges: AtomicBool::new(false),
+            faults: AtomicU64::new(0),
         })?)
     }
 
@@ -142,6 +149,17 @@ impl Handle {
     /// Its task; `None` before that is made.
     pub(crate) fn task(&self) -> Option<&Shared<Task>> {
         self.task.get()
+    }
+
+    /// What it has used up to the last switch to or from it.
+    pub(crate) fn usage(&self) -> Usage {
+        let usage = self.task().map_or(Usage::default(), |task| task.usage());
+        Usage { faults: self.faults.load(Ordering::Relaxed), ..usage }
+    }
+
+    /// What it has used. It is the current thread.
+    pub(crate) fn usage_now(&self) -> Usage {
+        Usage { nanoseconds: sched::processor_time(), ..self.usage() }
     }
 
     /// Whether it should look at its signals.

@@ -20,6 +20,7 @@
 //! | [`futex`] | waiting for a word in memory |
 //! | [`signals`] | signals |
 //! | [`launch`] | from a name to an ending: the first process, the check for leaks |
+//! | [`usage`] | what processes have used |
 //! | [`oom`] | which process ends when there is no memory |
 //! | `test_program` | test programs |
 //! | [`report`] | messages about fatal faults |
@@ -54,6 +55,7 @@ mod test_program;
 mod tests;
 mod thread;
 pub(crate) mod trace;
+pub(crate) mod usage;
 
 use core::fmt;
 

@@ -11,7 +11,7 @@ use mm::vma::Access;
 use super::report::FaultReport;
 use super::signals::info::{Detail, SigInfo};
 use super::thread::Trap;
-use super::{Restart, Thread, oom};
+use super::{Restart, Thread, oom, usage};
 use crate::arch::fpu;
 use crate::arch::user::{Event, PageFault, Resolution, TIMER, UserAccess, enter_unless};
 use crate::process::signals::Next;
@@ -76,6 +76,7 @@ fn access(fault: PageFault) -> Access {
 }
 
 fn page_fault(thread: &mut Thread, fault: PageFault) {
+    usage::count(&thread.handle.faults);
     match thread.space.fault(fault.address, access(fault)) {
         FaultOutcome::Resolved => {}
         FaultOutcome::Signal(reason) => {

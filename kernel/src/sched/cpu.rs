@@ -13,6 +13,7 @@ use crate::arch::user;
 use crate::arch::{self, Local, interrupts, parallel};
 use crate::memory::KERNEL;
 use crate::process::Space;
+use crate::process::usage::count;
 use crate::time;
 
 static CPUS: Local<Cpu> = Local::new();
@@ -101,8 +102,15 @@ pub(crate) fn yield_now() {
     if next.is_none() && task.may_run_on(arch::cpu_number()) {
         return;
     }
+    count(&task.yields);
     put_back(task);
     leave(next);
+}
+
+/// A timer interrupt came in ring 3: timers run out, and others get their turn.
+pub(crate) fn end_of_slice() {
+    with(|cpu| count(&cpu.current.borrow().user_ticks));
+    yield_now();
 }
 
 /// Takes the current task elsewhere if it may not run here any more.
@@ -120,6 +128,7 @@ pub(super) fn block() {
         let State::Blocking(sleep) = *state else { return };
         *state = State::Blocked(sleep);
     }
+    count(&task.waits);
     drop(task);
     timer::run_expired();
     leave(pick());

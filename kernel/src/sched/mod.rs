@@ -38,8 +38,9 @@ mod timer;
 pub(crate) mod wait;
 
 pub(crate) use cpu::{
-    can_sleep, current, enter_space, init, join, pause, processor_time, relax, set_user_registers,
-    space_for_fault, start, stay_or_move, waiting_for_frames, waits_for_frames, without_faults, yield_now,
+    can_sleep, current, end_of_slice, enter_space, init, join, pause, processor_time, relax,
+    set_user_registers, space_for_fault, start, stay_or_move, waiting_for_frames, waits_for_frames,
+    without_faults, yield_now,
 };
 #[cfg(feature = "test")]
 pub(crate) use cpu::{recover, settle};
@@ -47,11 +48,6 @@ pub(crate) use queue::online;
 pub(crate) use task::{Attention, Sleep, Task};
 pub(crate) use timer::Alarm;
 pub(crate) use wait::{Stopped, WaitQueue, sleep_until};
-
-/// What a timer interrupt in ring 3 does: timers run out, and others get their turn.
-pub(crate) fn end_of_slice() {
-    yield_now();
-}
 
 /// Keeps all tasks where they are, so that a test can be given up; whether no CPU but this one has one then.
 #[cfg(feature = "test")]

@@ -12,6 +12,7 @@ use crate::arch::shared::{NoMemory, Shared};
 use crate::arch::switch::{KernelContext, UserRegisters};
 use crate::memory::KernelStack;
 use crate::process::Space;
+use crate::process::usage::Usage;
 
 /// How deep a task sleeps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,6 +88,10 @@ pub(crate) struct Task {
     pub(super) cpu: AtomicU32,
     /// How long it has run, in nanoseconds, up to the last switch.
     pub(super) runtime: AtomicU64,
+    /// Timer ticks in ring 3, and how often it left its CPU to wait, or to let others run. Counted by the task itself.
+    pub(super) user_ticks: AtomicU64,
+    pub(super) waits: AtomicU64,
+    pub(super) yields: AtomicU64,
     /// What becomes of faults of the user copy routines: [`Faults`]. Used by the task itself.
     pub(super) faults: AtomicU8,
     /// Where it waits for a futex: 1 + the number of the bucket; 0 once it was woken. Changed under the lock of that bucket.
@@ -122,6 +127,9 @@ impl Task {
             affinity: AtomicU64::new(u64::MAX),
             cpu: AtomicU32::new(crate::arch::cpu_number()),
             runtime: AtomicU64::new(0),
+            user_ticks: AtomicU64::new(0),
+            waits: AtomicU64::new(0),
+            yields: AtomicU64::new(0),
             faults: AtomicU8::new(Faults::Resolve as u8),
             futex: AtomicUsize::new(0),
             pid: AtomicI32::new(0),
@@ -142,6 +150,9 @@ impl Task {
             affinity: AtomicU64::new(u64::MAX),
             cpu: AtomicU32::new(crate::arch::cpu_number()),
             runtime: AtomicU64::new(0),
+            user_ticks: AtomicU64::new(0),
+            waits: AtomicU64::new(0),
+            yields: AtomicU64::new(0),
             faults: AtomicU8::new(Faults::Resolve as u8),
             futex: AtomicUsize::new(0),
             pid: AtomicI32::new(0),
@@ -234,6 +245,17 @@ impl Task {
     /// The CPU that it runs on, or ran on last.
     pub(crate) fn cpu(&self) -> u32 {
         self.cpu.load(Ordering::Relaxed)
+    }
+
+    /// What it has used up to its last switch; page faults it does not know.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage {
+            nanoseconds: self.runtime(),
+            user_ticks: self.user_ticks.load(Ordering::Relaxed),
+            faults: 0,
+            waits: self.waits.load(Ordering::Relaxed),
+            yields: self.yields.load(Ordering::Relaxed),
+        }
     }
 
     /// How long it ran before its last switch, in nanoseconds.

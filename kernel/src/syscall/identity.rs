@@ -1,9 +1,10 @@
-//! Who a process is, and what it may do: everybody is root, with all capabilities; what it has used: nothing is counted.
+//! Who a process is, and what it may do: everybody is root, with all capabilities; what it has used.
 
 use abi::Errno;
 
 use super::Arguments;
 use super::user::{UserPtr, user_struct};
+use crate::process::usage::Usage;
 use crate::process::{Thread, table};
 
 /// `_LINUX_CAPABILITY_VERSION_3`.
@@ -58,13 +59,30 @@ pub(super) fn capset(thread: &mut Thread, arguments: &Arguments) -> Result<u64, 
     }
 }
 
-/// `getrusage(2)`: zeroes. Errors: `EINVAL`, `EFAULT`.
-pub(super) fn getrusage(_: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
-    if !matches!(arguments.i32(0), -1..=1) {
-        return Err(Errno::EINVAL);
-    }
-    arguments.pointer(1).write(&[0u64; 18])?;
+/// `getrusage(2)`. Errors: `EINVAL`, `EFAULT`.
+pub(super) fn getrusage(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
+    const CHILDREN: i32 = -1;
+    const PROCESS: i32 = 0;
+    const THREAD: i32 = 1;
+    let usage = match arguments.i32(0) {
+        CHILDREN => thread.process.ended.lock().children,
+        PROCESS => usage_of_process(thread),
+        THREAD => thread.handle.usage_now(),
+        _ => return Err(Errno::EINVAL),
+    };
+    arguments.pointer(1).write(&usage.as_rusage())?;
     Ok(0)
+}
+
+/// What all threads of the process have used.
+fn usage_of_process(thread: &Thread) -> Usage {
+    let mut usage = thread.handle.usage_now();
+    table::with_entry(thread.pid(), |entry| {
+        usage += entry.process.ended.lock().threads;
+        let others = entry.threads.iter().filter(|other| !other.is(&thread.handle));
+        others.for_each(|other| usage += other.usage());
+    });
+    usage
 }
 
 /// `vhangup(2)`: the console stays.

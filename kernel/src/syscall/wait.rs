@@ -3,8 +3,9 @@
 use abi::{Errno, Signal};
 
 use super::Arguments;
-use super::user::{UserPtr, UserSlice};
+use super::user::UserPtr;
 use crate::process::table::{self, After, Child, Patience, Which, wait_for_child};
+use crate::process::usage::Usage;
 use crate::process::{Ending, Thread, oom};
 use crate::sched::wait::wait_alone;
 
@@ -15,8 +16,6 @@ const WCONTINUED: u32 = 8;
 const WNOWAIT: u32 = 0x100_0000;
 /// Which kinds of children: none are told apart here.
 const WKINDS: u32 = 0xe000_0000;
-/// `struct rusage` in bytes; nothing is accounted.
-const RUSAGE: usize = 144;
 
 /// `wait4(2)`: the number of the child, 0 if none has ended yet.
 pub(super) fn wait4(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
@@ -36,7 +35,7 @@ pub(super) fn wait4(thread: &mut Thread, arguments: &Arguments) -> Result<u64, E
         // The child is gone: nobody could be told again.
         oom::patiently(|| pointer.write(&child.ending.wait_status()))?;
     }
-    put_usage(arguments.u64(3))?;
+    put_usage(arguments.u64(3), &child.usage)?;
     Ok(child.pid as u64)
 }
 
@@ -63,7 +62,7 @@ pub(super) fn waitid(thread: &mut Thread, arguments: &Arguments) -> Result<u64, 
     if arguments.u64(2) != 0 {
         oom::patiently(|| put_info(arguments.u64(2), child))?;
     }
-    put_usage(arguments.u64(4))?;
+    put_usage(arguments.u64(4), &child.map_or(Usage::default(), |child| child.usage))?;
     Ok(0)
 }
 
@@ -84,7 +83,7 @@ fn put_info(address: u64, child: Option<Child>) -> Result<(), Errno> {
     const KILLED: i32 = 2;
     let [signal, code, pid, status] = match child {
         None => [0; 4],
-        Some(Child { pid, ending }) => {
+        Some(Child { pid, ending, .. }) => {
             let (code, status) = match ending {
                 Ending::Exited(status) => (EXITED, i32::from(status)),
                 _ => (KILLED, ending.wait_status().cast_signed()),
@@ -97,6 +96,9 @@ fn put_info(address: u64, child: Option<Child>) -> Result<(), Errno> {
     UserPtr::<[i32; 3]>::new(rest).write(&[pid, 0, status])
 }
 
-fn put_usage(address: u64) -> Result<(), Errno> {
-    if address == 0 { Ok(()) } else { UserSlice::new(address, RUSAGE as u64)?.write(&[0; RUSAGE]) }
+fn put_usage(address: u64, usage: &Usage) -> Result<(), Errno> {
+    match UserPtr::<[u64; 18]>::optional(address) {
+        Some(pointer) => oom::patiently(|| pointer.write(&usage.as_rusage())),
+        None => Ok(()),
+    }
 }

@@ -198,10 +198,11 @@ pub(super) fn add_thread(
     Ok(())
 }
 
-/// Takes a thread out that has ended, or was added in vain. The last one leaves a zombie, or nothing.
+/// Takes the current thread out, which ends. The last one leaves a zombie, or nothing.
 pub(super) fn remove_thread(process: &Process, thread: &Shared<Handle>) {
     let mut table = TABLE.lock();
     let Some(entry) = table.entry(process.pid) else { return };
+    process.ended.lock().threads += thread.usage_now();
     entry.threads.retain(|other| !other.is(thread));
     let is_over = entry.is_zombie();
     // What it was asked to take another one takes.

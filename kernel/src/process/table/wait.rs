@@ -4,6 +4,7 @@ use abi::Errno;
 
 use super::{Entry, TABLE};
 use crate::arch::shared::Shared;
+use crate::process::usage::{Ended, Usage};
 use crate::process::{Ending, Process};
 use crate::sched::Sleep;
 
@@ -34,6 +35,8 @@ pub(crate) struct Child {
     pub(crate) pid: i32,
     /// How it ended.
     pub(crate) ending: Ending,
+    /// What it has used, and its children that it has waited for.
+    pub(crate) usage: Usage,
 }
 
 /// What a look at the children found.
@@ -53,15 +56,20 @@ impl Which {
     }
 }
 
-fn look(parent: i32, which: Which, after: After) -> Found {
+fn look(parent: &Process, which: Which, after: After) -> Found {
     let mut table = TABLE.lock();
-    let is_child = |entry: &Entry| entry.parent == parent && which.is(entry);
+    let is_child = |entry: &Entry| entry.parent == parent.pid && which.is(entry);
     let ended = table.entries.iter().position(|entry| is_child(entry) && entry.is_zombie());
     match ended {
         Some(at) => {
             let entry = &table.entries[at];
-            let child = Child { pid: entry.process.pid, ending: entry.own_ending() };
+            let Ended { threads: mut usage, children } = *entry.process.ended.lock();
+            usage += children;
+            let child = Child { pid: entry.process.pid, ending: entry.own_ending(), usage };
             let removed = (after == After::Reap).then(|| table.entries.swap_remove(at));
+            if removed.is_some() {
+                parent.ended.lock().children += usage;
+            }
             Found::Ended(child, removed)
         }
         None if table.entries.iter().any(is_child) => Found::Alive,
@@ -78,7 +86,7 @@ pub(crate) fn wait_for_child(
     patience: Patience,
 ) -> Result<Option<Child>, Errno> {
     loop {
-        match look(parent.pid, which, after) {
+        match look(parent, which, after) {
             Found::Ended(child, entry) => {
                 drop(entry);
                 return Ok(Some(child));
@@ -86,7 +94,7 @@ pub(crate) fn wait_for_child(
             Found::Nobody => return Err(Errno::ECHILD),
             Found::Alive if patience == Patience::None => return Ok(None),
             Found::Alive => {
-                let changed = || !matches!(look(parent.pid, which, After::Keep), Found::Alive);
+                let changed = || !matches!(look(parent, which, After::Keep), Found::Alive);
                 parent.children.wait(Sleep::Interruptible, None, changed).map_err(|_| Errno::EINTR)?;
             }
         }
