@@ -21,6 +21,9 @@ use crate::sched::{self, Attention, mutex::Mutex};
 /// Times that a fault is tried again while a victim ends, before another process has to go, too.
 const PATIENCE: u32 = 10_000;
 
+/// With so many free frames nobody has to go: more than any single step needs, of which the kernel heap's growth is the greatest.
+const PLENTY: u64 = 256;
+
 /// A process that was killed, and how often somebody has waited for its end.
 struct Victim {
     pid: i32,
@@ -67,11 +70,17 @@ pub(super) fn relieve(pid: i32, what: fmt::Arguments<'_>) {
     let mut victim = VICTIM.lock();
     if let Some(Victim { pid, waits }) = &mut *victim
         && *waits < PATIENCE
-        && table::with_entry(*pid, |_| ()).is_some()
+        && table::with_entry(*pid, |entry| entry.is_ending()) == Some(true)
     {
         *waits += 1;
         drop(victim);
         sched::pause();
+        return;
+    }
+    if memory::frames().statistics().free >= PLENTY {
+        // The victim, or somebody else, has gone since there was none.
+        drop(victim);
+        sched::yield_now();
         return;
     }
     log::warn!("out of memory: no frame for {what} of process {pid}");

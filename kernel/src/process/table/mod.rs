@@ -101,6 +101,11 @@ impl Entry {
         }
     }
 
+    /// Whether it has been decided how it ends.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
     /// Its first thread ends by itself: how the process ends, if nothing else decides that.
     pub(crate) fn end_with_last_thread(&mut self, ending: Ending) {
         self.leader_ending = Some(ending);

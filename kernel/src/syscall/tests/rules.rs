@@ -6,7 +6,7 @@ use abi::{Errno, Signal, nr};
 
 use super::{MEMORY, MEMORY_END, call, open, peek, peek_word, poke, test_process};
 use crate::process::signals::Next;
-use crate::process::{Ending, table};
+use crate::process::{Ending, oom, table};
 use crate::test::kernel_test;
 
 kernel_test! {
@@ -205,6 +205,21 @@ kernel_test! {
             poke(MEMORY, &[0u64, 1000].map(u64::to_le_bytes).concat());
             assert_eq!(call(thread, nr::NANOSLEEP, &[MEMORY, 0]), Ok(0));
             assert_eq!(call(thread, nr::CLOCK_NANOSLEEP, &[1, 1, MEMORY, 0]), Ok(0), "a time that is over");
+        });
+    }
+
+    fn nobody_goes_for_a_frame_that_is_there_again() {
+        test_process(|thread| {
+            let mut failures = 3;
+            let step = || {
+                if failures == 0 {
+                    return Ok(());
+                }
+                failures -= 1;
+                Err(Errno::ENOMEM)
+            };
+            assert_eq!(oom::patiently(step), Ok(()));
+            assert_eq!(thread.ending(), None);
         });
     }
 }
