@@ -9,8 +9,9 @@
 //! ```
 //!
 //! - A leaf holds entries in ascending order; gaps take no slot. Once it is linked, two changes are made to it in place: an entry
-//!   becomes longer or shorter (see `resize`), or vacant. One that becomes vacant loses its value first and then its bounds, which become empty and move down to the end of the entry
-//!   below: whoever reads the bounds before the value finds the old entry or none, and gaps are as if it were not there.
+//!   becomes longer or shorter (see `resize`), or vacant. One that becomes vacant loses its value first and then its bounds, which
+//!   become empty and move down to the end of the entry below: whoever reads the bounds before the value finds the old entry or
+//!   none, and gaps are as if it were not there.
 //! - Key `i` is where child `i` begins: at the first start below it, so the free space between two leaves belongs to the
 //!   lower one. The key behind the last child is where the node ends.
 //! - An inner node's children, keys and gaps may be replaced in place, one word at a time; their number never changes.
