@@ -3,8 +3,7 @@
 use core::ops::{ControlFlow, Range};
 
 use crate::{
-    node::Found,
-    place::Place,
+    place::{Place, Slot},
     source::NodeSource,
     tree::{Quiet, Token, Tree, Witness},
 };
@@ -89,8 +88,17 @@ impl<'t, 'm, T, S: NodeSource, K: Witness<'m, T, S>> TreeCursor<'t, 'm, T, S, K>
     /// The entry here, or else the next, if it starts below `limit`. The cursor stands on it; or stays.
     #[inline]
     pub fn find(&mut self, limit: u64) -> Option<(Range<u64>, &'m T)> {
-        self.place.settle();
-        match self.place.entry() {
+        let here = if K::CONCURRENT {
+            self.place.settle();
+            self.place.entry()
+        } else {
+            match self.place.look() {
+                Slot::Entry(item) => Some(item),
+                Slot::Gap(gap) if gap.end >= limit => return None,
+                Slot::Gap(_) => None,
+            }
+        };
+        match here {
             Some(item) if item.start < limit => item.found(),
             Some(_) => None,
             None => self.next_below(limit),
@@ -111,12 +119,25 @@ impl<'t, 'm, T, S: NodeSource, K: Quiet<'m, T, S>> TreeCursor<'t, 'm, T, S, K> {
         self.place.visit_below(self.tree, limit, visit)
     }
 
-    /// The entries below and above the slot here; the cursor stays.
+    /// Bounds of the gap here, in pages: where the entry below ends and the one above starts. `None` on an entry.
     #[inline]
-    pub fn beside(&mut self) -> [Found<'m, T>; 2] {
+    pub fn gap(&mut self) -> Option<Range<u64>> {
+        match self.place.look() {
+            Slot::Entry(_) => None,
+            Slot::Gap(gap) => Some(gap),
+        }
+    }
+
+    /// The values below and above the slot here; the cursor stays.
+    #[inline]
+    pub fn beside(&mut self) -> [Option<&'m T>; 2] {
         self.place.settle();
+        if let Some(both) = self.place.beside() {
+            return both.map(Some);
+        }
         let (mut below, mut above) = (self.place, self.place);
         [below.prev::<S, K>(self.tree), above.next::<S, K>(self.tree, None)]
+            .map(|found| found.map(|(_, value)| value))
     }
 
     /// Where the next entry behind the slot here begins; [`LIMIT`] if there is none.

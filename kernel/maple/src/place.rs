@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use crate::{
     geometry::LIMIT,
-    node::{Inner, Item, Kind, Leaf},
+    node::{Inner, Item, Kind, Leaf, One, Origin, Two},
     source::NodeSource,
     tree::{Tree, Witness},
 };
@@ -33,6 +33,13 @@ pub(crate) struct Place<'m, T> {
     pub(crate) end: u64,
     /// Entries of the leaf; 0 before the slot is settled.
     pub(crate) count: u32,
+}
+
+/// What a slot is.
+pub(crate) enum Slot<'m, T> {
+    Entry(Item<'m, T>),
+    /// Free pages between these bounds.
+    Gap(Range<u64>),
 }
 
 /// The slot has not been searched yet: a writer often has no use for it. No even or odd half of it is below a count.
@@ -178,6 +185,50 @@ impl<'m, T> Place<'m, T> {
             self.slot = self.search();
             self.count_entries();
         }
+    }
+
+    /// What the slot here is, where nobody else writes. Searched, if that has not been done, with one look at the entries beside the
+    /// page.
+    #[inline(always)]
+    pub(crate) fn look(&mut self) -> Slot<'m, T> {
+        match Leaf::if_twin(self.leaf) {
+            Some(leaf) if self.slot == UNSETTLED => self.settle_in::<Two>(leaf),
+            _ => self.look_elsewhere(),
+        }
+    }
+
+    #[inline(never)]
+    fn look_elsewhere(&mut self) -> Slot<'m, T> {
+        match Leaf::if_narrow(self.leaf) {
+            Some(leaf) if self.slot == UNSETTLED => return self.settle_in::<One>(leaf),
+            _ => self.settle(),
+        }
+        self.entry().map_or_else(|| Slot::Gap(self.range_of(self.slot)), Slot::Entry)
+    }
+
+    /// Searches the slot in `leaf`, which is at hand.
+    #[inline(always)]
+    fn settle_in<O: Origin>(&mut self, leaf: Leaf<'m, T>) -> Slot<'m, T> {
+        let found = leaf.find_in::<O>(self.page);
+        self.count = found.count as u32;
+        self.slot = found.slot as u32;
+        match found.entry {
+            Some(value) => Slot::Entry(Item { start: found.start, end: found.end, entry: Some(value) }),
+            None => Slot::Gap(found.start.max(self.low)..found.end.min(self.high)),
+        }
+    }
+
+    /// The values below and above the slot here, which is settled, if both are in the leaf at hand.
+    #[inline]
+    pub(crate) fn beside(&self) -> Option<[&'m T; 2]> {
+        let leaf = self.leaf?;
+        if !leaf.is_packed() {
+            return None;
+        }
+        let value = |index: u32| leaf.value_in_packed(index as usize);
+        let below = (0..self.slot / 2).rev().find_map(value)?;
+        let above = (self.slot.div_ceil(2)..self.count).find_map(value)?;
+        Some([below, above])
     }
 
     /// Notes how many entries the leaf has; for who sets the slot without a search.

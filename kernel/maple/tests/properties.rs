@@ -251,11 +251,12 @@ fn wander(pair: &mut Pair, land: Landscape, start: u64, steps: &[(u8, u64)]) {
         assert_eq!(moved, expected.map(|at| slots[at].0.clone()));
         at = expected.unwrap_or(at);
         assert_eq!((cursor.range(), cursor.entry().copied()), slots[at]);
-        let entry = |at: Option<&(Range<u64>, Option<Value>)>| at.map(|(range, id)| (range.clone(), *id));
-        let below = entry(slots[..at].iter().rfind(|(_, id)| id.is_some()));
-        let above = entry(slots[at + 1..].iter().find(|(_, id)| id.is_some()));
-        let beside = cursor.beside().map(|found| found.map(|(range, value)| (range, Some(*value))));
-        assert_eq!(beside, [below, above]);
+        let below = slots[..at].iter().rev().find_map(|(_, id)| *id);
+        let above = slots[at + 1..].iter().find_map(|(_, id)| *id);
+        assert_eq!(cursor.beside().map(|value| value.copied()), [below, above]);
+        let gap = Some(slots[at].0.clone()).filter(|_| slots[at].1.is_none());
+        assert_eq!(cursor.gap(), gap);
+        assert_eq!(pair.tree.cursor(&pair.token, slots[at].0.end - 1).gap(), gap, "before a search");
         let position = cursor.position();
         assert!(cursor.holds(cursor.range().start));
         cursor = pair.tree.resume(&pair.token, position);

@@ -87,7 +87,7 @@ pub(crate) fn locks_new_vmas_late<P: Platform>(machine: &P) -> bool {
 }
 
 /// Does `step`, a step of the holder of `sem`'s write lock; with the bug, as if the lock had been downgraded before.
-#[inline]
+#[inline(always)]
 pub(crate) fn downgraded_if<P: Platform, T, W: Parker, R>(
     machine: &P,
     bug: Bug,

@@ -54,6 +54,18 @@ impl<T> Clone for Item<'_, T> {
 }
 impl<T> Copy for Item<'_, T> {}
 
+/// The slot that covers a page: see [`Place`](crate::place::Place) for the numbers of slots.
+pub(crate) struct Covering<'m, T> {
+    pub(crate) slot: usize,
+    /// Entries of the leaf.
+    pub(crate) count: usize,
+    /// Bounds of the slot. A gap at the leaf's start or end may be shorter.
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    /// `None` in a gap.
+    pub(crate) entry: Option<&'m T>,
+}
+
 /// What a step leads to.
 pub(crate) type Found<'m, T> = Option<(Range<u64>, &'m T)>;
 
@@ -264,6 +276,34 @@ impl<'m, T> Leaf<'m, T> {
     pub(crate) fn search(self, page: u64) -> usize {
         stats::visit();
         if self.is_narrow() { self.narrow().search::<One>(page) } else { self.search_elsewhere(page) }
+    }
+
+    /// The slot that covers `page`, in a leaf whose kind is known and that nobody writes.
+    #[inline(always)]
+    pub(crate) fn find_in<O: Origin>(self, page: u64) -> Covering<'m, T> {
+        stats::visit();
+        let body = self.body::<O>();
+        let origin = O::of(body.base);
+        let count = body.head.count();
+        let below = origin.key(page).map_or(0, |key| body.search_near(key));
+        let mut start = 0;
+        if let Some(index) = below.checked_sub(1) {
+            let bounds = body.bounds(index);
+            let end = origin.page(bounds & END);
+            if page < end {
+                let start = origin.page(bounds >> 32);
+                return Covering { slot: 2 * index + 1, count, start, end, entry: body.entry(index) };
+            }
+            start = end;
+        }
+        let end = if below < count { origin.page(body.bounds(below) >> 32) } else { u64::MAX };
+        Covering { slot: 2 * below, count, start, end, entry: None }
+    }
+
+    /// Value of entry `index`, which is below the count, of a packed leaf; `None` if it is vacant.
+    #[inline(always)]
+    pub(crate) fn value_in_packed(self, index: usize) -> Option<&'m T> {
+        self.packed().entry(index)
     }
 
     #[inline(always)]

@@ -9,8 +9,9 @@ use crate::museum::{self, Bug};
 use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::schedule::Point;
+use crate::space::Limits;
 use crate::space::lifetime::{allocate_vma, free_vma, hold_object, lock_vma_killable};
-use crate::space::map::{Change, Map, Neighbours, Totals, VmaCursor, VmaPosition, VmaReservation, VmaTree};
+use crate::space::map::{Change, Map, Neighbours, Totals, VmaCursor, VmaReservation, VmaToken, VmaTree};
 use crate::space::placement::{STACK_GUARD_PAGES, start_with_guard};
 use crate::trace::Step;
 use crate::vma::{Locked, Owner, Reach, Vma, VmaFlags, VmaInfo, WriteSection};
@@ -24,6 +25,7 @@ pub(super) struct Edit<'t, 'g, 'm, P: Platform> {
     pub(super) totals: &'g mut Totals,
     /// As [`Map::committed`]; follows the totals at the end.
     committed: &'g mut u64,
+    limits: &'g Limits,
 }
 
 /// Which part of a split the new VMA object takes.
@@ -36,36 +38,30 @@ pub(super) enum NewHalf {
 }
 
 impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
-    /// Opens `map` for changes, with the cursor on the slot of `page`.
+    /// Opens `map` for changes, with the cursor that `cursor_of` makes.
+    #[inline(always)]
     pub(super) fn new(
         machine: &'m P,
         section: WriteSection<'g>,
         tree: &'t VmaTree<'m, P>,
         map: &'g mut Map<'m, P>,
-        page: Page,
+        cursor_of: impl FnOnce(&'g mut VmaToken<'m, P>) -> VmaCursor<'t, 'g, 'm, P>,
     ) -> Self {
-        let cursor = VmaCursor::new(tree, &mut map.token, page);
-        let owner = Owner(tree.name());
-        Edit { machine, section, owner, cursor, totals: &mut map.totals, committed: &mut map.committed }
+        let cursor = cursor_of(&mut map.token);
+        let (totals, committed, limits) = (&mut map.totals, &mut map.committed, &map.limits);
+        Edit { machine, section, owner: Owner(tree.name()), cursor, totals, committed, limits }
     }
 
-    /// As [`new`](Self::new), with the cursor at a position of this tree.
-    pub(super) fn resume(
-        machine: &'m P,
-        section: WriteSection<'g>,
-        tree: &'t VmaTree<'m, P>,
-        map: &'g mut Map<'m, P>,
-        position: VmaPosition<'t, 'm, P>,
-    ) -> Self {
-        let cursor = VmaCursor::resume(tree, &mut map.token, position);
-        let owner = Owner(tree.name());
-        Edit { machine, section, owner, cursor, totals: &mut map.totals, committed: &mut map.committed }
+    /// Whether `info` may come, when `leaving` pages go, within `RLIMIT_AS` and `RLIMIT_DATA` (M1).
+    pub(super) fn may_expand(&self, info: &VmaInfo, leaving: u64) -> bool {
+        self.totals.may_expand(self.limits, info.flags, info.range.pages(), leaving)
     }
 
     /// Makes sure of `pages` more pages of committed memory, for VMAs that will be here at the end of the edit.
     ///
     /// # Errors
     /// [`MmError::NoMemory`] if the machine does not promise so much (M1).
+    #[inline(always)]
     pub(super) fn commit(&mut self, pages: u64) -> Result<(), MmError> {
         let need = (self.totals.accounted + pages).saturating_sub(*self.committed);
         if pages != 0 && !self.machine.commitment().promise(pages, need, self.totals.pages) {
@@ -156,17 +152,27 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         Ok(vma)
     }
 
-    /// Lets `into`, a neighbour of `part` on which the cursor stands if the part is free, reach over it.
+    /// Lets `into`, a neighbour of `part`, reach over it.
     #[inline(always)]
     fn annex(&mut self, into: &'m Vma, part: &VmaInfo) -> Result<&'m Vma, MmError> {
-        let range = into.range().joined(part.range);
-        if self.cursor.vma().is_some_and(|vma| core::ptr::eq(vma, into)) && self.resize(into, range) {
-            if let Some(id) = part.anon {
-                into.set_anon_once(id);
-            }
-            return Ok(into);
+        self.widen(into, into.range().joined(part.range))?;
+        if let Some(id) = part.anon {
+            into.set_anon_once(id);
         }
-        self.absorb(into, None, None, part)
+        Ok(into)
+    }
+
+    /// Gives `vma` a `range` that has its own as a part: in place if the cursor stands on it and what is new is free.
+    #[inline(always)]
+    fn widen(&mut self, vma: &'m Vma, range: PageRange) -> Result<(), MmError> {
+        if self.cursor.vma().is_some_and(|here| core::ptr::eq(here, vma)) && self.resize(vma, range) {
+            return Ok(());
+        }
+        let reservation = self.cursor.reserve(self.machine, range, Store::Entry)?;
+        let locked = self.lock(vma);
+        locked.set_range(range);
+        self.store(reservation, locked);
+        Ok(())
     }
 
     /// Gives `vma`, on which the cursor stands, `range`, if the tree can do that in place and what is new in it is free.
@@ -331,11 +337,10 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
 
     /// Whether `range` is free and ends below the `limit` that the next VMA sets. One that starts at or above `enough` is far enough.
     fn reaches(&mut self, range: PageRange, enough: Page, limit: impl Fn(&Vma) -> Page) -> bool {
-        let here = self.cursor.vma();
-        if here.is_some_and(|vma| vma.end() > range.start()) {
+        let (here, Neighbours { floor, ceiling }) = self.surroundings();
+        if floor > range.start() {
             return false;
         }
-        let ceiling = if here.is_none() { self.cursor.gap().ceiling } else { self.cursor.ceiling() };
         ceiling >= enough || self.next_from(here, range).is_none_or(|next| range.end() <= limit(next))
     }
 
@@ -350,11 +355,28 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
     /// stands on the gap there or on the VMA below; if that ends where `range` starts, it stands there afterwards.
     #[inline(always)]
     pub(super) fn touching(&mut self, range: PageRange) -> (Option<&'m Vma>, Option<&'m Vma>) {
+        let (here, free) = self.surroundings();
+        self.touching_in(range, here, free)
+    }
+
+    /// The VMA that the cursor stands on, if any, and the bounds of the gap here or right behind it.
+    #[inline(always)]
+    fn surroundings(&mut self) -> (Option<&'m Vma>, Neighbours) {
+        if let Some(gap) = self.cursor.gap() {
+            return (None, gap);
+        }
         let here = self.cursor.vma();
-        let Neighbours { floor, ceiling } = match here {
-            None => self.cursor.gap(),
-            Some(vma) => Neighbours { floor: vma.end(), ceiling: self.cursor.ceiling() },
-        };
+        (here, Neighbours { floor: here.map_or(Page::ZERO, Vma::end), ceiling: self.cursor.ceiling() })
+    }
+
+    /// As [`touching`](Self::touching), for who knows the [`surroundings`](Self::surroundings).
+    #[inline(always)]
+    pub(super) fn touching_in(
+        &mut self,
+        range: PageRange,
+        here: Option<&'m Vma>,
+        Neighbours { floor, ceiling }: Neighbours,
+    ) -> (Option<&'m Vma>, Option<&'m Vma>) {
         let next = if ceiling <= range.end() { self.next_from(here, range) } else { None };
         let prev = here.or_else(|| if floor >= range.start() { self.vma_below() } else { None });
         (prev, next)
@@ -377,15 +399,10 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         self.cursor.vma()
     }
 
-    /// Extends `vma`, on which the cursor stands, to `range`, of which it is a part; the rest is free.
+    /// Extends `vma`, on which the cursor stands, to `range`, of which it is a part; the rest is free. The totals follow.
     pub(super) fn extend(&mut self, vma: &'m Vma, range: PageRange) -> Result<(), MmError> {
         let more = range.pages() - vma.pages();
-        if !self.resize(vma, range) {
-            let reservation = self.cursor.reserve(self.machine, range, Store::Entry)?;
-            let locked = self.lock(vma);
-            locked.set_range(range);
-            self.store(reservation, locked);
-        }
+        self.widen(vma, range)?;
         self.totals.account(vma.flags(), more, Change::Add);
         Ok(())
     }

@@ -81,13 +81,17 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         self.fault_under_vma_lock(page, access).unwrap_or_else(|| self.fault_under_mmap_lock(page, access))
     }
 
-    /// Handles a fault without the mmap lock; `None` if it takes that.
+    /// Handles a fault under the VMA lock; `None` if it takes the mmap lock first.
     fn fault_under_vma_lock(&self, page: Page, access: Access) -> Option<FaultOutcome> {
         let vma = self.lock_vma_under_rcu(page)?;
         if lacks_identity(&vma, access) {
-            // It depends on the neighbours, which only the mmap lock keeps in place.
-            self.machine.count(Event::VmaLockRetry);
-            return None;
+            // It depends on the neighbours, which only the mmap lock keeps in place. A writer may wait for our VMA lock: so we
+            // do not wait for him.
+            let Some(map) = self.map.try_read() else {
+                self.machine.count(Event::VmaLockRetry);
+                return None;
+            };
+            self.prepare_anon(&map, &vma);
         }
         let outcome = self.fault_in_vma(&vma, page, access);
         self.machine.count(Event::VmaLockSuccess);
@@ -365,11 +369,11 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         if vma.anon().is_some() {
             return;
         }
-        let (below, above) = self.around(map, vma.start());
-        let reusable = |other: Option<&Vma>| {
-            let other = other.filter(|other| vma.could_become_one_with(other))?;
+        let reusable = |neighbour: Page| {
+            let other = self.vma_at(map, neighbour).filter(|other| vma.could_become_one_with(other))?;
             other.anon().filter(|id| !id.is_inherited())
         };
+        let (above, below) = (vma.end(), vma.start().down(1));
         let id = reusable(above).or_else(|| reusable(below)).unwrap_or_else(|| self.new_anon_id());
         vma.set_anon_once(id);
     }

@@ -57,8 +57,8 @@ impl<'g, 'm, P: Platform> Gathered<'g, 'm, P> {
         &self.totals
     }
 
-    /// The tree does not hold them any more: they cannot come back.
-    pub(super) fn commit(mut self) -> Removed<'m> {
+    /// The tree does not hold them any more: they cannot come back. None are left here.
+    pub(super) fn commit(&mut self) -> Removed<'m> {
         Removed { vmas: mem::take(&mut self.vmas), count: self.totals.vmas as u64 }
     }
 }
@@ -206,10 +206,11 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
     /// Clears `range` in the tree: the last step that may fail, and the point of no return. Counts only then (I19).
     ///
     /// # Errors
-    /// E14: all are attached again; splits remain.
+    /// E14: what has been gathered is for the caller to drop, which attaches all again; splits remain.
+    #[inline(always)]
     pub(super) fn clear(
         &mut self,
-        gathered: Gathered<'g, 'm, P>,
+        gathered: &mut Gathered<'g, 'm, P>,
         range: PageRange,
     ) -> Result<Removed<'m>, MmError> {
         let reservation = self.cursor.reserve(self.machine, range, Store::Erase)?;
@@ -225,10 +226,11 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
 
 impl<'m, P: Platform> AddressSpace<'m, P> {
     /// As [`Edit::clear`]: in this space, whose mmap lock has not been downgraded yet.
+    #[inline(always)]
     pub(super) fn clear_tree<'g>(
         &self,
         edit: &mut Edit<'_, 'g, 'm, P>,
-        gathered: Gathered<'g, 'm, P>,
+        gathered: &mut Gathered<'g, 'm, P>,
         range: PageRange,
     ) -> Result<Removed<'m>, MmError> {
         museum::downgraded_if(self.machine, Bug::EarlyDowngrade, &self.map, || edit.clear(gathered, range))

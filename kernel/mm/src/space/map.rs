@@ -153,10 +153,9 @@ impl Neighbours {
         Neighbours { floor: Page::new(gap.start), ceiling: Page::new(gap.end).min(Page::USER_END) }
     }
 
-    /// Reads the neighbours of the gap that the cursor stands on, one step each way.
+    /// Reads the neighbours of the gap that the cursor stands on.
     pub(super) fn beside<P: Platform>(cursor: &mut MapCursor<'_, '_, '_, P>) -> Self {
-        let prev = cursor.prev().map(|(_, vma)| vma);
-        let next = cursor.next().map(|(_, vma)| vma);
+        let [prev, next] = cursor.beside();
         Neighbours::between(prev, next)
     }
 }
@@ -192,9 +191,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// The VMAs below and above the gap or VMA at `page`.
-    pub(super) fn around(&self, map: &Map<'m, P>, page: Page) -> (Option<&'m Vma>, Option<&'m Vma>) {
-        let [below, above] = self.cursor(map, page).beside();
-        (below.map(|(_, vma)| vma), above.map(|(_, vma)| vma))
+    pub(super) fn around(&self, map: &Map<'m, P>, page: Page) -> [Option<&'m Vma>; 2] {
+        self.cursor(map, page).beside()
     }
 
     /// A cursor on the slot that contains `page`.
@@ -258,10 +256,9 @@ impl<'t, 'g, 'm, P: Platform> VmaCursor<'t, 'g, 'm, P> {
         self.cursor.seek(page.number());
     }
 
-    /// The bounds between the neighbours of the gap here.
-    pub(super) fn gap(&self) -> Neighbours {
-        debug_assert!(self.vma().is_none());
-        Neighbours::at_ends_of(self.cursor.range())
+    /// The bounds between the neighbours of the gap here; `None` on a VMA.
+    pub(super) fn gap(&mut self) -> Option<Neighbours> {
+        self.cursor.gap().map(Neighbours::at_ends_of)
     }
 
     /// Where the next VMA behind the slot here starts; beyond every user page if there is none.
@@ -346,7 +343,7 @@ impl<'t, 'g, 'm, P: Platform> VmaCursor<'t, 'g, 'm, P> {
         self.cursor.store(reservation, None);
     }
 
-    /// The place, for a reading cursor to go on from. `page` is in the slot here.
+    /// The place, for another cursor to go on from. `page` is in the slot here.
     pub(super) fn position_at(&self, page: Page) -> VmaPosition<'t, 'm, P> {
         self.cursor.position_at(page.number())
     }

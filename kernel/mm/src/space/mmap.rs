@@ -6,7 +6,7 @@ use crate::object::SharedObject;
 use crate::platform::Platform;
 use crate::range::PageRange;
 use crate::space::AddressSpace;
-use crate::space::map::{Map, MapWriteGuard, Neighbours};
+use crate::space::map::{Map, MapWriteGuard, Neighbours, VmaPosition};
 use crate::space::order::{Order, in_order};
 use crate::space::placement::Gap;
 use crate::space::request::{MmapOptions, MmapRequest, Sharing, Source};
@@ -26,13 +26,14 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         if guard.totals.vmas > self.machine.max_map_count() {
             return Err(MmError::NoMemory);
         }
-        let (range, gap) = self.place(&guard, &request)?;
+        let mut gap = None;
+        let range = self.place(&guard, &request, &mut gap)?;
         let mut info = self.describe(&guard, &request, range)?;
         let object = self.object_for(&request, &info)?;
         if let Some(object) = &object {
             info.backing = Backing::SharedAnonymous { object: object.object_id() };
         }
-        in_order!(self.order, self.map_region(&mut guard, &info, gap))?;
+        self.map_region(&mut guard, &info, gap)?;
         drop(guard);
         if request.options.contains(MmapOptions::POPULATE) || info.flags.contains(VmaFlags::LOCKED) {
             self.populate(range);
@@ -97,41 +98,51 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         Ok(VmaInfo { range, flags, backing, pgoff, anon: None })
     }
 
-    /// Makes the VMA that `info` describes, in place of what is there: split, gather, store, unmap. `gap` is where its range is,
-    /// if that is known to be free.
+    /// Makes the VMA that `info` describes, in place of what is there. `gap` is where its range is, if that is known to be free.
     #[inline(always)]
-    fn map_region<O: Order>(
+    fn map_region(
         &self,
         guard: &mut MapWriteGuard<'_, 'm, P>,
         info: &VmaInfo,
         gap: Gap<'_, 'm, P>,
     ) -> Result<(), MmError> {
-        let range = info.range;
-        let (limits, totals) = (guard.limits, guard.totals);
-        let committed = if info.flags.contains(VmaFlags::ACCOUNT) { range.pages() } else { 0 };
-        let may_expand = |leaving| totals.may_expand(&limits, info.flags, range.pages(), leaving);
         let mut edit = match gap {
             Some(gap) => self.edit_in(guard, gap),
-            None => self.edit(guard, range.start()),
+            None => self.edit(guard, info.range.start()),
         };
-        let Some(first) = edit.cursor.find(range.end()) else {
-            if !may_expand(0) {
-                return Err(MmError::NoMemory);
-            }
-            edit.commit(committed)?;
-            let (prev, next) = edit.touching(range);
-            edit.insert(info, prev, next)?;
-            return Ok(());
+        let free = edit.cursor.gap().filter(|free| info.range.end() <= free.ceiling);
+        let Some(free) = free else {
+            let start = edit.cursor.position_at(info.range.start());
+            drop(edit);
+            return in_order!(self.order, self.replace_region(guard, info, start));
         };
+        if !edit.may_expand(info, 0) {
+            return Err(MmError::NoMemory);
+        }
+        edit.commit(info.flags.committed(info.range.pages()))?;
+        let (prev, next) = edit.touching_in(info.range, None, free);
+        edit.insert(info, prev, next).map(drop)
+    }
 
+    /// Makes the VMA that `info` describes, in place of the VMAs of its range, which begins at `start`: split, gather, store, unmap.
+    #[inline(never)]
+    fn replace_region<O: Order>(
+        &self,
+        guard: &mut MapWriteGuard<'_, 'm, P>,
+        info: &VmaInfo,
+        start: VmaPosition<'_, 'm, P>,
+    ) -> Result<(), MmError> {
+        let range = info.range;
+        let mut edit = self.edit_in(guard, start);
+        let Some(first) = edit.cursor.find(range.end()) else { return Err(MmError::Invalid) };
         self.machine.trace(Step::Begin(range));
         let first = edit.split_start::<O>(first, range)?;
         let mut gathered = edit.nothing_gathered();
         edit.gather(&mut gathered, first, range)?;
-        if !may_expand(gathered.totals().pages) {
+        if !edit.may_expand(info, gathered.totals().pages) {
             return Err(MmError::NoMemory);
         }
-        edit.commit(committed.saturating_sub(gathered.totals().accounted))?;
+        edit.commit(info.flags.committed(range.pages()).saturating_sub(gathered.totals().accounted))?;
         let next = edit.vma_above(range.end());
         edit.return_to::<O>(range.start());
         let prev = edit.vma_below();

@@ -53,7 +53,7 @@ use crate::platform::{Fallible, Platform};
 use crate::range::{PAGE_SHIFT, PAGE_SIZE, Page};
 use crate::schedule::Point;
 use crate::space::edit::Edit;
-use crate::space::map::{Map, MapReadGuard, MapWriteGuard, VmaPosition, VmaTree};
+use crate::space::map::{Map, MapReadGuard, MapWriteGuard, VmaCursor, VmaPosition, VmaTree};
 use crate::sync::RwSem;
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::tlb::TlbState;
@@ -242,7 +242,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// The VMA that contains `page`, if any, and the ones below and above it: for messages about faults.
     pub fn vmas_around(&self, page: Page) -> [Option<VmaView>; 3] {
         let map = self.read();
-        let (below, above) = self.around(&map, page);
+        let [below, above] = self.around(&map, page);
         [below, self.vma_at(&map, page), above].map(|vma| vma.map(|vma| map.view(self.machine, vma)))
     }
 
@@ -270,7 +270,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Opens the map behind `guard` for changes, with the cursor on the slot of `page`.
     fn edit<'t, 'g>(&'t self, guard: &'g mut MapWriteGuard<'_, 'm, P>, page: Page) -> Edit<'t, 'g, 'm, P> {
         let section = WriteSection::new(guard.sequence());
-        Edit::new(self.machine, section, &self.vmas, guard, page)
+        Edit::new(self.machine, section, &self.vmas, guard, |token| VmaCursor::new(&self.vmas, token, page))
     }
 
     /// As [`edit`](Self::edit), with the cursor where it was found to belong.
@@ -280,7 +280,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         position: VmaPosition<'t, 'm, P>,
     ) -> Edit<'t, 'g, 'm, P> {
         let section = WriteSection::new(guard.sequence());
-        Edit::resume(self.machine, section, &self.vmas, guard, position)
+        let resume = |token| VmaCursor::resume(&self.vmas, token, position);
+        Edit::new(self.machine, section, &self.vmas, guard, resume)
     }
 
     /// Who owns the VMAs of this space.

@@ -65,8 +65,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             }
             if flags != vma.flags() {
                 let (old, flags) = (vma.flags(), committed(vma, flags));
-                let (limits, totals) = (guard.limits, guard.totals);
-                let may = |flags| totals.may_expand(&limits, flags, part.pages(), 0);
+                let may = |flags| guard.totals.may_expand(&guard.limits, flags, part.pages(), 0);
                 if flags.contains(VmaFlags::WRITE) && !may(flags) && may(vma.flags()) {
                     break Err(MmError::NoMemory);
                 }

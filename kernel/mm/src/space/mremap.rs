@@ -212,9 +212,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         {
             let mut edit = self.edit(guard, info.range.start());
             if edit.is_free(more) {
-                if info.flags.contains(VmaFlags::ACCOUNT) {
-                    edit.commit(more.pages())?;
-                }
+                edit.commit(info.flags.committed(more.pages()))?;
                 let (_, next) = edit.touching(more);
                 edit.insert(&info.part(more), Some(vma), next)?;
                 let populate = Some(more).filter(|_| info.flags.contains(VmaFlags::LOCKED));
@@ -224,7 +222,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         if remap.target == Target::Here {
             return Err(MmError::NoMemory);
         }
-        let (start, _) = self.place_anywhere(guard, remap.new_pages)?;
+        let start = self.place_anywhere(guard, remap.new_pages, &mut None)?;
         self.relocate_to::<O>(guard, remap, remap.old_pages, start)
     }
 
@@ -251,8 +249,10 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         let start = match remap.target {
             Target::Exactly(start) => start,
-            Target::Near(hint) if hint != Page::ZERO => self.place_near(guard, hint, remap.new_pages)?.0,
-            _ => self.place_anywhere(guard, remap.new_pages)?.0,
+            Target::Near(hint) if hint != Page::ZERO => {
+                self.place_near(guard, hint, remap.new_pages, &mut None)?
+            }
+            _ => self.place_anywhere(guard, remap.new_pages, &mut None)?,
         };
         if start < self.min_page {
             return Err(MmError::NotPermitted);

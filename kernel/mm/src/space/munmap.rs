@@ -86,7 +86,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         edit.gather(&mut gathered, first, range)?;
         let next = edit.next_after_gather::<O>(range);
         edit.return_to::<O>(range.start());
-        let removed = self.clear_tree(&mut edit, gathered, range)?;
+        let removed = self.clear_tree(&mut edit, &mut gathered, range)?;
         Ok(Some(TakenOut { range, removed, prev, next, position: edit.cursor.position_at(range.start()) }))
     }
 

@@ -26,21 +26,22 @@ const LOW_WINDOW: (u64, u64) = (0x4000_0000, 0x8000_0000);
 pub(super) type Gap<'t, 'm, P> = Option<VmaPosition<'t, 'm, P>>;
 
 impl<'m, P: Platform> AddressSpace<'m, P> {
-    /// The range for `request`, and the gap that it is in where that is known.
+    /// The range for `request`; notes the `gap` that it is in where the search comes by it.
     ///
     /// # Errors
     /// [`MmError::NoMemory`] when nothing fits, [`MmError::NotPermitted`] below `mmap_min_addr`, [`MmError::Exists`] for
     /// a fixed range that must not replace.
-    pub(super) fn place(
-        &self,
+    pub(super) fn place<'t>(
+        &'t self,
         map: &Map<'m, P>,
         request: &MmapRequest,
-    ) -> Result<(PageRange, Gap<'_, 'm, P>), MmError> {
-        let (start, gap) = match request.placement {
-            Placement::Fixed(page) | Placement::FixedNoReplace(page) => (page, None),
-            Placement::Hint(page) => self.place_near(map, page.max(self.min_page), request.pages)?,
-            Placement::Anywhere => self.place_anywhere(map, request.pages)?,
-            Placement::Low(hint) => (self.place_low(map, hint, request.pages)?, None),
+        gap: &mut Gap<'t, 'm, P>,
+    ) -> Result<PageRange, MmError> {
+        let start = match request.placement {
+            Placement::Fixed(page) | Placement::FixedNoReplace(page) => page,
+            Placement::Hint(page) => self.place_near(map, page.max(self.min_page), request.pages, gap)?,
+            Placement::Anywhere => self.place_anywhere(map, request.pages, gap)?,
+            Placement::Low(hint) => self.place_low(map, hint, request.pages)?,
         };
         let range = PageRange::from_start(start, request.pages).ok_or(MmError::NoMemory)?;
         if range.end() > Page::USER_END {
@@ -53,20 +54,21 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         if no_replace && self.vma_from(map, range.start()).is_some_and(|vma| vma.start() < range.end()) {
             return Err(MmError::Exists);
         }
-        Ok((range, gap))
+        Ok(range)
     }
 
     /// At the hint if it is free there, else anywhere.
-    pub(super) fn place_near(
-        &self,
+    pub(super) fn place_near<'t>(
+        &'t self,
         map: &Map<'m, P>,
         hint: Page,
         pages: u64,
-    ) -> Result<(Page, Gap<'_, 'm, P>), MmError> {
+        gap: &mut Gap<'t, 'm, P>,
+    ) -> Result<Page, MmError> {
         if self.is_free(map, hint, pages, Page::USER_END) {
-            return Ok((hint, None));
+            return Ok(hint);
         }
-        self.place_anywhere(map, pages)
+        self.place_anywhere(map, pages, gap)
     }
 
     /// At the hint if it is not page 0 and it is free there, else in the low window.
@@ -86,17 +88,17 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// The highest free pages below the stack's room, else the lowest above a third of the user half.
-    pub(super) fn place_anywhere(
-        &self,
+    pub(super) fn place_anywhere<'t>(
+        &'t self,
         map: &Map<'m, P>,
         pages: u64,
-    ) -> Result<(Page, Gap<'_, 'm, P>), MmError> {
+        gap: &mut Gap<'t, 'm, P>,
+    ) -> Result<Page, MmError> {
         let top = Page::containing(top_down_base(map.limits.stack));
-        if let Some((start, gap)) = self.find_gap_rev(map, self.min_page, top, pages) {
-            return Ok((start, Some(gap)));
+        match self.find_gap_rev(map, self.min_page, top, pages, gap) {
+            Some(start) => Ok(start),
+            None => self.find_area(map, Page::containing(BOTTOM_UP_BASE), Page::USER_END, pages),
         }
-        let start = self.find_area(map, Page::containing(BOTTOM_UP_BASE), Page::USER_END, pages)?;
-        Ok((start, None))
     }
 }
 
@@ -113,23 +115,27 @@ pub(super) fn start_with_guard(vma: &Vma) -> Page {
 }
 
 impl<'m, P: Platform> AddressSpace<'m, P> {
-    /// The highest free `pages` pages in `[low, high)`, clear of guard gaps, and the gap that they are in.
-    fn find_gap_rev(
-        &self,
+    /// The highest free `pages` pages in `[low, high)`, clear of guard gaps; notes the `gap` that they are in.
+    fn find_gap_rev<'t>(
+        &'t self,
         map: &Map<'m, P>,
         low: Page,
         mut high: Page,
         pages: u64,
-    ) -> Option<(Page, VmaPosition<'_, 'm, P>)> {
+        gap: &mut Gap<'t, 'm, P>,
+    ) -> Option<Page> {
         while low < high {
             let window = low.number()..high.number();
-            let (start, gap) = self.vmas.find_gap_rev(&map.token, window, pages)?;
+            let (start, found) = self.vmas.find_gap_rev(&map.token, window, pages)?;
             let end = Page::new(start).up(pages);
             // Guard gaps are not larger.
             let limit = end.up(STACK_GUARD_PAGES).number();
-            match self.vmas.resume(&map.token, gap).next_below(limit) {
+            match self.vmas.resume(&map.token, found).next_below(limit) {
                 Some((_, above)) if start_with_guard(above) < end => high = start_with_guard(above),
-                _ => return Some((Page::new(start), gap)),
+                _ => {
+                    *gap = Some(found);
+                    return Some(Page::new(start));
+                }
             }
         }
         None

@@ -109,12 +109,12 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         let info = vma.info().moved(plan.from, plan.to);
         // Before the store: a merge moves the bounds of the neighbours.
-        let neighbours = edit.cursor.gap();
-        let (prev, next) = edit.touching(plan.to);
+        let neighbours = edit.cursor.gap().ok_or(MmError::Invalid)?;
+        let (prev, next) = edit.touching_in(plan.to, None, neighbours);
         let made = plan.old().map_or(Ok(()), |old| self.tables.make_room(old, plan.to.start(), &self.tlb));
         // What moves is promised already.
         let moves = if plan.source == Source::Unmap { plan.pages } else { 0 };
-        let more = if info.flags.contains(VmaFlags::ACCOUNT) { plan.to.pages() - moves } else { 0 };
+        let more = info.flags.committed(plan.to.pages() - moves);
         let result = made.and_then(|()| edit.commit(more)).and_then(|()| edit.insert(&info, prev, next));
         let result = result.map(drop);
         if result.is_err() {

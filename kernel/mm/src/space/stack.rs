@@ -4,7 +4,7 @@ use crate::museum::Bug;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::space::edit::Edit;
-use crate::space::map::Map;
+use crate::space::map::{Map, VmaCursor};
 use crate::space::placement::STACK_GUARD_PAGES;
 use crate::space::{AddressSpace, Limits};
 use crate::vma::{VmaFlags, WriteSection};
@@ -47,7 +47,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             && range.pages() <= Limits::pages(map.limits.stack)
             && map.totals.may_expand(&map.limits, flags, more, 0)
             && (!flags.contains(VmaFlags::LOCKED) || map.may_lock(more));
-        let (below, _) = self.around(map, page);
+        let [below, _] = self.around(map, page);
         let clear = below.is_none_or(|below| {
             below.flags().contains(VmaFlags::GROWSDOWN)
                 || !below.flags().intersects(VmaFlags::ACCESS)
@@ -58,9 +58,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         // Before the limits, as on Linux: the stack can merge only with its like afterwards.
         self.prepare_anon(map, stack);
-        let mut edit = Edit::new(self.machine, section, &self.vmas, map, stack.start());
-        let committed = if flags.contains(VmaFlags::ACCOUNT) { more } else { 0 };
-        if !allowed || edit.commit(committed).and_then(|()| edit.extend(stack, range)).is_err() {
+        let cursor = |token| VmaCursor::new(&self.vmas, token, stack.start());
+        let mut edit = Edit::new(self.machine, section, &self.vmas, map, cursor);
+        if !allowed || edit.commit(flags.committed(more)).and_then(|()| edit.extend(stack, range)).is_err() {
             return Growth::Refused;
         }
         Growth::Grown

@@ -103,6 +103,11 @@ impl VmaFlags {
     pub fn is_accountable(self) -> bool {
         self & (VmaFlags::WRITE | VmaFlags::SHARED | VmaFlags::NORESERVE) == VmaFlags::WRITE
     }
+
+    /// How many of `pages` pages of such a VMA count as committed memory.
+    pub(crate) fn committed(self, pages: u64) -> u64 {
+        if self.contains(VmaFlags::ACCOUNT) { pages } else { 0 }
+    }
 }
 
 /// A kind of access by the CPU.
