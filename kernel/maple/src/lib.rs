@@ -36,6 +36,7 @@ mod path;
 mod place;
 mod rcu;
 mod rebuild;
+mod remove;
 mod render;
 mod reserve;
 mod resize;

@@ -203,7 +203,10 @@ impl<'m, T> Place<'m, T> {
             Some(leaf) if self.slot == UNSETTLED => return self.settle_in::<One>(leaf),
             _ => self.settle(),
         }
-        self.entry().map_or_else(|| Slot::Gap(self.range_of(self.slot)), Slot::Entry)
+        match self.entry() {
+            Some(item) => Slot::Entry(item),
+            None => Slot::Gap(self.range_of(self.slot)),
+        }
     }
 
     /// Searches the slot in `leaf`, which is at hand.

@@ -12,7 +12,7 @@ use core::ops::Range;
 
 use crate::{
     geometry::{LEAF_MIN, NARROW},
-    node::{Chain, Leaf, Met, One, Origin, Spot, Two, saturate},
+    node::{Aim, Chain, Leaf, Met, One, Origin, Spot, Two, saturate},
     path::{Change, NOWHERE, NewGap, Plan},
     rebuild::rebuild,
     source::{Bug, NodeSource},
@@ -77,12 +77,31 @@ fn prepare_entry_in_twin<'m, T, S: NodeSource>(
         {
             return patch::<Two, T, S>(tree, plan, (leaf, spot), bounds, range, Store::Entry);
         }
+        if let Some(done) = cut::<Two, T, S>(tree, plan, leaf, &aim) {
+            return done;
+        }
         let met = leaf.meet_at::<Two>(&aim);
         if fits(plan, &met, Store::Entry) {
             return splice(tree, plan, (leaf, met), bounds, range, Store::Entry);
         }
     }
     prepare_other(tree, plan, bounds, range, Store::Entry)
+}
+
+/// Copies the leaf with an entry that takes one end of another one, if the store is of that kind: no gap changes.
+#[inline(always)]
+fn cut<'m, O: Origin, T, S: NodeSource>(
+    tree: &Tree<'m, T, S>,
+    plan: &mut Plan<'m, T>,
+    leaf: Leaf<'m, T>,
+    aim: &Aim,
+) -> Option<Result<Chain, NoMemory>> {
+    let split = leaf.split_at::<O>(aim)?;
+    let Some(memory) = tree.rcu().allocate() else { return Some(Err(NoMemory)) };
+    let mut prepared = Chain::new();
+    let new = leaf.with_split::<O>(memory, &mut prepared, &split);
+    plan.change = Change::Leaf { new, place: split.spot.at, gap: NewGap::of(None), len: tree.len() + 1 };
+    Some(Ok(prepared))
 }
 
 #[inline(never)]
@@ -116,11 +135,7 @@ fn spot<'m, O: Origin, T>(
 ) -> Option<Spot> {
     match what {
         Store::Entry => leaf.free_spot::<O>(range, bounds),
-        // Only the root may have fewer.
-        Store::Erase => leaf.spot_of::<O>(range, bounds).filter(|spot| {
-            let live = spot.live();
-            live > LEAF_MIN || plan.path.height == 0 && live > 1
-        }),
+        Store::Erase => leaf.spot_of::<O>(range, bounds).filter(|spot| spot.can_go(plan.path.height == 0)),
     }
 }
 
@@ -132,7 +147,7 @@ fn known_gap<T>(plan: &Plan<'_, T>) -> u64 {
 
 /// The largest gap of a leaf with a new one of so many pages, if it changes.
 #[inline(always)]
-fn rises_to(pages: u64, known: u64) -> Option<u32> {
+pub(crate) fn rises_to(pages: u64, known: u64) -> Option<u32> {
     let gap = saturate(pages);
     (u64::from(gap) > known).then_some(gap)
 }
@@ -189,6 +204,13 @@ fn prepare_other<'m, T, S: NodeSource>(
 ) -> Result<Chain, NoMemory> {
     if let Some(leaf) = plan.path.leaf {
         if range.end <= bounds.end {
+            if what == Store::Entry
+                && leaf.is_narrow()
+                && let Some(done) =
+                    leaf.aim::<One>(range).and_then(|aim| cut::<One, T, S>(tree, plan, leaf, &aim))
+            {
+                return done;
+            }
             if what == Store::Entry
                 && leaf.is_packed()
                 && leaf.count() == NARROW

@@ -67,6 +67,9 @@ enum Operation {
         what: Store,
     },
     /// Moves the start or the end of the entry at a page as far as pages are free beside it, or into it, but for some.
+    Remove {
+        start: u64,
+    },
     Resize {
         start: u64,
         side: Side,
@@ -107,6 +110,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         40 => (start.clone(), pages.clone(), 0..4096usize).prop_map(|(start, pages, id)| Operation::Store { start, pages, id }),
         20 => (start.clone(), pages.clone()).prop_map(|(start, pages)| Operation::Erase { start, pages }),
         4 => (start.clone(), pages.clone(), what).prop_map(|(start, pages, what)| Operation::Abandon { start, pages, what }),
+        20 => start.clone().prop_map(|start| Operation::Remove { start }),
         20 => (start.clone(), side, 0..4u64).prop_map(|(start, side, left)| Operation::Resize { start, side, left }),
         8 => (start.clone(), 1..=PAGES, 1..20u64).prop_map(|(start, pages, size)| Operation::Area { start, pages, size }),
         4 => (start.clone(), proptest::collection::vec((0..8u8, 0..PAGES), 1..20)).prop_map(|(start, steps)| Operation::Wander { start, steps }),
@@ -129,6 +133,7 @@ fn apply(pair: &mut Pair, land: Landscape, operation: &Operation) {
             let range = range(start, pages);
             let _ = pair.cursor_mut(range.start).reserve(range, what).expect("memory");
         }
+        Operation::Remove { start } => drop(pair.remove(land.page(start))),
         Operation::Resize { start, side, left } => resize(pair, land.page(start), side, left),
         Operation::Area { start, pages, size } => {
             let window = range(start, pages);

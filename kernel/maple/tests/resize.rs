@@ -1,4 +1,4 @@
-//! Entries that become longer or shorter in place.
+//! Entries that become longer or shorter in place, or go there.
 #![cfg(not(loom))]
 
 mod common;
@@ -106,6 +106,49 @@ fn a_store_that_was_reserved_before_is_refused() {
     let mut cursor = pair.cursor_mut(12);
     let reservation = cursor.reserve(16..17, maple::Store::Entry).expect("memory");
     assert!(cursor.resize(12..18));
+    let store = std::panic::AssertUnwindSafe(|| cursor.store(reservation, Some(common::value(7))));
+    assert!(std::panic::catch_unwind(store).is_err());
+}
+
+#[test]
+fn an_entry_that_is_not_its_leafs_first_goes_in_place() {
+    for page in 0..30 {
+        let mut pair = three();
+        assert_eq!(pair.remove(page), (12..16).contains(&page) || (20..24).contains(&page), "page {page}");
+    }
+    assert!(!Pair::new().remove(0));
+    assert!(!Pair::with([(4..8, 1)]).remove(4), "a tree without entries has no leaf");
+}
+
+#[test]
+fn entries_go_in_place_in_every_order_until_their_leaf_has_too_few() {
+    for first in 0..30 {
+        for step in [1, 7, 11, 13, 29] {
+            let mut pair = Pair::with((0..30).map(|index| (16 * index + 4..16 * index + 8, index as usize)));
+            let mut in_place = 0;
+            for at in (0..30).map(|turn| (first + turn * step) % 30) {
+                if pair.remove(16 * at + 5) {
+                    in_place += 1;
+                } else {
+                    pair.store(16 * at + 4..16 * at + 8, None);
+                }
+                for pages in [4, 8, 12, 28, 40] {
+                    let highest = pair.tree.find_area_rev(&pair.token, 0..480, pages);
+                    assert_eq!(highest, pair.model.find_area_rev(0..480, pages));
+                }
+            }
+            assert!(pair.tree.is_empty());
+            assert!(in_place > 0 || step == 1, "only the first entries of leaves cannot");
+        }
+    }
+}
+
+#[test]
+fn what_was_reserved_before_a_removal_is_refused() {
+    let mut pair = three();
+    let mut cursor = pair.cursor_mut(12);
+    let reservation = cursor.reserve(16..17, maple::Store::Entry).expect("memory");
+    assert!(cursor.remove());
     let store = std::panic::AssertUnwindSafe(|| cursor.store(reservation, Some(common::value(7))));
     assert!(std::panic::catch_unwind(store).is_err());
 }

@@ -52,7 +52,7 @@ pub(crate) use leaf::{Found, Item, Leaf, saturate};
 pub(crate) use origin::{One, Origin, Two};
 pub(crate) use pack::{Children, Entries, fits, has_room, length, nth, nth_key, pack_inner, pack_leaf};
 pub(crate) use resize::Resized;
-pub(crate) use splice::{Met, Spot};
+pub(crate) use splice::{Aim, Met, Spot};
 
 /// Memory of one node.
 #[repr(C, align(256))]

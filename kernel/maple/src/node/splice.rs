@@ -12,7 +12,7 @@ use super::{
     visited,
 };
 use crate::{
-    geometry::NARROW,
+    geometry::{LEAF_MIN, NARROW},
     reserve::Store,
     stats,
     sync::{AtomicPtr, AtomicU64, Ordering, copy},
@@ -85,13 +85,16 @@ pub(crate) struct Spot {
 }
 
 impl Spot {
-    /// Entries of the leaf that are not vacant.
+    /// Whether a leaf, the root if it is `alone`, has entries enough without the one here, which is not vacant.
     #[inline(always)]
-    pub(crate) fn live(&self) -> usize {
-        self.count - self.vacant / ONE_VACANT
+    pub(crate) fn can_go(&self, alone: bool) -> bool {
+        let live = self.count - self.vacant / ONE_VACANT;
+        // Only the root may have fewer.
+        live > LEAF_MIN || alone && live > 1
     }
 
-    /// Whether the entry here may become vacant in place: a leaf's first entry must not, as it says where the leaf begins.
+    /// Whether the entry here, which can go, may become vacant in place: a leaf's first entry must not, as it says where the leaf
+    /// begins.
     #[inline(always)]
     pub(crate) fn can_be_vacated(&self) -> bool {
         self.at > 0 && self.vacant < VACANT
@@ -102,6 +105,14 @@ impl Spot {
     pub(crate) fn free(&self) -> u64 {
         self.after - self.before
     }
+}
+
+/// Where a new entry takes one end of an entry of a packed leaf.
+pub(crate) struct Split {
+    /// Where it goes. (The free pages beside it do not count.)
+    pub(crate) spot: Spot,
+    /// The other entry's index afterwards, and the packed bounds that it keeps.
+    kept: (usize, u64),
 }
 
 impl<'m, T> Leaf<'m, T> {
@@ -170,22 +181,58 @@ impl<'m, T> Leaf<'m, T> {
     #[inline(always)]
     pub(crate) fn spot_of<O: Origin>(self, range: &Range<u64>, bounds: &Range<u64>) -> Option<Spot> {
         let body = self.body::<O>();
+        let (start, end) = O::of(body.base).near(range)?;
+        stats::visit();
+        let at = body.search_near(start).checked_sub(1)?;
+        (body.bounds(at) == start << 32 | end).then(|| self.spot_at::<O>(at, bounds))
+    }
+
+    /// The place of entry `at`, which is not vacant, in a packed leaf of these `bounds`.
+    #[inline(always)]
+    pub(crate) fn spot_at<O: Origin>(self, at: usize, bounds: &Range<u64>) -> Spot {
+        let body = self.body::<O>();
         let (count, vacant) = body.head.count_and_vacant();
         let origin = O::of(body.base);
-        let (start, end) = origin.near(range)?;
-        stats::visit();
-        let mut above = body.search_near(start);
-        let at = above.checked_sub(1)?;
-        if body.bounds(at) != (start << 32) | end {
-            return None;
-        }
         let before = if at > 0 { origin.page(body.bounds(at - 1) & END) } else { bounds.start };
+        let mut above = at + 1;
         while vacant > 0 && above < count && body.is_vacant(above) {
             above += 1;
         }
         let after = if above < count { origin.page(body.bounds(above) >> 32) } else { bounds.end };
+        Spot { at, bounds: body.bounds(at), count, vacant, replaces_vacant: false, above, before, after }
+    }
+
+    /// How an entry over the range that was aimed at splits one, if it takes one end of it and the leaf has room.
+    #[inline(always)]
+    pub(crate) fn split_at<O: Origin>(self, aim: &Aim) -> Option<Split> {
+        let &Aim { start, end, count, vacant, below } = aim;
+        let index = below.checked_sub(1).filter(|_| count < NARROW)?;
+        let bounds = self.body::<O>().bounds(index);
+        let (old_start, old_end) = (bounds >> 32, bounds & END);
+        let (at, kept) = if start == old_start && end < old_end {
+            (index, (index + 1, end << 32 | old_end))
+        } else if start < old_end && end == old_end && start > old_start {
+            (index + 1, (index, old_start << 32 | start))
+        } else {
+            return None;
+        };
         let bounds = start << 32 | end;
-        Some(Spot { at, bounds, count, vacant, replaces_vacant: false, above, before, after })
+        let spot =
+            Spot { at, bounds, count, vacant, replaces_vacant: false, above: at + 1, before: 0, after: 0 };
+        Some(Split { spot, kept })
+    }
+
+    /// Copies a packed leaf into `memory`, put in front of `chain`, with a place for the new entry of a `split`.
+    #[inline(always)]
+    pub(crate) fn with_split<O: Origin>(
+        self,
+        memory: &'static mut Node,
+        chain: &mut Chain,
+        Split { spot, kept: (index, bounds) }: &Split,
+    ) -> Self {
+        let new = self.with_entry::<O>(memory, chain, spot);
+        new.body::<O>().bounds[*index].store(*bounds, Ordering::Relaxed);
+        new
     }
 
     /// Copies a packed leaf into `memory`, put in front of `chain`, with a place for an entry at its free `spot`.

@@ -233,6 +233,23 @@ impl Pair {
         done
     }
 
+    /// Takes the entry at `page` out in place, in the tree and the model, or in neither; whether that was possible.
+    #[track_caller]
+    pub(crate) fn remove(&mut self, page: u64) -> bool {
+        let taken = self.rcu.source().taken.load(SeqCst);
+        let mut cursor = self.tree.cursor_mut(&mut self.token, page);
+        let done = cursor.remove();
+        let place = cursor.position();
+        if done {
+            let (old, _) = self.model.get(page).expect("a gap was removed");
+            self.model.store(old, None);
+        }
+        assert_eq!(taken, self.rcu.source().taken.load(SeqCst), "it took memory");
+        self.verify_place(place, page);
+        self.verify();
+        done
+    }
+
     /// Tree and model agree in everything that can be asked, and every invariant holds.
     #[track_caller]
     pub(crate) fn verify(&mut self) {

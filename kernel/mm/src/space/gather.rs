@@ -6,7 +6,7 @@ use maple::Store;
 
 use crate::error::MmError;
 use crate::museum::{self, Bug};
-use crate::platform::Platform;
+use crate::platform::{Fallible, Platform};
 use crate::range::{Page, PageRange};
 use crate::schedule::Point;
 use crate::space::AddressSpace;
@@ -73,6 +73,15 @@ impl<P: Platform> Drop for Gathered<'_, '_, P> {
     }
 }
 
+/// Where the cursor stands after a gather.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stand {
+    /// Still on the first VMA, which is the only one.
+    OnFirst,
+    /// On the last one, or behind it.
+    Moved,
+}
+
 /// VMAs that have left the tree and wait for their pages to be unmapped.
 #[must_use]
 pub(super) struct Removed<'m> {
@@ -129,8 +138,7 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
     }
 
     /// Gathers the VMAs of `range` from `first` on, where the cursor stands: locks and detaches each (I10); the last one is split
-    /// at the end first if need be. The cursor then stands on the last one, or behind it. (`gathered` is the caller's, because it is
-    /// too large to be handed around.)
+    /// at the end first if need be. (`gathered` is the caller's, because it is too large to be handed around.)
     ///
     /// # Errors
     /// E12 for a sealed VMA, E7, E8 from the end split, E15. What has been gathered is for the caller to drop; splits remain.
@@ -140,7 +148,7 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
         gathered: &mut Gathered<'g, 'm, P>,
         first: &'m Vma,
         range: PageRange,
-    ) -> Result<(), MmError> {
+    ) -> Result<Stand, MmError> {
         let mut last = None;
         let mut take = |vma: &'m Vma| {
             if vma.end() > range.end() {
@@ -159,16 +167,23 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
             let new = self.split(last, range.end(), NewHalf::Upper)?;
             self.trace(Step::SplitEnd(new.range()));
             gathered.take(last)?;
+            if is_only {
+                self.cursor.prev();
+            }
         }
-        Ok(())
+        Ok(if is_only { Stand::OnFirst } else { Stand::Moved })
     }
 
-    /// The VMA above, if the order reads it before the clear.
-    pub(super) fn next_after_gather<O: Order>(&mut self, range: PageRange) -> Option<&'m Vma> {
+    /// The VMA above, if the order reads it before the clear, and where the cursor stands then.
+    pub(super) fn next_after_gather<O: Order>(
+        &mut self,
+        range: PageRange,
+        stand: Stand,
+    ) -> (Option<&'m Vma>, Stand) {
         if O::NEIGHBOURS != NeighboursRead::BeforeClear {
-            return None;
+            return (None, stand);
         }
-        self.vma_above(range.end())
+        (self.vma_above(range.end()), Stand::Moved)
     }
 
     /// The first VMA at or above `end`; the cursor stands below or on it.
@@ -179,15 +194,15 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
         self.cursor.next(Page::USER_END)
     }
 
-    /// Brings the cursor back to the slot that holds `start`.
-    pub(super) fn return_to<O: Order>(&mut self, start: Page) {
+    /// Brings the cursor back to the slot that holds `start`, or leaves it on the only VMA.
+    pub(super) fn return_to<O: Order>(&mut self, start: Page, from: Stand) {
         let walks_back = match O::RETURN {
             Return::Reset => false,
             Return::WalkBack => true,
             Return::WalkBackInLeaf => self.cursor.holds(start),
         };
         if walks_back {
-            let leaves = self.cursor.walk_back(start);
+            let leaves = if from == Stand::OnFirst { 0 } else { self.cursor.walk_back(start) };
             self.trace(Step::WalkBack { leaves });
         } else {
             self.cursor.walk(start);
@@ -203,7 +218,8 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
         Ok(())
     }
 
-    /// Clears `range` in the tree: the last step that may fail, and the point of no return. Counts only then (I19).
+    /// Clears `range` in the tree: the last step that may fail, and the point of no return. Counts only then (I19). If all that
+    /// goes is the VMA that the cursor stands on, that is most often one in place.
     ///
     /// # Errors
     /// E14: what has been gathered is for the caller to drop, which attaches all again; splits remain.
@@ -212,10 +228,16 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
         &mut self,
         gathered: &mut Gathered<'g, 'm, P>,
         range: PageRange,
+        stand: Stand,
     ) -> Result<Removed<'m>, MmError> {
-        let reservation = self.cursor.reserve(self.machine, range, Store::Erase)?;
+        if !self.machine.admit(Fallible::TreeNodes) {
+            return Err(MmError::NoMemory);
+        }
         self.machine.pause(Point::ClearTree(range));
-        self.cursor.clear(reservation);
+        if stand == Stand::Moved || !self.cursor.remove() {
+            let reservation = self.cursor.reserve_admitted(range, Store::Erase)?;
+            self.cursor.clear(reservation);
+        }
         self.totals.subtract(gathered.totals());
         let pages = gathered.totals().pages;
         let removed = gathered.commit();
@@ -232,7 +254,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         edit: &mut Edit<'_, 'g, 'm, P>,
         gathered: &mut Gathered<'g, 'm, P>,
         range: PageRange,
+        stand: Stand,
     ) -> Result<Removed<'m>, MmError> {
-        museum::downgraded_if(self.machine, Bug::EarlyDowngrade, &self.map, || edit.clear(gathered, range))
+        let clear = || edit.clear(gathered, range, stand);
+        museum::downgraded_if(self.machine, Bug::EarlyDowngrade, &self.map, clear)
     }
 }

@@ -325,12 +325,27 @@ impl<'t, 'g, 'm, P: Platform> VmaCursor<'t, 'g, 'm, P> {
         if !machine.admit(Fallible::TreeNodes) {
             return Err(MmError::NoMemory);
         }
+        self.reserve_admitted(range, what)
+    }
+
+    /// The same, for who has asked the machine.
+    #[inline(always)]
+    pub(super) fn reserve_admitted(
+        &mut self,
+        range: PageRange,
+        what: Store,
+    ) -> Result<VmaReservation<'t, 'm, P>, MmError> {
         self.cursor.reserve(range.numbers(), what).map_err(|_| MmError::NoMemory)
     }
 
     /// Gives the VMA here `range` in the tree, if that needs no memory; what the range has more must be free. Whether it has.
     pub(super) fn resize(&mut self, range: PageRange) -> bool {
         self.cursor.resize(range.numbers())
+    }
+
+    /// Takes the VMA here out of the tree, if that needs no memory. Whether it has.
+    pub(super) fn remove(&mut self) -> bool {
+        self.cursor.remove()
     }
 
     /// Lets the tree have `vma` over its range, which was reserved.

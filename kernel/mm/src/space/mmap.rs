@@ -6,6 +6,7 @@ use crate::object::SharedObject;
 use crate::platform::Platform;
 use crate::range::PageRange;
 use crate::space::AddressSpace;
+use crate::space::gather::Stand;
 use crate::space::map::{Map, MapWriteGuard, Neighbours, VmaPosition};
 use crate::space::order::{Order, in_order};
 use crate::space::placement::Gap;
@@ -144,7 +145,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         }
         edit.commit(info.flags.committed(range.pages()).saturating_sub(gathered.totals().accounted))?;
         let next = edit.vma_above(range.end());
-        edit.return_to::<O>(range.start());
+        edit.return_to::<O>(range.start(), Stand::Moved);
         let prev = edit.vma_below();
         // Before the store: a merge moves the bounds of the neighbours.
         let neighbours = Neighbours::between(prev, next);

@@ -83,10 +83,10 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let first = edit.split_start::<O>(first, range)?;
         let prev = edit.prev_before_gather::<O>(first);
         let mut gathered = edit.nothing_gathered();
-        edit.gather(&mut gathered, first, range)?;
-        let next = edit.next_after_gather::<O>(range);
-        edit.return_to::<O>(range.start());
-        let removed = self.clear_tree(&mut edit, &mut gathered, range)?;
+        let stand = edit.gather(&mut gathered, first, range)?;
+        let (next, stand) = edit.next_after_gather::<O>(range, stand);
+        edit.return_to::<O>(range.start(), stand);
+        let removed = self.clear_tree(&mut edit, &mut gathered, range, stand)?;
         Ok(Some(TakenOut { range, removed, prev, next, position: edit.cursor.position_at(range.start()) }))
     }
 
