@@ -150,8 +150,8 @@ impl fmt::Display for Comparison {
         )?;
         writeln!(
             f,
-            "Linux does more in these calls than we do: reverse maps, LRU lists, statistics, cgroups. Zeroing or copying a \
-             page is 512 instructions on both."
+            "Linux does more in these calls than we do: reverse maps, LRU lists, statistics, cgroups. Zeroing a page is 512 \
+             instructions there, copying one too; here about 145 and 275, with AVX."
         )
     }
 }

@@ -14,6 +14,7 @@ use mm::pgtable::Table;
 use mm::platform::SlabPage;
 
 use super::paging::DIRECT_MAP;
+use super::vector;
 
 /// Nodes that a frame holds.
 pub(crate) const NODES_PER_PAGE: usize = PAGE_SIZE as usize / size_of::<Node>();
@@ -28,9 +29,18 @@ pub(super) fn address(physical: u64) -> *mut u8 {
 /// Fills the frame at `physical` with zeroes. The caller owns the frame, which is RAM.
 #[inline]
 pub(crate) fn zero(physical: u64) {
-    // SAFETY: the frame is in the direct map and owned by the caller; the direction flag is clear in the kernel.
+    let page = address(physical);
+    // SAFETY: the frame is in the direct map and owned by the caller.
+    unsafe { if vector::is_wanted() { vector::zero(page) } else { zero_by_string(page) } }
+}
+
+/// # Safety
+/// The page is mapped and the caller's to write.
+#[inline]
+pub(super) unsafe fn zero_by_string(page: *mut u8) {
+    // SAFETY: the caller's contract; the direction flag is clear in the kernel.
     unsafe {
-        asm!("rep stosq", inout("rdi") address(physical) => _, inout("ecx") 512 => _, in("eax") 0,
+        asm!("rep stosq", inout("rdi") page => _, inout("ecx") 512 => _, in("eax") 0,
             options(nostack, preserves_flags));
     }
 }
@@ -38,9 +48,18 @@ pub(crate) fn zero(physical: u64) {
 /// Copies the frame at `from` to the frame at `to`, which is another and owned by the caller; both are RAM.
 #[inline]
 pub(crate) fn copy(from: u64, to: u64) {
+    let (from, to) = (address(from), address(to));
     // SAFETY: both are in the direct map; `to` is owned by the caller.
+    unsafe { if vector::is_wanted() { vector::copy(from, to) } else { copy_by_string(from, to) } }
+}
+
+/// # Safety
+/// Both pages are mapped, and `to` is the caller's to write.
+#[inline]
+pub(super) unsafe fn copy_by_string(from: *const u8, to: *mut u8) {
+    // SAFETY: the caller's contract; the direction flag is clear in the kernel.
     unsafe {
-        asm!("rep movsq", inout("rsi") address(from) => _, inout("rdi") address(to) => _, inout("ecx") 512 => _,
+        asm!("rep movsq", inout("rsi") from => _, inout("rdi") to => _, inout("ecx") 512 => _,
             options(nostack, preserves_flags));
     }
 }

@@ -1,4 +1,4 @@
-//! Floating-point and vector registers of programs. The kernel itself never touches them.
+//! Floating-point and vector registers of programs. The kernel itself touches them only in [`vector`](super::vector).
 
 use core::alloc::Layout;
 use core::arch::asm;
@@ -13,6 +13,7 @@ use x86_64::registers::control::{Cr4, Cr4Flags};
 use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
 
 use super::shared::NoMemory;
+use super::vector;
 
 /// How the CPU saves the registers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +55,10 @@ pub(super) fn init() {
         unsafe {
             Cr4::update(|cr4| cr4.insert(Cr4Flags::OSXSAVE));
             XCr0::write(components);
+        }
+        // Where string instructions are fast, nothing is faster.
+        if has_avx && !cpuid.get_extended_feature_info().is_some_and(|info| info.has_rep_movsb_stosb()) {
+            vector::enable();
         }
         // The size depends on XCR0: ask again.
         let size = CpuId::new()

@@ -3,7 +3,7 @@
 //! | module | what |
 //! | --- | --- |
 //! | [`pvh`], [`uefi`] | the two entries of the kernel |
-//! | [`paging`], [`direct_map`], [`image`] | the kernel's page tables |
+//! | [`paging`], [`direct_map`], [`vector`], [`image`] | the kernel's page tables; memory by physical address |
 //! | [`descriptors`], [`trap`], [`fixup`] | segments, exceptions, interrupts |
 //! | [`percpu`], [`cpu`], [`stack`] | what belongs to a CPU |
 //! | [`processors`], [`trampoline`], [`smp`] | finding and starting other CPUs |
@@ -55,6 +55,7 @@ mod uefi;
 pub(crate) mod user;
 mod user_atomic;
 mod usercopy;
+mod vector;
 
 pub(crate) use percpu::{Local, MAX_CPUS, count, counted, cpu_number};
 pub(crate) use trap::non_maskable_interrupts;

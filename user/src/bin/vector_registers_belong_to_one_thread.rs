@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use abi::Signal;
 use user::prelude::*;
 use user::processes::kill;
-use user::rt::cpu::{Vectors, set_vectors, vectors};
+use user::rt::cpu::{Vectors, set_vectors, vector_words, vectors};
 use user::signals::{Context, Info, handle};
 use user::sys::getpid;
 use user::threads::{Thread, yield_while};
@@ -17,9 +17,10 @@ program!(main);
 static STEP: AtomicU32 = AtomicU32::new(0);
 
 fn pattern(seed: u64) -> Vectors {
-    let mut vectors: Vectors = [[0; 2]; 16];
+    let mut vectors: Vectors = [[0; 4]; 16];
     for (index, vector) in vectors.iter_mut().enumerate() {
-        *vector = [seed * 1000 + index as u64, !seed];
+        let words = [seed * 1000 + index as u64, !seed, seed * 2000 + index as u64, seed];
+        vector[..vector_words()].copy_from_slice(&words[..vector_words()]);
     }
     vectors
 }

@@ -2,6 +2,7 @@
 //!
 //! The target has no SSE for the compiler (soft float), so vector registers hold what was last put there.
 
+use core::arch::x86_64::__cpuid;
 use core::arch::{asm, naked_asm};
 
 macro_rules! instructions {
@@ -123,37 +124,56 @@ pub fn read_fs_word(offset: u64) -> u64 {
     value
 }
 
-/// The sixteen vector registers.
-pub type Vectors = [[u64; 2]; 16];
+/// The sixteen vector registers, each as four words; the upper two are 0 where the processor has no AVX.
+pub type Vectors = [[u64; 4]; 16];
+
+/// How many words of a vector register programs may use here: 4 with AVX, else 2.
+pub fn vector_words() -> usize {
+    const AVX_AND_OSXSAVE: u32 = 3 << 27;
+    const SSE_AND_AVX: u32 = 6;
+    if __cpuid(1).ecx & AVX_AND_OSXSAVE != AVX_AND_OSXSAVE {
+        return 2;
+    }
+    let enabled: u32;
+    // SAFETY: the system has switched XSAVE on, so the instruction exists; it reads a register.
+    unsafe { asm!("xgetbv", in("ecx") 0, out("eax") enabled, out("edx") _, options(nostack, nomem)) };
+    if enabled & SSE_AND_AVX == SSE_AND_AVX { 4 } else { 2 }
+}
 
 /// Fills all vector registers.
 pub fn set_vectors(vectors: &Vectors) {
-    // SAFETY: the compiler does not use these registers on this target.
+    // SAFETY: the compiler does not use these registers on this target; AVX is there where it is used.
     unsafe {
-        asm!(
-            "movdqu xmm0, [{0}]", "movdqu xmm1, [{0} + 16]", "movdqu xmm2, [{0} + 32]", "movdqu xmm3, [{0} + 48]",
-            "movdqu xmm4, [{0} + 64]", "movdqu xmm5, [{0} + 80]", "movdqu xmm6, [{0} + 96]",
-            "movdqu xmm7, [{0} + 112]", "movdqu xmm8, [{0} + 128]", "movdqu xmm9, [{0} + 144]",
-            "movdqu xmm10, [{0} + 160]", "movdqu xmm11, [{0} + 176]", "movdqu xmm12, [{0} + 192]",
-            "movdqu xmm13, [{0} + 208]", "movdqu xmm14, [{0} + 224]", "movdqu xmm15, [{0} + 240]",
-            in(reg) vectors, options(nostack, preserves_flags),
-        );
+        if vector_words() == 4 {
+            asm!(
+                ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15", "vmovdqu ymm\\n, [{0} + 32 * \\n]", ".endr",
+                in(reg) vectors, options(nostack, preserves_flags),
+            );
+        } else {
+            asm!(
+                ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15", "movdqu xmm\\n, [{0} + 32 * \\n]", ".endr",
+                in(reg) vectors, options(nostack, preserves_flags),
+            );
+        }
     }
 }
 
 /// Reads all vector registers.
 pub fn vectors() -> Vectors {
-    let mut vectors: Vectors = [[0; 2]; 16];
-    // SAFETY: stores into a buffer of the right size.
+    let mut vectors: Vectors = [[0; 4]; 16];
+    // SAFETY: stores into a buffer of the right size; AVX is there where it is used.
     unsafe {
-        asm!(
-            "movdqu [{0}], xmm0", "movdqu [{0} + 16], xmm1", "movdqu [{0} + 32], xmm2", "movdqu [{0} + 48], xmm3",
-            "movdqu [{0} + 64], xmm4", "movdqu [{0} + 80], xmm5", "movdqu [{0} + 96], xmm6",
-            "movdqu [{0} + 112], xmm7", "movdqu [{0} + 128], xmm8", "movdqu [{0} + 144], xmm9",
-            "movdqu [{0} + 160], xmm10", "movdqu [{0} + 176], xmm11", "movdqu [{0} + 192], xmm12",
-            "movdqu [{0} + 208], xmm13", "movdqu [{0} + 224], xmm14", "movdqu [{0} + 240], xmm15",
-            in(reg) &raw mut vectors, options(nostack, preserves_flags),
-        );
+        if vector_words() == 4 {
+            asm!(
+                ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15", "vmovdqu [{0} + 32 * \\n], ymm\\n", ".endr",
+                in(reg) &raw mut vectors, options(nostack, preserves_flags),
+            );
+        } else {
+            asm!(
+                ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15", "movdqu [{0} + 32 * \\n], xmm\\n", ".endr",
+                in(reg) &raw mut vectors, options(nostack, preserves_flags),
+            );
+        }
     }
     vectors
 }

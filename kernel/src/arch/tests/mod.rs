@@ -5,3 +5,4 @@ mod ring3;
 mod space;
 mod traps;
 mod usercopy;
+mod vector;
