@@ -10,7 +10,6 @@ use x86_64::registers::model_specific::{Efer, EferFlags, LStar, SFMask, Star};
 use x86_64::registers::rflags::RFlags;
 use x86_64::structures::DescriptorTablePointer;
 use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable, SegmentSelector};
-use x86_64::structures::tss::TaskStateSegment;
 
 use super::percpu::{self, MAX_CPUS, PerCpu};
 use super::stack::CpuStack;
@@ -54,32 +53,30 @@ struct Table(UnsafeCell<[Gate; trap::VECTORS]>);
 unsafe impl Sync for Table {}
 
 static INTERRUPTS: Table = Table(UnsafeCell::new([Gate::NONE; trap::VECTORS]));
-/// Each CPU's own.
-static TASK_STATES: [Once<TaskStateSegment>; MAX_CPUS] = [const { Once::new() }; MAX_CPUS];
 /// Each CPU's own, because a task state segment is busy on one CPU.
 static SEGMENTS: [Once<GlobalDescriptorTable>; MAX_CPUS] = [const { Once::new() }; MAX_CPUS];
 
 /// Loads all of them on the running CPU, which has this number, and sets up `syscall`. The CPU's stacks are mapped.
 pub(super) fn init(cpu: u32) {
-    let task_state = TASK_STATES[cpu as usize].call_once(|| {
-        let mut task_state = TaskStateSegment::new();
-        task_state.privilege_stack_table[0] = VirtAddr::new(CpuStack::Entry.top(cpu));
-        for (index, stack) in IST_STACKS.into_iter().enumerate() {
-            // The highest word of an IST stack tells the entry whose CPU this is; see `trap`.
-            let top = stack.top(cpu) - 16;
-            // SAFETY: the stack is mapped and unused.
-            unsafe { (top as *mut *const PerCpu).write(percpu::area(cpu)) };
-            task_state.interrupt_stack_table[index] = VirtAddr::new(top);
+    // SAFETY: an element of a static that only this CPU uses.
+    let task_state = unsafe { (*percpu::area(cpu)).task_state.get() };
+    for (index, stack) in IST_STACKS.into_iter().enumerate() {
+        // The highest word of an IST stack tells the entry whose CPU this is; see `trap`.
+        let top = stack.top(cpu) - 16;
+        // SAFETY: the stack is mapped and unused; the segment is not loaded yet.
+        unsafe {
+            (top as *mut *const PerCpu).write(percpu::area(cpu));
+            (*task_state).interrupt_stack_table[index] = VirtAddr::new(top);
         }
-        task_state
-    });
+    }
     let segments = SEGMENTS[cpu as usize].call_once(|| {
         let mut segments = GlobalDescriptorTable::new();
         segments.append(Descriptor::kernel_code_segment());
         segments.append(Descriptor::kernel_data_segment());
         segments.append(Descriptor::user_data_segment());
         segments.append(Descriptor::user_code_segment());
-        segments.append(Descriptor::tss_segment(task_state));
+        // SAFETY: it is there for ever.
+        segments.append(unsafe { Descriptor::tss_segment_unchecked(task_state) });
         segments
     });
     segments.load();

@@ -5,15 +5,16 @@
 //! elsewhere, so that nobody else writes these cache lines.
 
 use core::arch::asm;
-use core::cell::{Cell, OnceCell};
+use core::cell::{Cell, OnceCell, UnsafeCell};
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use mm::event::Event;
 use x86_64::VirtAddr;
 use x86_64::registers::model_specific::{GsBase, KernelGsBase};
+use x86_64::structures::tss::TaskStateSegment;
 
-use super::user::{Context, FaultHandler};
+use super::user::FaultHandler;
 
 /// CPUs that the kernel can have.
 pub(crate) const MAX_CPUS: usize = 16;
@@ -24,8 +25,6 @@ pub(crate) const MAX_CPUS: usize = 16;
 pub(super) struct PerCpu {
     /// This area's own address, so that GS-relative code can get a pointer.
     this: Cell<*const PerCpu>,
-    /// The registers of the program in ring 3, or of the last one. Written and read with interrupts off.
-    pub(super) context: Cell<*mut Context>,
     /// Stack pointer to return to from ring 3. Written and read with interrupts off.
     pub(super) kernel_rsp: Cell<u64>,
     /// Scratch of the system call entry. Interrupts are off while it means something.
@@ -41,16 +40,21 @@ pub(super) struct PerCpu {
     pub(super) flushed: Cell<u64>,
     /// The number of this CPU. Never changes once the CPU runs.
     pub(super) number: Cell<u32>,
+    /// Its task state segment. The stack for entries from ring 3 is the end of the frame in the context of the program in
+    /// ring 3, or of the last one; written and read with interrupts off.
+    pub(super) task_state: UnsafeCell<TaskStateSegment>,
     /// What has happened on this CPU, by event. Written by this CPU, read by all.
     events: [AtomicU64; Event::ALL.len()],
 }
 
 /// Offsets for the assembler.
 pub(super) mod offset {
-    use super::PerCpu;
+    use super::{PerCpu, TaskStateSegment};
     use core::mem::offset_of;
 
-    pub(in crate::arch) const CONTEXT: usize = offset_of!(PerCpu, context);
+    pub(in crate::arch) const ENTRY_RSP: usize =
+        offset_of!(PerCpu, task_state) + offset_of!(TaskStateSegment, privilege_stack_table);
+    const _: () = assert!(ENTRY_RSP.is_multiple_of(8));
     pub(in crate::arch) const KERNEL_RSP: usize = offset_of!(PerCpu, kernel_rsp);
     pub(in crate::arch) const USER_RSP: usize = offset_of!(PerCpu, user_rsp);
     pub(in crate::arch) const BASES: usize = offset_of!(PerCpu, bases);
@@ -67,7 +71,6 @@ static AREAS: Areas = Areas(
     [const {
         PerCpu {
             this: Cell::new(ptr::null()),
-            context: Cell::new(ptr::null_mut()),
             kernel_rsp: Cell::new(0),
             user_rsp: Cell::new(0),
             bases: Cell::new(0),
@@ -75,6 +78,7 @@ static AREAS: Areas = Areas(
             recovery: Cell::new(0),
             flushed: Cell::new(0),
             number: Cell::new(0),
+            task_state: UnsafeCell::new(TaskStateSegment::new()),
             events: [const { AtomicU64::new(0) }; Event::ALL.len()],
         }
     }; MAX_CPUS],

@@ -37,22 +37,19 @@ pub(crate) fn stack_pages(index: u64) -> Range<u64> {
 pub(super) enum CpuStack {
     /// Where the kernel starts on the CPU, and idles.
     Main = 0,
-    /// Interrupts and exceptions from ring 3, for a few instructions.
-    Entry = 1,
     /// Double faults: the stack that was in use may be bad.
-    DoubleFault = 2,
+    DoubleFault = 1,
     /// Non-maskable interrupts: they may come at any instruction.
-    NonMaskable = 3,
+    NonMaskable = 2,
     /// Machine checks: as above.
-    MachineCheck = 4,
+    MachineCheck = 3,
     /// Debug exceptions: they may come at the first instruction of the system call entry.
-    Debug = 5,
+    Debug = 4,
 }
 
 impl CpuStack {
-    const ALL: [CpuStack; 6] = [
+    const ALL: [CpuStack; 5] = [
         CpuStack::Main,
-        CpuStack::Entry,
         CpuStack::DoubleFault,
         CpuStack::NonMaskable,
         CpuStack::MachineCheck,

@@ -1,7 +1,8 @@
 //! Exceptions and interrupts.
 //!
 //! Every vector has a stub that pushes its number (and a 0 where the CPU pushes no error code). From ring 3 the
-//! stubs go on to [`user::trap_entry`]; in the kernel they save all registers and call [`kernel_trap`].
+//! stubs go on to [`user::trap_entry`], and what they push lies in the [`user::Context`]; in the kernel they save all
+//! registers and call [`kernel_trap`].
 //!
 //! Debug exceptions, NMIs, machine checks and double faults can come while GS is still or already the program's
 //! (right after `syscall`, right before `sysretq`). They run on IST stacks, whose highest word is the address of
@@ -37,6 +38,8 @@ pub(super) const FLUSH: u8 = 0x22;
 pub(super) const SPURIOUS: u8 = 0x2f;
 /// Vectors that have stubs.
 pub(super) const VECTORS: usize = 0x30;
+/// What the stubs push is this and the vector.
+pub(super) const CAUSE: u64 = 0x100;
 /// Distance of two stubs in bytes.
 const STUB: u64 = 16;
 
@@ -61,20 +64,22 @@ macro_rules! set_ac {
         "772: .byte 0x0f, 0x01, 0xcb\n.pushsection .smap_sites, \"a\"\n.quad 772b\n.popsection"
     };
 }
-pub(super) use {clear_ac, set_ac};
 
+/// All general registers, from rax to r15, behind the cause.
 macro_rules! push_registers {
     () => {
         "push rax\npush rbx\npush rcx\npush rdx\npush rsi\npush rdi\npush rbp\npush r8\npush r9\npush r10\n\
          push r11\npush r12\npush r13\npush r14\npush r15"
     };
 }
+/// The same backwards; takes the cause and the error code away, too.
 macro_rules! pop_registers {
     () => {
         "pop r15\npop r14\npop r13\npop r12\npop r11\npop r10\npop r9\npop r8\npop rbp\npop rdi\npop rsi\n\
          pop rdx\npop rcx\npop rbx\npop rax\nadd rsp, 16"
     };
 }
+pub(super) use {clear_ac, pop_registers, push_registers, set_ac};
 
 global_asm!(
     ".text",
@@ -88,7 +93,7 @@ global_asm!(
     ".if ((0x60227d00 >> trap_vector) & 1) == 0 || trap_vector >= 32",
     "push 0",
     ".endif",
-    "push trap_vector",
+    "push trap_vector + {cause}",
     ".if trap_vector == 1 || trap_vector == 2 || trap_vector == 8 || trap_vector == 18",
     "jmp trap_ist",
     ".else",
@@ -107,7 +112,7 @@ global_asm!(
     "iretq",
     "trap_ist:",
     "test byte ptr [rsp + 24], 3",
-    "jnz {user}",
+    "jnz {user_ist}",
     push_registers!(),
     clear_ac!(),
     "mov ecx, 0xc0000101", // the GS base
@@ -127,7 +132,9 @@ global_asm!(
     pop_registers!(),
     "iretq",
     vectors = const VECTORS,
+    cause = const CAUSE,
     user = sym user::trap_entry,
+    user_ist = sym user::trap_entry_ist,
     kernel = sym kernel_trap,
     frame = const size_of::<TrapFrame>(),
 );
@@ -159,7 +166,7 @@ pub(super) struct TrapFrame {
     rcx: u64,
     rbx: u64,
     rax: u64,
-    vector: u64,
+    cause: u64,
     error: u64,
     rip: u64,
     cs: u64,
@@ -210,7 +217,7 @@ pub(super) fn name(vector: u8) -> &'static str {
 
 /// An exception or interrupt came while the kernel ran.
 extern "C" fn kernel_trap(frame: &mut TrapFrame) {
-    match frame.vector as u8 {
+    match frame.cause as u8 {
         PAGE_FAULT => page_fault(frame),
         // Traps: the kernel uses neither, but a debugger may.
         DEBUG | BREAKPOINT => {}

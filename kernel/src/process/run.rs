@@ -13,19 +13,17 @@ use super::signals::info::{Detail, SigInfo};
 use super::thread::Trap;
 use super::{Restart, Thread, oom, usage};
 use crate::arch::fpu;
-use crate::arch::user::{Event, PageFault, Resolution, TIMER, UserAccess, enter_unless};
+use crate::arch::user::{Call, Event, PageFault, Resolution, TIMER, UserAccess, enter_unless};
 use crate::process::signals::Next;
-use crate::sched::{self, Attention};
+use crate::sched;
 use crate::syscall::{self, Arguments};
 
 /// Runs the thread, whose task this is, until it ends.
 pub(super) fn run(thread: &mut Thread) {
+    let task = sched::current();
     loop {
-        let Thread { context, handle, restart, exiting, .. } = thread;
-        let has_more_to_do =
-            || exiting.is_some() || *restart != Restart::No || handle.attention() != Attention::None;
-        match enter_unless(context, has_more_to_do) {
-            Event::Syscall => system_call(thread),
+        match enter_unless(&mut thread.context, || task.has_attention()) {
+            Event::Syscall(call) => system_call(thread, call),
             Event::PageFault(fault) => page_fault(thread, fault),
             Event::Exception { vector, error } => exception(thread, vector, error),
             Event::Interrupt(TIMER) => sched::end_of_slice(),
@@ -40,16 +38,12 @@ pub(super) fn run(thread: &mut Thread) {
 }
 
 #[inline]
-fn system_call(thread: &mut Thread) {
-    let number = thread.context.rax;
-    let arguments = Arguments(thread.context.arguments());
-    thread.call = number;
+fn system_call(thread: &mut Thread, call: Call) {
+    thread.context.rax = syscall::dispatch(thread, call.number, &Arguments(call.arguments));
     // A call that is made again may go on waiting; any other call begins anew.
-    let result = syscall::dispatch(thread, number, &arguments);
-    if thread.restart == Restart::No {
+    if thread.resumed_deadline.is_some() && thread.restart == Restart::No {
         thread.resumed_deadline = None;
     }
-    thread.context.rax = result;
 }
 
 /// Handles a fault of the user copy routines in the current task; on failure the system call returns `EFAULT`. Without a frame it
@@ -75,9 +69,19 @@ fn access(fault: PageFault) -> Access {
     }
 }
 
+#[inline]
 fn page_fault(thread: &mut Thread, fault: PageFault) {
     usage::count(&thread.handle.faults);
-    match thread.space.fault(fault.address, access(fault)) {
+    let outcome = thread.space.fault(fault.address, access(fault));
+    if outcome != FaultOutcome::Resolved {
+        failed_fault(thread, fault.address, fault.access, fault.present, outcome);
+    }
+}
+
+#[cold]
+fn failed_fault(thread: &mut Thread, address: u64, access: UserAccess, present: bool, outcome: FaultOutcome) {
+    let fault = PageFault { address, access, present };
+    match outcome {
         FaultOutcome::Resolved => {}
         FaultOutcome::Signal(reason) => {
             let code = match reason {
@@ -123,6 +127,7 @@ fn error_code(fault: PageFault) -> u64 {
 }
 
 /// The signals that Linux makes of exceptions (Intel SDM volume 3, table 6-1, for the vectors).
+#[cold]
 fn exception(thread: &mut Thread, vector: u8, error: u64) {
     let rip = thread.context.rip();
     let (signal, code, detail, name) = match vector {

@@ -13,7 +13,7 @@ use crate::arch::shared::Shared;
 use crate::arch::user::Context;
 use crate::fs::transfer::Sink;
 use crate::fs::{Files, Position};
-use crate::sched::{self, Stopped};
+use crate::sched::{self, Attention, Stopped};
 
 /// Size of a thread's name in bytes, with its NUL (`TASK_COMM_LEN`).
 pub(crate) const NAME_SIZE: usize = 16;
@@ -69,14 +69,14 @@ pub(crate) struct Thread {
     pub(crate) alternate_stack: AlternateStack,
     /// The mask to go back to when no handler runs (`rt_sigsuspend(2)`).
     pub(crate) saved_mask: Option<u64>,
-    /// Whether the last system call is to be made again, and its number.
+    /// Whether the last system call is to be made again, and its number. Set by [`restart`](Self::restart).
     pub(crate) restart: Restart,
-    pub(super) call: u64,
+    pub(crate) call: u64,
     /// Until when the interrupted call that is made again may wait, since boot.
     pub(crate) resumed_deadline: Option<Duration>,
     /// The last exception.
     pub(super) trap: Trap,
-    /// Set by `exit(2)`: the status.
+    /// Set by [`exit`](Self::exit): the status.
     pub(super) exiting: Option<u8>,
 }
 
@@ -137,6 +137,7 @@ impl Thread {
     /// Ends the thread alone (`exit(2)`). The status is that of the process if it was the last one.
     pub(crate) fn exit(&mut self, status: u8) {
         self.exiting.get_or_insert(status);
+        sched::current().set_attention(Attention::Signal);
     }
 
     /// Ends the process. The first ending counts.
@@ -160,16 +161,22 @@ impl Thread {
         self.handle.signals.lock().mask
     }
 
+    /// Says what becomes of the system call, which a signal interrupted; that is seen to before the return to ring 3.
+    pub(crate) fn restart(&mut self, restart: Restart) {
+        self.restart = restart;
+        sched::current().set_attention(Attention::Signal);
+    }
+
     /// The error of a call that a signal interrupted; `restart` says what becomes of it.
     pub(crate) fn interrupted(&mut self, restart: Restart) -> Errno {
-        self.restart = restart;
+        self.restart(restart);
         Errno::EINTR
     }
 
     /// The result of a call that waits; when a signal interrupted it, it may be made again.
     pub(crate) fn restartable<T>(&mut self, result: Result<T, Errno>) -> Result<T, Errno> {
         if result.as_ref().err() == Some(&Errno::EINTR) {
-            self.restart = Restart::UnlessHandled;
+            self.restart(Restart::UnlessHandled);
         }
         result
     }
@@ -182,7 +189,7 @@ impl Thread {
             Ok(()) | Err(Stopped::TimedOut) => Ok(()),
             Err(Stopped::Interrupted) => {
                 self.resumed_deadline = Some(wake);
-                self.restart = Restart::WithoutHandler;
+                self.restart(Restart::WithoutHandler);
                 Err(wake)
             }
         }

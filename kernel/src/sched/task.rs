@@ -184,6 +184,12 @@ impl Task {
         }
     }
 
+    /// Whether that is anything.
+    #[inline]
+    pub(crate) fn has_attention(&self) -> bool {
+        self.attention.load(Ordering::Acquire) != Attention::None as u8
+    }
+
     /// Asks it to look at its signals, or takes that back; a task that sleeps wakes up for it if it may. One that is
     /// to end stays so.
     pub(crate) fn set_attention(&self, attention: Attention) {

@@ -69,7 +69,7 @@ fn wait(thread: &mut Thread, arguments: &Arguments, bitset: u32) -> Result<u64, 
     if result == Err(Errno::EINTR) {
         thread.resumed_deadline = deadline;
         // With a timeout of its own it does not begin anew after a handler.
-        thread.restart = if timeout.is_some() { Restart::WithoutHandler } else { Restart::UnlessHandled };
+        thread.restart(if timeout.is_some() { Restart::WithoutHandler } else { Restart::UnlessHandled });
     }
     result.map(|()| 0)
 }

@@ -10,11 +10,18 @@ use super::{
 };
 use crate::process::Thread;
 
-/// A system call.
-type Handler = fn(&mut Thread, &Arguments) -> Result<u64, Errno>;
+/// A system call; returns what goes into `rax`, which a register carries.
+type Handler = fn(&mut Thread, &Arguments) -> u64;
+
+/// Makes handlers of functions that return a `Result<u64, Errno>`.
+macro_rules! calls {
+    ($(($number:expr, $call:path),)*) => {
+        &[$(($number, |thread, arguments| $call(thread, arguments).unwrap_or_else(Errno::to_return_value)),)*]
+    };
+}
 
 /// Every system call there is.
-const CALLS: &[(u64, Handler)] = &[
+const CALLS: &[(u64, Handler)] = calls![
     (nr::READ, file_io::read),
     (nr::WRITE, file_io::write),
     (nr::OPEN, file::open),
@@ -190,31 +197,37 @@ const CALLS: &[(u64, Handler)] = &[
 /// One more than the highest number that Linux has.
 const COUNT: usize = 512;
 
-static TABLE: [Option<Handler>; COUNT] = table();
+static TABLE: [Handler; COUNT] = table();
 
-const fn table() -> [Option<Handler>; COUNT] {
-    let mut table: [Option<Handler>; COUNT] = [None; COUNT];
+const fn table() -> [Handler; COUNT] {
+    let mut is_there = [false; COUNT];
+    let mut table: [Handler; COUNT] = [unknown; COUNT];
     let mut index = 0;
     while index < CALLS.len() {
         let (number, handler) = CALLS[index];
-        assert!(table[number as usize].is_none(), "a system call is listed twice");
-        table[number as usize] = Some(handler);
+        assert!(!is_there[number as usize], "a system call is listed twice");
+        is_there[number as usize] = true;
+        table[number as usize] = handler;
         index += 1;
     }
     table
 }
 
 /// Makes system call `number`; what goes into `rax`.
+#[inline]
 pub(crate) fn dispatch(thread: &mut Thread, number: u64, arguments: &Arguments) -> u64 {
+    thread.call = number;
     // The number is an `int` on Linux: the upper half of `rax` does not count.
-    let result = match TABLE.get(number as u32 as usize) {
-        Some(Some(handler)) => handler(thread, arguments),
-        _ => {
-            log_unknown(number as u32);
-            Err(Errno::ENOSYS)
-        }
-    };
-    result.unwrap_or_else(Errno::to_return_value)
+    match TABLE.get(number as u32 as usize) {
+        Some(handler) => handler(thread, arguments),
+        None => unknown(thread, arguments),
+    }
+}
+
+#[cold]
+fn unknown(thread: &mut Thread, _: &Arguments) -> u64 {
+    log_unknown(thread.call as u32);
+    Errno::ENOSYS.to_return_value()
 }
 
 /// Bit n: number n was logged.

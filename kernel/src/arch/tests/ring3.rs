@@ -11,7 +11,7 @@ use x86_64::registers::control::{Cr4, Cr4Flags};
 use super::space::{BASE, TestSpace};
 use crate::arch::paging::DIRECT_MAP;
 use crate::arch::registry::kernel_test;
-use crate::arch::user::{Context, Event, Fault, PageFault, UserAccess, enter};
+use crate::arch::user::{Call, Context, Event, Fault, PageFault, UserAccess, enter};
 use crate::arch::{cpu, fpu, trap};
 use crate::test::skip;
 
@@ -102,6 +102,13 @@ fn run(context: &mut Context) -> Event {
     }
 }
 
+fn expect_call(context: &mut Context) -> Call {
+    match run(context) {
+        Event::Syscall(call) => call,
+        event => panic!("{event:?} instead of a system call"),
+    }
+}
+
 /// Fills the general registers with numbers that tell them apart.
 fn number_registers(context: &mut Context) {
     let registers = general(context).map(|register| register as *mut u64);
@@ -132,12 +139,13 @@ kernel_test! {
         number_registers(&mut context);
         let mut before = context.clone();
         for round in 1..=2u64 {
-            assert_eq!(run(&mut context), Event::Syscall);
+            expect_call(&mut context);
             assert_eq!(context.rip(), BASE + 2 * round);
-            assert_eq!((context.rcx, context.r11), (context.rip(), context.rflags()));
-            (before.rcx, before.r11) = (context.rcx, context.r11);
-            assert_eq!(general(&mut context), general(&mut before));
-            assert_eq!(context.rsp, STACK_TOP);
+            let mut seen = context.clone();
+            assert_eq!((seen.rcx, seen.r11), (seen.rip(), seen.rflags()));
+            (before.rcx, before.r11) = (seen.rcx, seen.r11);
+            assert_eq!(general(&mut seen), general(&mut before));
+            assert_eq!(seen.rsp, STACK_TOP);
         }
         assert_eq!(run(&mut context), Event::Exception { vector: 6, error: 0 });
         assert_eq!(general(&mut context), general(&mut before));
@@ -159,10 +167,11 @@ kernel_test! {
         let (_space, mut context) = program(two_syscalls());
         (context.rdi, context.rsi, context.rdx) = (1, 2, 3);
         (context.r10, context.r8, context.r9) = (4, 5, 6);
-        assert_eq!(run(&mut context), Event::Syscall);
-        assert_eq!(context.arguments(), [1, 2, 3, 4, 5, 6]);
+        context.rax = 0x1_0000_0027;
+        let call = expect_call(&mut context);
+        assert_eq!(call, Call { number: 0x1_0000_0027, arguments: [1, 2, 3, 4, 5, 6] });
         context.rax = 7;
-        assert_eq!(run(&mut context), Event::Syscall);
+        expect_call(&mut context);
         assert_eq!(context.rax, 7);
     }
 
@@ -187,7 +196,7 @@ kernel_test! {
         wanted = PageFault { address: 0x1234_5678, access: UserAccess::Read, present: false };
         assert_eq!(run(&mut context), Event::PageFault(wanted));
         space.map(0x1234_5000, Protection::Read, &[9; 4096]);
-        assert_eq!(run(&mut context), Event::Syscall);
+        expect_call(&mut context);
         assert_eq!(context.rax, 0x0909_0909_0909_0909);
         drop(space);
 
@@ -228,21 +237,25 @@ kernel_test! {
 
     fn ring3_single_steps_come_as_debug_exceptions() {
         let (_space, mut context) = program(single_step());
+        number_registers(&mut context);
+        let mut before = context.clone();
         assert_eq!(run(&mut context), Event::Exception { vector: trap::DEBUG, error: 0 });
+        assert_eq!(general(&mut context), general(&mut before));
+        assert_eq!(context.rsp, STACK_TOP);
         let first = context.rip();
         assert_eq!(run(&mut context), Event::Exception { vector: trap::DEBUG, error: 0 });
         assert_eq!(context.rip(), first + 1);
         context.set_rflags(context.rflags() & !0x100);
-        assert_eq!(run(&mut context), Event::Syscall);
+        expect_call(&mut context);
     }
 
     fn ring3_flags_of_a_program_do_not_reach_the_kernel_and_stay_its_own() {
         let (_space, mut context) = program(odd_flags());
-        assert_eq!(run(&mut context), Event::Syscall);
+        expect_call(&mut context);
         let flags = x86_64::registers::rflags::read_raw();
         assert_eq!(flags & 0x44500, 0, "{flags:#x}");
         assert_eq!(context.rflags() & 0x44400, 0x44400);
-        assert_eq!(run(&mut context), Event::Syscall);
+        expect_call(&mut context);
         assert_eq!(context.rax & 0x44400, 0x44400);
     }
 
@@ -262,7 +275,7 @@ kernel_test! {
             assert_eq!(enter(&mut context), Event::Exception { vector: trap::GENERAL_PROTECTION, error: 0 });
         }
         context.set_rip(BASE);
-        assert_eq!(run(&mut context), Event::Syscall);
+        expect_call(&mut context);
     }
 
     fn ring3_flags_that_the_kernel_sets_keep_interrupts_on_and_privilege_low() {
@@ -278,7 +291,7 @@ kernel_test! {
         for rsp in [0, 8, DIRECT_MAP, 0x8000_0000_0000, u64::MAX] {
             let (_space, mut context) = program(no_stack());
             context.rdi = rsp;
-            assert_eq!(run(&mut context), Event::Syscall);
+            expect_call(&mut context);
             assert_eq!(context.rsp, rsp);
             assert_eq!(run(&mut context), Event::Exception { vector: 6, error: 0 });
             assert_eq!(context.rsp, rsp);
@@ -291,9 +304,9 @@ kernel_test! {
         space.map(0x60_1000, Protection::Read, &[2; 16]);
         context.set_fs_base(0x60_0000).expect("a user address");
         context.set_gs_base(0x60_1000).expect("a user address");
-        assert_eq!(run(&mut context), Event::Syscall);
+        expect_call(&mut context);
         assert_eq!(context.rax, 0x0101_0101_0101_0101);
-        assert_eq!(run(&mut context), Event::Syscall);
+        expect_call(&mut context);
         assert_eq!(context.rax, 0x0202_0202_0202_0202);
     }
 
@@ -315,17 +328,17 @@ kernel_test! {
         // The second value would be the kernel's own GS base if the kernel trusted it.
         (first.rdi, first.rsi) = (0x1000, 0x2000);
         (second.rdi, second.rsi) = (0x3000, DIRECT_MAP);
-        assert_eq!(run(&mut first), Event::Syscall);
+        expect_call(&mut first);
         assert_eq!((first.fs_base(), first.gs_base()), (0x1000, 0x2000));
         first.save();
-        assert_eq!(run(&mut second), Event::Syscall);
+        expect_call(&mut second);
         second.save();
         assert_eq!((second.fs_base(), second.gs_base()), (0x3000, DIRECT_MAP));
         assert_eq!((first.fs_base(), first.gs_base()), (0x1000, 0x2000));
-        assert_eq!(run(&mut first), Event::Syscall);
+        expect_call(&mut first);
         assert_eq!((first.rax, first.rbx), (0x1000, 0x2000));
         first.save();
-        assert_eq!(run(&mut second), Event::Syscall);
+        expect_call(&mut second);
         assert_eq!((second.rax, second.rbx), (0x3000, DIRECT_MAP));
     }
 
@@ -336,17 +349,17 @@ kernel_test! {
         let mut first_state = fpu::State::new().expect("memory");
         let mut second_state = fpu::State::new().expect("memory");
         first_state.restore();
-        assert_eq!(run(&mut first), Event::Syscall);
+        expect_call(&mut first);
         first_state.save();
         second_state.restore();
-        assert_eq!(run(&mut second), Event::Syscall);
+        expect_call(&mut second);
         second_state.save();
         first_state.restore();
-        assert_eq!(run(&mut first), Event::Syscall);
+        expect_call(&mut first);
         assert_eq!(first.rax, 111);
         first_state.save();
         second_state.restore();
-        assert_eq!(run(&mut second), Event::Syscall);
+        expect_call(&mut second);
         assert_eq!(second.rax, 222);
     }
 
@@ -354,16 +367,16 @@ kernel_test! {
         let (_space, mut context) = program(vectors());
         context.rdi = 333;
         fpu::State::new().expect("memory").restore();
-        assert_eq!(run(&mut context), Event::Syscall);
+        expect_call(&mut context);
         let mut used = fpu::State::new().expect("memory");
         used.save_whole();
         fpu::State::new().expect("memory").restore();
         context.set_rip(BASE + 7); // behind the move into the register and the system call
-        assert_eq!(run(&mut context), Event::Syscall);
+        expect_call(&mut context);
         assert_eq!(context.rax, 0);
         used.restore();
         context.set_rip(BASE + 7);
-        assert_eq!(run(&mut context), Event::Syscall);
+        expect_call(&mut context);
         assert_eq!(context.rax, 333);
     }
 }

@@ -1,83 +1,101 @@
-//! The border itself: the three routines that leave the kernel for ring 3 and come back.
+//! The border itself: the routines that leave the kernel for ring 3 and come back.
+//!
+//! ```text
+//!  Context:  r15 ... rax │ cause │ error │ rip │ cs │ rflags │ rsp │ ss │ the rest
+//!             the entry  │   the stub    │      the CPU pushes this     ▲
+//!                                                        stack for entries from ring 3
+//! ```
+//!
+//! The frame of the CPU is part of the context: the task state segment has its end as the stack for entries from ring 3, so
+//! what the CPU, the stub and the entry push lies where it belongs, and `iretq` takes it from there. Nothing else uses that
+//! stack: it is left before the first call, and what can come earlier has a stack of its own.
 
-use core::arch::naked_asm;
+use core::arch::{asm, naked_asm};
 use core::mem::offset_of;
 
-use super::Context;
-use crate::arch::{descriptors, percpu, trap};
+use super::{Call, Context, FRAME_SIZE};
+use crate::arch::{percpu, trap};
 
-/// Goes to ring 3. Returns 0 after a system call, 1 after anything else, with interrupts off.
+/// Runs the program in ring 3 until it comes back, and turns interrupts on. What is returned means something if it made a
+/// system call.
 ///
 /// # Safety
-/// Interrupts are off, and the context can be resumed.
+/// Interrupts are off, and the context can be resumed as its `cause` says.
+#[inline(always)] // the registers of the call go where they are wanted
+pub(super) unsafe fn cross(context: &mut Context) -> Call {
+    let frame_end = (&raw mut *context).wrapping_byte_add(FRAME_SIZE);
+    let number: u64;
+    let (first, second, third, fourth, fifth, sixth): (u64, u64, u64, u64, u64, u64);
+    // SAFETY: the caller's contract. Of what the compiler relies on, the routines change no more than what stands here: the
+    // direction flag is clear in the kernel.
+    unsafe {
+        asm!(
+            "push rbx",
+            "push rbp",
+            "call {enter}",
+            "sti",
+            "pop rbp",
+            "pop rbx",
+            enter = sym enter,
+            inlateout("rdi") frame_end => first,
+            lateout("rax") number,
+            lateout("rsi") second,
+            lateout("rdx") third,
+            lateout("r10") fourth,
+            lateout("r8") fifth,
+            lateout("r9") sixth,
+            lateout("rcx") _, lateout("r11") _,
+            lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
+        );
+    }
+    Call { number, arguments: [first, second, third, fourth, fifth, sixth] }
+}
+
+/// Goes to ring 3, with the end of the context's frame in rdi, and returns with interrupts off; rbx, rbp and r12 to r15 are lost.
+///
+/// # Safety
+/// For [`cross`] only.
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn enter_raw(context: *mut Context) -> u64 {
+unsafe extern "C" fn enter() {
     naked_asm!(
-        "push rbp",
-        "push rbx",
-        "push r12",
-        "push r13",
-        "push r14",
-        "push r15",
-        "mov gs:[{cpu_context}], rdi",
-        "mov gs:[{cpu_kernel_rsp}], rsp",
-        "cmp dword ptr [rdi + {resume}], 0",
+        "mov gs:[{entry_rsp}], rdi",
+        "mov gs:[{kernel_rsp}], rsp",
+        "cmp dword ptr [rdi + {cause} - {frame}], 0",
         "jne 2f",
         // After `syscall`: rcx and r11 carry the address and the flags.
-        "mov rcx, [rdi + {rip}]",
-        "mov r11, [rdi + {rflags}]",
-        "mov rax, [rdi + {rax}]",
-        "mov rbx, [rdi + {rbx}]",
-        "mov rdx, [rdi + {rdx}]",
-        "mov rsi, [rdi + {rsi}]",
-        "mov rbp, [rdi + {rbp}]",
-        "mov r8, [rdi + {r8}]",
-        "mov r9, [rdi + {r9}]",
-        "mov r10, [rdi + {r10}]",
-        "mov r12, [rdi + {r12}]",
-        "mov r13, [rdi + {r13}]",
-        "mov r14, [rdi + {r14}]",
-        "mov r15, [rdi + {r15}]",
-        "mov rsp, [rdi + {rsp}]",
-        "mov rdi, [rdi + {rdi}]",
+        "mov rcx, [rdi + {rip} - {frame}]",
+        "mov r11, [rdi + {rflags} - {frame}]",
+        "mov rax, [rdi + {rax} - {frame}]",
+        "mov rbx, [rdi + {rbx} - {frame}]",
+        "mov rdx, [rdi + {rdx} - {frame}]",
+        "mov rsi, [rdi + {rsi} - {frame}]",
+        "mov rbp, [rdi + {rbp} - {frame}]",
+        "mov r8, [rdi + {r8} - {frame}]",
+        "mov r9, [rdi + {r9} - {frame}]",
+        "mov r10, [rdi + {r10} - {frame}]",
+        "mov r12, [rdi + {r12} - {frame}]",
+        "mov r13, [rdi + {r13} - {frame}]",
+        "mov r14, [rdi + {r14} - {frame}]",
+        "mov r15, [rdi + {r15} - {frame}]",
+        "mov rsp, [rdi + {rsp} - {frame}]",
+        "mov rdi, [rdi + {rdi} - {frame}]",
         "swapgs",
         "sysretq",
-        // Anything else: an interrupt frame below the saved registers. `resume` is cleared because the system
-        // call entry leaves it alone.
+        // Anything else. `cause` is cleared because the system call entry leaves it alone.
         "2:",
-        "mov qword ptr [rdi + {resume}], 0",
-        "push {user_data}",
-        "push qword ptr [rdi + {rsp}]",
-        "push qword ptr [rdi + {rflags}]",
-        "push {user_code}",
-        "push qword ptr [rdi + {rip}]",
-        "mov rax, [rdi + {rax}]",
-        "mov rbx, [rdi + {rbx}]",
-        "mov rcx, [rdi + {rcx}]",
-        "mov rdx, [rdi + {rdx}]",
-        "mov rsi, [rdi + {rsi}]",
-        "mov rbp, [rdi + {rbp}]",
-        "mov r8, [rdi + {r8}]",
-        "mov r9, [rdi + {r9}]",
-        "mov r10, [rdi + {r10}]",
-        "mov r11, [rdi + {r11}]",
-        "mov r12, [rdi + {r12}]",
-        "mov r13, [rdi + {r13}]",
-        "mov r14, [rdi + {r14}]",
-        "mov r15, [rdi + {r15}]",
-        "mov rdi, [rdi + {rdi}]",
+        "mov qword ptr [rdi + {cause} - {frame}], 0",
+        "lea rsp, [rdi - {frame}]",
+        trap::pop_registers!(),
         "swapgs",
         "iretq",
-        cpu_context = const percpu::offset::CONTEXT,
-        cpu_kernel_rsp = const percpu::offset::KERNEL_RSP,
-        user_data = const descriptors::USER_DATA,
-        user_code = const descriptors::USER_CODE,
-        resume = const offset_of!(Context, resume),
+        entry_rsp = const percpu::offset::ENTRY_RSP,
+        kernel_rsp = const percpu::offset::KERNEL_RSP,
+        frame = const FRAME_SIZE,
+        cause = const offset_of!(Context, cause),
         rip = const offset_of!(Context, rip),
         rflags = const offset_of!(Context, rflags),
         rax = const offset_of!(Context, rax),
         rbx = const offset_of!(Context, rbx),
-        rcx = const offset_of!(Context, rcx),
         rdx = const offset_of!(Context, rdx),
         rsi = const offset_of!(Context, rsi),
         rdi = const offset_of!(Context, rdi),
@@ -86,7 +104,6 @@ pub(super) unsafe extern "C" fn enter_raw(context: *mut Context) -> u64 {
         r8 = const offset_of!(Context, r8),
         r9 = const offset_of!(Context, r9),
         r10 = const offset_of!(Context, r10),
-        r11 = const offset_of!(Context, r11),
         r12 = const offset_of!(Context, r12),
         r13 = const offset_of!(Context, r13),
         r14 = const offset_of!(Context, r14),
@@ -95,7 +112,7 @@ pub(super) unsafe extern "C" fn enter_raw(context: *mut Context) -> u64 {
 }
 
 /// Where `syscall` goes. The CPU put the return address in rcx and the flags in r11, cleared the flags of
-/// `SFMASK` (so interrupts are off) and changed neither stack nor GS.
+/// `SFMASK` (so interrupts are off) and changed neither stack nor GS. Leaves rax and the registers of arguments alone.
 ///
 /// # Safety
 /// For the CPU only.
@@ -103,44 +120,35 @@ pub(super) unsafe extern "C" fn enter_raw(context: *mut Context) -> u64 {
 pub(in crate::arch) unsafe extern "C" fn syscall_entry() {
     naked_asm!(
         "swapgs",
-        "mov gs:[{cpu_user_rsp}], rsp",
-        "mov rsp, gs:[{cpu_context}]",
-        "mov [rsp + {rax}], rax",
-        "mov [rsp + {rbx}], rbx",
-        "mov [rsp + {rcx}], rcx",
-        "mov [rsp + {rip}], rcx",
-        "mov [rsp + {rdx}], rdx",
-        "mov [rsp + {rsi}], rsi",
-        "mov [rsp + {rdi}], rdi",
-        "mov [rsp + {rbp}], rbp",
-        "mov [rsp + {r8}], r8",
-        "mov [rsp + {r9}], r9",
-        "mov [rsp + {r10}], r10",
-        "mov [rsp + {r11}], r11",
-        "mov [rsp + {rflags}], r11",
-        "mov [rsp + {r12}], r12",
-        "mov [rsp + {r13}], r13",
-        "mov [rsp + {r14}], r14",
-        "mov [rsp + {r15}], r15",
-        "mov rax, gs:[{cpu_user_rsp}]",
-        "mov [rsp + {rsp}], rax",
-        "mov rsp, gs:[{cpu_kernel_rsp}]",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop rbx",
-        "pop rbp",
-        "xor eax, eax",
+        "mov gs:[{user_rsp}], rsp",
+        "mov rsp, gs:[{entry_rsp}]",
+        "mov [rsp + {rax} - {frame}], rax",
+        "mov [rsp + {rbx} - {frame}], rbx",
+        "mov [rsp + {rip} - {frame}], rcx",
+        "mov [rsp + {rdx} - {frame}], rdx",
+        "mov [rsp + {rsi} - {frame}], rsi",
+        "mov [rsp + {rdi} - {frame}], rdi",
+        "mov [rsp + {rbp} - {frame}], rbp",
+        "mov [rsp + {r8} - {frame}], r8",
+        "mov [rsp + {r9} - {frame}], r9",
+        "mov [rsp + {r10} - {frame}], r10",
+        "mov [rsp + {rflags} - {frame}], r11",
+        "mov [rsp + {r12} - {frame}], r12",
+        "mov [rsp + {r13} - {frame}], r13",
+        "mov [rsp + {r14} - {frame}], r14",
+        "mov [rsp + {r15} - {frame}], r15",
+        "mov rcx, gs:[{user_rsp}]",
+        "mov [rsp + {rsp} - {frame}], rcx",
+        "mov rsp, gs:[{kernel_rsp}]",
         "ret",
-        cpu_context = const percpu::offset::CONTEXT,
-        cpu_kernel_rsp = const percpu::offset::KERNEL_RSP,
-        cpu_user_rsp = const percpu::offset::USER_RSP,
+        entry_rsp = const percpu::offset::ENTRY_RSP,
+        kernel_rsp = const percpu::offset::KERNEL_RSP,
+        user_rsp = const percpu::offset::USER_RSP,
+        frame = const FRAME_SIZE,
         rip = const offset_of!(Context, rip),
         rflags = const offset_of!(Context, rflags),
         rax = const offset_of!(Context, rax),
         rbx = const offset_of!(Context, rbx),
-        rcx = const offset_of!(Context, rcx),
         rdx = const offset_of!(Context, rdx),
         rsi = const offset_of!(Context, rsi),
         rdi = const offset_of!(Context, rdi),
@@ -149,7 +157,6 @@ pub(in crate::arch) unsafe extern "C" fn syscall_entry() {
         r8 = const offset_of!(Context, r8),
         r9 = const offset_of!(Context, r9),
         r10 = const offset_of!(Context, r10),
-        r11 = const offset_of!(Context, r11),
         r12 = const offset_of!(Context, r12),
         r13 = const offset_of!(Context, r13),
         r14 = const offset_of!(Context, r14),
@@ -157,8 +164,8 @@ pub(in crate::arch) unsafe extern "C" fn syscall_entry() {
     )
 }
 
-/// Where exceptions and interrupts from ring 3 go after the stubs of [`crate::arch::trap`]. On the entry stack, or
-/// on an IST stack: vector, error code, and the frame of the CPU. Interrupts are off.
+/// Where exceptions and interrupts from ring 3 go after the stubs of [`crate::arch::trap`], which have pushed the cause. On the
+/// context. Interrupts are off.
 ///
 /// # Safety
 /// For those stubs only.
@@ -168,64 +175,45 @@ pub(in crate::arch) unsafe extern "C" fn trap_entry() {
         "swapgs",
         "cld",
         trap::clear_ac!(),
-        "push rax",
-        "mov rax, gs:[{cpu_context}]",
-        "mov [rax + {rbx}], rbx",
-        "mov [rax + {rcx}], rcx",
-        "mov [rax + {rdx}], rdx",
-        "mov [rax + {rsi}], rsi",
-        "mov [rax + {rdi}], rdi",
-        "mov [rax + {rbp}], rbp",
-        "mov [rax + {r8}], r8",
-        "mov [rax + {r9}], r9",
-        "mov [rax + {r10}], r10",
-        "mov [rax + {r11}], r11",
-        "mov [rax + {r12}], r12",
-        "mov [rax + {r13}], r13",
-        "mov [rax + {r14}], r14",
-        "mov [rax + {r15}], r15",
-        "pop qword ptr [rax + {rax}]",
-        "pop qword ptr [rax + {vector}]",
-        "pop qword ptr [rax + {error}]",
-        "pop qword ptr [rax + {rip}]",
-        "pop rcx", // the code segment
-        "pop qword ptr [rax + {rflags}]",
-        "pop qword ptr [rax + {rsp}]",
-        "mov rcx, cr2",
-        "mov [rax + {fault_address}], rcx",
-        "mov qword ptr [rax + {resume}], 1",
-        "mov rsp, gs:[{cpu_kernel_rsp}]",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop rbx",
-        "pop rbp",
-        "mov eax, 1",
+        trap::push_registers!(),
+        "mov rax, cr2",
+        "mov [rsp + {fault_address}], rax",
+        "mov rsp, gs:[{kernel_rsp}]",
         "ret",
-        cpu_context = const percpu::offset::CONTEXT,
-        cpu_kernel_rsp = const percpu::offset::KERNEL_RSP,
-        vector = const offset_of!(Context, vector),
-        error = const offset_of!(Context, error),
+        kernel_rsp = const percpu::offset::KERNEL_RSP,
         fault_address = const offset_of!(Context, fault_address),
-        resume = const offset_of!(Context, resume),
-        rip = const offset_of!(Context, rip),
-        rflags = const offset_of!(Context, rflags),
-        rax = const offset_of!(Context, rax),
-        rbx = const offset_of!(Context, rbx),
-        rcx = const offset_of!(Context, rcx),
-        rdx = const offset_of!(Context, rdx),
-        rsi = const offset_of!(Context, rsi),
-        rdi = const offset_of!(Context, rdi),
-        rbp = const offset_of!(Context, rbp),
-        rsp = const offset_of!(Context, rsp),
-        r8 = const offset_of!(Context, r8),
-        r9 = const offset_of!(Context, r9),
-        r10 = const offset_of!(Context, r10),
-        r11 = const offset_of!(Context, r11),
-        r12 = const offset_of!(Context, r12),
-        r13 = const offset_of!(Context, r13),
-        r14 = const offset_of!(Context, r14),
-        r15 = const offset_of!(Context, r15),
+    )
+}
+
+/// As [`trap_entry`], on an IST stack: moves what is there to the context.
+///
+/// # Safety
+/// For those stubs only.
+#[unsafe(naked)]
+pub(in crate::arch) unsafe extern "C" fn trap_entry_ist() {
+    naked_asm!(
+        "swapgs",
+        "cld",
+        trap::clear_ac!(),
+        "push rcx",
+        "mov rcx, rsp",
+        "mov rsp, gs:[{entry_rsp}]",
+        // ss, rsp, rflags, cs, rip, error and cause lie above rcx.
+        "push qword ptr [rcx + 56]",
+        "push qword ptr [rcx + 48]",
+        "push qword ptr [rcx + 40]",
+        "push qword ptr [rcx + 32]",
+        "push qword ptr [rcx + 24]",
+        "push qword ptr [rcx + 16]",
+        "push qword ptr [rcx + 8]",
+        "mov rcx, [rcx]",
+        trap::push_registers!(),
+        "mov rax, cr2",
+        "mov [rsp + {fault_address}], rax",
+        "mov rsp, gs:[{kernel_rsp}]",
+        "ret",
+        entry_rsp = const percpu::offset::ENTRY_RSP,
+        kernel_rsp = const percpu::offset::KERNEL_RSP,
+        fault_address = const offset_of!(Context, fault_address),
     )
 }

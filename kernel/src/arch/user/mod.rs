@@ -1,10 +1,9 @@
 //! Ring 3 as a function: [`enter_unless`] runs a program until it wants something and returns what.
 //!
 //! ```text
-//!  enter ── save callee-saved registers, note the stack pointer ── swapgs ── sysretq / iretq ──► ring 3
-//!    ▲                                                                                            │
-//!    └── ret ◄── restore callee-saved registers ◄── registers into the Context ◄── swapgs ◄── syscall,
-//!                                                                                  exception, interrupt
+//!  enter ── note the stack pointer ── registers from the Context ── swapgs ── sysretq / iretq ──► ring 3
+//!    ▲                                                                                             │
+//!    └── ret ◄── the noted stack pointer ◄── registers into the Context ◄── swapgs ◄── syscall, exception, interrupt
 //! ```
 //!
 //! Rules of the border (Intel SDM volume 3, 5.8.8 and 6.14):
@@ -18,6 +17,7 @@
 
 mod entry;
 
+use core::mem::offset_of;
 use core::ptr::NonNull;
 
 use mm::USER_END;
@@ -26,9 +26,9 @@ use x86_64::registers::model_specific::{FsBase, KernelGsBase};
 use x86_64::registers::rflags::RFlags;
 
 pub(crate) use super::trap::TIMER;
-use super::{paging, percpu, trap};
-use entry::enter_raw;
-pub(super) use entry::{syscall_entry, trap_entry};
+use super::{descriptors, paging, percpu, trap};
+use entry::cross;
+pub(super) use entry::{syscall_entry, trap_entry, trap_entry_ist};
 
 pub(crate) use super::usercopy::{Fault, copy_from_user, copy_to_user, strncpy_from_user};
 
@@ -38,58 +38,76 @@ const FIXED_FLAGS: u64 = RFlags::INTERRUPT_FLAG.bits() | 2;
 /// In a page-fault error code: a reserved bit of a page-table entry is set.
 const RESERVED_BIT: u64 = 8;
 
-/// How a context goes back to ring 3.
-const RESUME_BY_SYSRET: u64 = 0;
-const RESUME_BY_IRET: u64 = 1;
+/// Values of [`Context::cause`] beside those that the stubs push (from [`trap::CAUSE`] on, below this): a system call, which
+/// `sysretq` goes back from.
+const BY_SYSCALL: u64 = 0;
+/// To be looked at before it can be entered, by `iretq`.
+const UNPREPARED: u64 = 2 * trap::CAUSE;
 
 /// The registers of a program in ring 3.
 ///
 /// The general registers are public: a system call finds its number in `rax`, its arguments in `rdi`, `rsi`,
 /// `rdx`, `r10`, `r8`, `r9`, and takes its result in `rax`. The rest has rules and goes through methods.
-#[repr(C)]
+/// The layout up to `ss` is what [`entry`] and the CPU push, from the last to the first; the CPU wants its end aligned to 16 bytes.
+#[repr(C, align(16))]
 #[derive(Debug)]
 #[allow(missing_docs)] // the names say it
 pub(crate) struct Context {
-    pub(crate) rax: u64,
-    pub(crate) rbx: u64,
-    pub(crate) rcx: u64,
-    pub(crate) rdx: u64,
-    pub(crate) rsi: u64,
-    pub(crate) rdi: u64,
-    pub(crate) rbp: u64,
-    pub(crate) r8: u64,
-    pub(crate) r9: u64,
-    pub(crate) r10: u64,
-    pub(crate) r11: u64,
-    pub(crate) r12: u64,
-    pub(crate) r13: u64,
-    pub(crate) r14: u64,
     pub(crate) r15: u64,
+    pub(crate) r14: u64,
+    pub(crate) r13: u64,
+    pub(crate) r12: u64,
+    /// As `rcx`.
+    pub(crate) r11: u64,
+    pub(crate) r10: u64,
+    pub(crate) r9: u64,
+    pub(crate) r8: u64,
+    pub(crate) rbp: u64,
+    pub(crate) rdi: u64,
+    pub(crate) rsi: u64,
+    pub(crate) rdx: u64,
+    /// After a system call only once the context was [settled](Context::settle).
+    pub(crate) rcx: u64,
+    pub(crate) rbx: u64,
+    pub(crate) rax: u64,
+    /// Why the program came back, and how it is entered again: [`BY_SYSCALL`], what the stub pushed, [`UNPREPARED`].
+    cause: u64,
+    /// The error code of the last exception or interrupt, or 0.
+    error: u64,
+    rip: u64,
+    cs: u64,
+    rflags: u64,
     /// Stack pointer.
     pub(crate) rsp: u64,
-    rip: u64,
-    rflags: u64,
-    /// `RESUME_BY_...`: set by the entries and by whoever changes `rip` or `rflags`.
-    resume: u64,
+    ss: u64,
+    /// CR2 at the last exception or interrupt.
+    fault_address: u64,
     /// Equal to the CPU's while FS and GS base of this context are in the CPU; never 0 then.
     bases: u64,
     /// Valid while not in the CPU.
     fs_base: u64,
     /// Valid while not in the CPU.
     gs_base: u64,
-    /// What the last exception or interrupt was.
-    vector: u64,
-    /// Its error code, or 0.
-    error: u64,
-    /// CR2 at that time.
-    fault_address: u64,
+}
+
+/// Size of what is pushed, in bytes.
+const FRAME_SIZE: usize = offset_of!(Context, fault_address);
+const _: () = assert!(FRAME_SIZE.is_multiple_of(16) && FRAME_SIZE == size_of::<trap::TrapFrame>());
+
+/// A system call as it came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Call {
+    /// What was in `rax`.
+    pub(crate) number: u64,
+    /// What was in `rdi`, `rsi`, `rdx`, `r10`, `r8` and `r9`.
+    pub(crate) arguments: [u64; 6],
 }
 
 /// Why a program came back from ring 3.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Event {
     /// It made a system call.
-    Syscall,
+    Syscall(Call),
     /// It touched a page that is not there or forbids it.
     PageFault(PageFault),
     /// Any other exception.
@@ -129,6 +147,7 @@ pub(crate) enum UserAccess {
 
 impl PageFault {
     /// Decodes a page-fault error code (Intel SDM volume 3, 4.7).
+    #[inline]
     pub(super) fn new(address: u64, error: u64) -> Self {
         let access = match error {
             _ if error & 0x10 != 0 => UserAccess::Execute,
@@ -180,43 +199,38 @@ impl Context {
     /// A program about to start at `rip` with the stack pointer `rsp` and everything else zero.
     pub(crate) const fn new(rip: u64, rsp: u64) -> Self {
         Context {
-            rax: 0,
-            rbx: 0,
-            rcx: 0,
-            rdx: 0,
-            rsi: 0,
-            rdi: 0,
-            rbp: 0,
-            r8: 0,
-            r9: 0,
-            r10: 0,
-            r11: 0,
-            r12: 0,
-            r13: 0,
-            r14: 0,
             r15: 0,
-            rsp,
+            r14: 0,
+            r13: 0,
+            r12: 0,
+            r11: 0,
+            r10: 0,
+            r9: 0,
+            r8: 0,
+            rbp: 0,
+            rdi: 0,
+            rsi: 0,
+            rdx: 0,
+            rcx: 0,
+            rbx: 0,
+            rax: 0,
+            cause: UNPREPARED,
+            error: 0,
             rip,
+            cs: descriptors::USER_CODE as u64,
             rflags: FIXED_FLAGS,
-            resume: RESUME_BY_IRET,
+            rsp,
+            ss: descriptors::USER_DATA as u64,
+            fault_address: 0,
             bases: 0,
             fs_base: 0,
             gs_base: 0,
-            vector: 0,
-            error: 0,
-            fault_address: 0,
         }
     }
 
     /// Address of the next instruction.
     pub(crate) fn rip(&self) -> u64 {
         self.rip
-    }
-
-    /// The six arguments of a system call.
-    #[inline]
-    pub(crate) fn arguments(&self) -> [u64; 6] {
-        [self.rdi, self.rsi, self.rdx, self.r10, self.r8, self.r9]
     }
 
     /// Base address of the FS segment.
@@ -260,27 +274,46 @@ impl Context {
         self.bases != 0 && self.bases == percpu::bases()
     }
 
+    /// Whether it can be entered, which an address outside the user half prevents. Loads FS and GS base where that is due.
     #[cold]
-    fn load_bases(&mut self) {
-        self.bases = next_generation();
-        percpu::current().bases.set(self.bases);
-        FsBase::write(VirtAddr::new_truncate(self.fs_base));
-        KernelGsBase::write(VirtAddr::new_truncate(self.gs_base));
+    fn prepare(&mut self) -> bool {
+        if self.rip >= USER_END {
+            return false;
+        }
+        if !self.in_cpu() {
+            self.bases = next_generation();
+            percpu::current().bases.set(self.bases);
+            FsBase::write(VirtAddr::new_truncate(self.fs_base));
+            KernelGsBase::write(VirtAddr::new_truncate(self.gs_base));
+        }
+        self.cause = trap::CAUSE;
+        true
     }
 
-    #[cold]
+    #[inline]
     fn event(&self) -> Event {
-        let vector = self.vector as u8;
+        if self.cause as u8 == trap::PAGE_FAULT && self.error & RESERVED_BIT == 0 {
+            return Event::PageFault(PageFault::new(self.fault_address, self.error));
+        }
+        let vector = self.cause as u8;
+        if self.is_interrupt() {
+            Event::Interrupt(vector)
+        } else {
+            Event::Exception { vector, error: self.error }
+        }
+    }
+
+    /// Whether it was an interrupt that made the program come back, which is handled then.
+    #[cold]
+    fn is_interrupt(&self) -> bool {
+        let vector = self.cause as u8;
         match vector {
-            trap::PAGE_FAULT if self.error & RESERVED_BIT != 0 => {
-                panic!("a page-table entry for {:#x} is corrupt", self.fault_address)
-            }
-            trap::PAGE_FAULT => Event::PageFault(PageFault::new(self.fault_address, self.error)),
+            trap::PAGE_FAULT => panic!("a page-table entry for {:#x} is corrupt", self.fault_address),
             trap::DOUBLE_FAULT | trap::MACHINE_CHECK => panic!("{} in ring 3", trap::name(vector)),
-            0..32 if vector != trap::NON_MASKABLE => Event::Exception { vector, error: self.error },
+            0..32 if vector != trap::NON_MASKABLE => false,
             _ => {
                 trap::interrupt(vector);
-                Event::Interrupt(vector)
+                true
             }
         }
     }
@@ -289,7 +322,9 @@ impl Context {
 /// A copy has its own FS and GS base, as they are now, and can be entered like any other.
 impl Clone for Context {
     fn clone(&self) -> Self {
-        Context { bases: 0, fs_base: self.fs_base(), gs_base: self.gs_base(), ..*self }
+        let mut copy = Context { bases: 0, fs_base: self.fs_base(), gs_base: self.gs_base(), ..*self };
+        copy.settle();
+        copy
     }
 }
 
@@ -298,8 +333,17 @@ impl Context {
     /// Continues elsewhere. An address outside the user half makes the next [`enter`] report a general
     /// protection exception, as the CPU would.
     pub(crate) fn set_rip(&mut self, rip: u64) {
+        self.settle();
         self.rip = rip;
-        self.resume = RESUME_BY_IRET;
+    }
+
+    /// Gives `rcx` and `r11` what they are after a system call, from where on they are like the other registers.
+    pub(crate) fn settle(&mut self) {
+        if self.cause == BY_SYSCALL {
+            self.rcx = self.rip;
+            self.r11 = self.rflags;
+        }
+        self.cause = UNPREPARED;
     }
 
     /// The flags.
@@ -319,8 +363,8 @@ impl Context {
             | RFlags::OVERFLOW_FLAG.bits()
             | RFlags::ALIGNMENT_CHECK.bits()
             | RFlags::ID.bits();
+        self.settle();
         self.rflags = rflags & USER_FLAGS | FIXED_FLAGS;
-        self.resume = RESUME_BY_IRET;
     }
 
     /// Takes from the CPU what the program left there (FS and GS base, which programs can change by themselves).
@@ -331,6 +375,7 @@ impl Context {
             self.fs_base = FsBase::read().as_u64();
             self.gs_base = KernelGsBase::read().as_u64();
             self.bases = 0;
+            self.settle();
             percpu::current().bases.set(next_generation());
         }
     }
@@ -354,25 +399,21 @@ pub(crate) fn enter(context: &mut Context) -> Event {
 
 /// As [`enter`], unless `is_wanted` in the kernel: that is asked with interrupts off, so that an interrupt which tells of a change
 /// after the look makes the program come back.
-#[inline]
+#[inline(always)] // there is one loop that calls it: what it returns is taken apart at once
 pub(crate) fn enter_unless(context: &mut Context, is_wanted: impl FnOnce() -> bool) -> Event {
-    if context.bases != percpu::bases() || context.bases == 0 {
-        context.load_bases();
-    }
     x86_64::instructions::interrupts::disable();
     if is_wanted() {
         x86_64::instructions::interrupts::enable();
         return Event::NotEntered;
     }
-    if context.resume != RESUME_BY_SYSRET && context.rip >= USER_END {
+    if context.cause >= UNPREPARED && !context.prepare() {
         x86_64::instructions::interrupts::enable();
         return Event::Exception { vector: trap::GENERAL_PROTECTION, error: 0 };
     }
-    // SAFETY: the context's flags and address were checked when they were set; the kernel half is mapped
+    // SAFETY: the context's flags were checked when they were set, its address by `prepare`; the kernel half is mapped
     // wherever we are, so leaving and coming back is possible with any user half.
-    let by_syscall = unsafe { enter_raw(context) } == 0;
-    x86_64::instructions::interrupts::enable();
-    if by_syscall { Event::Syscall } else { context.event() }
+    let call = unsafe { cross(context) };
+    if context.cause == BY_SYSCALL { Event::Syscall(call) } else { context.event() }
 }
 
 /// Loads the address space whose root table is at the physical address `root`; flushes the TLB.

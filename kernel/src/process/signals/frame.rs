@@ -76,6 +76,7 @@ pub(super) fn push(thread: &mut Thread, info: &SigInfo, action: &Action, mask: u
     if action.flags & SA_RESTORER == 0 {
         return Err(Errno::EFAULT);
     }
+    thread.context.settle();
     let stack = thread.alternate_stack;
     let was_on_stack = stack.contains(thread.context.rsp);
     let mut pointer = thread.context.rsp.wrapping_sub(RED_ZONE);
@@ -177,6 +178,7 @@ pub(crate) fn pop(thread: &mut Thread) -> Result<(), Errno> {
 
 fn set_registers(thread: &mut Thread, words: &[u64]) {
     let context = &mut thread.context;
+    context.settle();
     let targets = [
         &mut context.r8,
         &mut context.r9,
