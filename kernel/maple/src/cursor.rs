@@ -201,7 +201,15 @@ impl<'t, 'm, T, S: NodeSource> Position<'t, 'm, T, S> {
     /// The place, for a holder of `tree`'s token.
     #[inline]
     pub(crate) fn place_in(&self, tree: &Tree<'m, T, S>) -> Place<'m, T> {
-        let unchanged = core::ptr::eq(self.tree, tree) && self.version == tree.version();
-        if unchanged { self.place } else { Place::walk::<S, Token<'m, T, S>>(tree, self.page) }
+        match self.place_if_of(tree) {
+            Some(place) => *place,
+            None => Place::walk::<S, Token<'m, T, S>>(tree, self.page),
+        }
+    }
+
+    /// The place, if nothing was stored in `tree` since.
+    #[inline]
+    pub(crate) fn place_if_of(&self, tree: &Tree<'m, T, S>) -> Option<&Place<'m, T>> {
+        (core::ptr::eq(self.tree, tree) && self.version == tree.version()).then_some(&self.place)
     }
 }

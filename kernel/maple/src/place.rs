@@ -221,16 +221,16 @@ impl<'m, T> Place<'m, T> {
         }
     }
 
-    /// The values below and above the slot here, which is settled, if both are in the leaf at hand.
+    /// The values below and above the slot here, if it is settled and both are in the leaf at hand.
     #[inline]
     pub(crate) fn beside(&self) -> Option<[&'m T; 2]> {
-        let leaf = self.leaf?;
+        let (leaf, slot) = (self.leaf?, self.slot());
         if !leaf.is_packed() {
             return None;
         }
         let value = |index: u32| leaf.value_in_packed(index as usize);
-        let below = (0..self.slot / 2).rev().find_map(value)?;
-        let above = (self.slot.div_ceil(2)..self.count).find_map(value)?;
+        let below = (0..slot / 2).rev().find_map(value)?;
+        let above = (slot.div_ceil(2)..self.count).find_map(value)?;
         Some([below, above])
     }
 

@@ -212,6 +212,16 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
         CursorMut::new(self, token, position.place_in(self))
     }
 
+    /// The values below and above the slot where `position` was taken, as [`resume`](Self::resume) finds it.
+    #[inline]
+    pub fn beside(&self, token: &Token<'m, T, S>, position: &Position<'_, 'm, T, S>) -> [Option<&'m T>; 2] {
+        self.admit(token);
+        if let Some(both) = position.place_if_of(self).and_then(Place::beside) {
+            return both.map(Some);
+        }
+        Cursor::<'_, '_, 'm, T, S, Token<'m, T, S>>::new(self, token, position.place_in(self)).beside()
+    }
+
     /// Lowest address at which `pages` (above 0) free pages lie inside `window`.
     pub fn find_area(&self, token: &Token<'m, T, S>, window: Range<u64>, pages: u64) -> Option<u64> {
         self.admit(token);

@@ -86,21 +86,26 @@ pub(crate) fn locks_new_vmas_late<P: Platform>(machine: &P) -> bool {
     machine.has(Bug::NewVmaLockedAfterStore) || machine.has(Bug::NewVmaLockedUnnoticed)
 }
 
-/// Does `step`, a step of the holder of `sem`'s write lock; with the bug, as if the lock had been downgraded before.
-#[inline(always)]
-pub(crate) fn downgraded_if<P: Platform, T, W: Parker, R>(
+/// With the bug: lets readers in although the caller holds the write lock of `sem`, until the result is dropped.
+#[inline]
+pub(crate) fn downgraded_if<'s, P: Platform, T, W: Parker>(
     machine: &P,
     bug: Bug,
-    sem: &RwSem<T, W>,
-    step: impl FnOnce() -> R,
-) -> R {
-    if !machine.has(bug) {
-        return step();
+    sem: &'s RwSem<T, W>,
+) -> Option<Downgraded<'s, T, W>> {
+    machine.has(bug).then(|| {
+        sem.admit_readers();
+        Downgraded(sem)
+    })
+}
+
+/// A write lock as if it had been downgraded.
+pub(crate) struct Downgraded<'s, T, W: Parker>(&'s RwSem<T, W>);
+
+impl<T, W: Parker> Drop for Downgraded<'_, T, W> {
+    fn drop(&mut self) {
+        self.0.exclude_readers();
     }
-    sem.admit_readers();
-    let result = step();
-    sem.exclude_readers();
-    result
 }
 
 /// The result of a munmap.

@@ -5,11 +5,10 @@ use core::mem;
 use maple::Store;
 
 use crate::error::MmError;
-use crate::museum::{self, Bug};
+use crate::museum::Bug;
 use crate::platform::{Fallible, Platform};
 use crate::range::{Page, PageRange};
 use crate::schedule::Point;
-use crate::space::AddressSpace;
 use crate::space::edit::{Edit, NewHalf};
 use crate::space::lifetime::lock_vma_killable;
 use crate::space::map::{Change, Totals};
@@ -97,14 +96,17 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
     ///
     /// # Errors
     /// E4 for a hole inside one VMA at the limit, E5, E7, E8. Nothing has changed then.
+    #[inline(always)]
     pub(super) fn split_start<O: Order>(
         &mut self,
         first: &'m Vma,
         range: PageRange,
     ) -> Result<&'m Vma, MmError> {
-        if first.start() >= range.start() {
-            return Ok(first);
-        }
+        if first.start() >= range.start() { Ok(first) } else { self.split_inside::<O>(first, range) }
+    }
+
+    #[inline(never)]
+    fn split_inside<O: Order>(&mut self, first: &'m Vma, range: PageRange) -> Result<&'m Vma, MmError> {
         if first.end() > range.end() && self.at_map_count_limit() {
             return Err(MmError::NoMemory);
         }
@@ -243,20 +245,5 @@ impl<'g, 'm, P: Platform> Edit<'_, 'g, 'm, P> {
         let removed = gathered.commit();
         self.trace(Step::Clear { vmas: removed.count, pages });
         Ok(removed)
-    }
-}
-
-impl<'m, P: Platform> AddressSpace<'m, P> {
-    /// As [`Edit::clear`]: in this space, whose mmap lock has not been downgraded yet.
-    #[inline(always)]
-    pub(super) fn clear_tree<'g>(
-        &self,
-        edit: &mut Edit<'_, 'g, 'm, P>,
-        gathered: &mut Gathered<'g, 'm, P>,
-        range: PageRange,
-        stand: Stand,
-    ) -> Result<Removed<'m>, MmError> {
-        let clear = || edit.clear(gathered, range, stand);
-        museum::downgraded_if(self.machine, Bug::EarlyDowngrade, &self.map, clear)
     }
 }

@@ -152,12 +152,6 @@ impl Neighbours {
     fn at_ends_of(gap: Range<u64>) -> Self {
         Neighbours { floor: Page::new(gap.start), ceiling: Page::new(gap.end).min(Page::USER_END) }
     }
-
-    /// Reads the neighbours of the gap that the cursor stands on.
-    pub(super) fn beside<P: Platform>(cursor: &mut MapCursor<'_, '_, '_, P>) -> Self {
-        let [prev, next] = cursor.beside();
-        Neighbours::between(prev, next)
-    }
 }
 
 impl<'m, P: Platform> AddressSpace<'m, P> {

@@ -156,9 +156,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         // The point of no return. The new VMA is write-locked, so nobody faults in it before its range is clean.
         edit.totals.subtract(gathered.totals());
         let removed = gathered.commit();
-        museum::downgraded_if(self.machine, Bug::FixedUnmapsLate, &self.map, || {
-            self.release(range, neighbours, removed);
-        });
+        let _downgraded = museum::downgraded_if(self.machine, Bug::FixedUnmapsLate, &self.map);
+        self.release(range, neighbours, removed);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@
 //! ```
 
 use crate::error::MmError;
-use crate::museum;
+use crate::museum::{self, Bug};
 use crate::platform::Platform;
 use crate::range::{Page, PageRange, USER_END};
 use crate::schedule::Point;
@@ -86,7 +86,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let stand = edit.gather(&mut gathered, first, range)?;
         let (next, stand) = edit.next_after_gather::<O>(range, stand);
         edit.return_to::<O>(range.start(), stand);
-        let removed = self.clear_tree(&mut edit, &mut gathered, range, stand)?;
+        let downgraded = museum::downgraded_if(self.machine, Bug::EarlyDowngrade, &self.map);
+        let removed = edit.clear(&mut gathered, range, stand)?;
+        drop(downgraded);
         Ok(Some(TakenOut { range, removed, prev, next, position: edit.cursor.position_at(range.start()) }))
     }
 
@@ -98,7 +100,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let neighbours = match O::NEIGHBOURS {
             NeighboursRead::BeforeClear => Neighbours::between(prev, next),
             NeighboursRead::AfterClear => {
-                Neighbours::beside::<P>(&mut self.vmas.resume(&map.token, position))
+                let [prev, next] = self.vmas.beside(&map.token, &position);
+                Neighbours::between(prev, next)
             }
             NeighboursRead::FromGap => Neighbours::of_gap::<P>(&self.vmas.resume(&map.token, position)),
         };
