@@ -155,6 +155,9 @@ pub trait Platform {
         false
     }
 
+    /// Whether [`pause`](Self::pause) does anything, so that points need names.
+    const PAUSES: bool = true;
+
     /// Another thread may run here; schedule explorers switch. No spin lock is held.
     #[inline]
     fn pause(&self, point: Point) {

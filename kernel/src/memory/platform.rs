@@ -80,6 +80,8 @@ impl Platform for Kernel {
     type FrameStore = super::Metadata;
     type Nodes = KernelNodes;
 
+    const PAUSES: bool = false;
+
     #[inline]
     fn frames(&self) -> &FrameAllocator<Self::FrameStore> {
         super::frames()

@@ -228,7 +228,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
     fn store(&mut self, reservation: VmaReservation<'t, 'm, P>, vma: Locked<'g, 'm>) {
         let unlocked_before = self.machine.has(Bug::NewVmaLockedUnnoticed);
         assert!(vma.is_write_locked(self.section) || unlocked_before, "{:?} is stored unlocked (I12)", *vma);
-        self.machine.pause(Point::StoreVma(vma.range()));
+        vma.pause(self.machine, Point::StoreVma);
         self.cursor.store(reservation, vma);
     }
 

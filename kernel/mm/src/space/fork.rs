@@ -163,7 +163,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let mut copy = self.tables.copy_to(&child.tables);
         while let Some(vma) = vmas.pop() {
             if result.is_ok() && vma.anon().is_some() {
-                self.machine.pause(Point::ChangeEntries(vma.range()));
+                vma.pause(self.machine, Point::ChangeEntries);
                 result = match vma.backing() {
                     Backing::File { .. } => {
                         let frames = self.machine.frames();

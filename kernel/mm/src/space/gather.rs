@@ -45,9 +45,10 @@ impl<'g, 'm, P: Platform> Gathered<'g, 'm, P> {
             _ => vma.flags(),
         };
         self.vmas.push(vma.vma());
-        self.totals.account(counted, vma.pages(), Change::Add);
+        let range = vma.range();
+        self.totals.account(counted, range.pages(), Change::Add);
         self.totals.vmas += 1;
-        self.machine.trace(Step::Gather(vma.range()));
+        self.machine.trace(Step::Gather(range));
         Ok(())
     }
 

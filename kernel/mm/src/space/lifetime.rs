@@ -9,7 +9,7 @@ use crate::vma::{Backing, Locked, Vma, VmaFlags, VmaInfo, WriteSection};
 ///
 /// # Errors
 /// [`MmError::NoMemory`].
-#[inline]
+#[inline(always)]
 pub(super) fn allocate_vma<P: Platform>(machine: &P) -> Result<&Vma, MmError> {
     if !machine.admit(Fallible::Vma) {
         return Err(MmError::NoMemory);
@@ -49,7 +49,7 @@ pub(super) fn free_vma<P: Platform>(machine: &P, vma: &Vma) {
 }
 
 /// Takes the reference that a new VMA has, which `info` describes, to what it maps.
-#[inline]
+#[inline(always)]
 pub(super) fn hold_object<P: Platform>(machine: &P, info: &VmaInfo) {
     if let Some(object) = object_of(info.backing) {
         object.hold(machine);

@@ -69,6 +69,7 @@ pub struct Totals {
 
 impl Totals {
     /// Adds or takes away `pages` pages with these properties. The number of VMAs is counted apart.
+    #[inline(always)]
     pub(super) fn account(&mut self, flags: VmaFlags, pages: u64, change: Change) {
         let apply = |sum: &mut u64| match change {
             Change::Add => *sum += pages,

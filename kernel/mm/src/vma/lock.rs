@@ -37,7 +37,7 @@ use crate::error::MmError;
 use crate::event::Event;
 use crate::museum::Bug;
 use crate::platform::Platform;
-use crate::range::Page;
+use crate::range::{Page, PageRange};
 use crate::schedule::{Point, Wait, Wake};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::vma::{Owner, Vma};
@@ -127,6 +127,15 @@ impl Deref for Locked<'_, '_> {
 }
 
 impl Vma {
+    /// Lets an explorer of schedules in, at a `point` in the life of this VMA.
+    #[inline(always)]
+    pub(crate) fn pause<P: Platform>(&self, machine: &P, point: impl FnOnce(PageRange) -> Point) {
+        // Atomic loads of the range are not left out by themselves.
+        if P::PAUSES {
+            machine.pause(point(self.range()));
+        }
+    }
+
     /// Write-locks the VMA, which is attached, until `section` ends; waits for its readers. Once more is free.
     pub(crate) fn start_write<'g, 'm, P: Platform>(
         &'m self,
@@ -153,7 +162,7 @@ impl Vma {
         if self.is_write_locked(section) {
             return Ok(self.locked());
         }
-        machine.pause(Point::WriteLockVma(self.range()));
+        self.pause(machine, Point::WriteLockVma);
         let references = &self.lock.references;
         let alone = references.compare_exchange(1, EXCLUDE + 1, Ordering::Acquire, Ordering::Relaxed);
         if alone.is_err() {
@@ -166,7 +175,7 @@ impl Vma {
         }
         self.lock.sequence.store(section.sequence, Ordering::Relaxed);
         references.store(1, Ordering::Release);
-        machine.pause(Point::ChangeVma(self.range()));
+        self.pause(machine, Point::ChangeVma);
         Ok(self.locked())
     }
 
@@ -203,7 +212,7 @@ impl Vma {
         section: WriteSection<'g>,
         machine: &P,
     ) -> Locked<'g, 'm> {
-        machine.pause(Point::DetachVma(self.range()));
+        self.pause(machine, Point::DetachVma);
         self.lock.references.fetch_sub(1, Ordering::Release);
         self.lock.sequence.store(section.sequence, Ordering::Relaxed);
         self.locked()
@@ -230,7 +239,7 @@ impl Locked<'_, '_> {
     /// Marks the VMA as leaving the tree: no reader gets it any more (I16, I17). It was attached. Readers that are
     /// about to find out that it is write-locked are waited for.
     pub(crate) fn detach<P: Platform>(self, machine: &P) {
-        machine.pause(Point::DetachVma(self.range()));
+        self.pause(machine, Point::DetachVma);
         let lock = &self.vma.lock;
         if lock.references.compare_exchange(1, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
             return;

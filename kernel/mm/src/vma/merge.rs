@@ -28,7 +28,13 @@ pub(crate) enum Reach<'m> {
 impl VmaInfo {
     /// Decides how this candidate (what is to be mapped, or an existing part with its new properties) merges with the
     /// neighbours at hand. A neighbour is given only if it may take part at all.
+    #[inline(always)]
     pub(crate) fn reach<'m>(&self, prev: Option<&'m Vma>, next: Option<&'m Vma>) -> Reach<'m> {
+        if prev.is_none() && next.is_none() { Reach::Alone } else { self.reach_beside(prev, next) }
+    }
+
+    #[inline(never)]
+    fn reach_beside<'m>(&self, prev: Option<&'m Vma>, next: Option<&'m Vma>) -> Reach<'m> {
         let prev = prev.filter(|prev| joins(&prev.info(), self));
         let next = next.filter(|next| joins(self, &next.info()));
         match (prev, next) {
