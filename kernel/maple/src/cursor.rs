@@ -119,6 +119,15 @@ impl<'t, 'm, T, S: NodeSource, K: Quiet<'m, T, S>> TreeCursor<'t, 'm, T, S, K> {
         self.place.visit_below(self.tree, limit, visit)
     }
 
+    /// As [`entry`](Self::entry), cheaper where the cursor has just been sent.
+    #[inline]
+    pub fn here(&mut self) -> Option<&'m T> {
+        match self.place.look() {
+            Slot::Entry(item) => item.entry,
+            Slot::Gap(_) => None,
+        }
+    }
+
     /// Bounds of the gap here, in pages: where the entry below ends and the one above starts. `None` on an entry.
     #[inline]
     pub fn gap(&mut self) -> Option<Range<u64>> {

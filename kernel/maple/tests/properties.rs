@@ -261,7 +261,9 @@ fn wander(pair: &mut Pair, land: Landscape, start: u64, steps: &[(u8, u64)]) {
         assert_eq!(cursor.beside().map(|value| value.copied()), [below, above]);
         let gap = Some(slots[at].0.clone()).filter(|_| slots[at].1.is_none());
         assert_eq!(cursor.gap(), gap);
-        assert_eq!(pair.tree.cursor(&pair.token, slots[at].0.end - 1).gap(), gap, "before a search");
+        let there = || pair.tree.cursor(&pair.token, slots[at].0.end - 1);
+        assert_eq!(there().gap(), gap, "before a search");
+        assert_eq!((there().here().copied(), cursor.here().copied()), (slots[at].1, slots[at].1));
         let position = cursor.position();
         assert!(cursor.holds(cursor.range().start));
         cursor = pair.tree.resume(&pair.token, position);

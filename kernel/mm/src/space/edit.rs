@@ -52,9 +52,10 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         Edit { machine, section, owner: Owner(tree.name()), cursor, totals, committed, limits }
     }
 
-    /// Whether `info` may come, when `leaving` pages go, within `RLIMIT_AS` and `RLIMIT_DATA` (M1).
-    pub(super) fn may_expand(&self, info: &VmaInfo, leaving: u64) -> bool {
-        self.totals.may_expand(self.limits, info.flags, info.range.pages(), leaving)
+    /// As [`Totals::may_expand`], within the limits here.
+    #[inline(always)]
+    pub(super) fn may_expand(&self, flags: VmaFlags, pages: u64, leaving: u64) -> bool {
+        self.totals.may_expand(self.limits, flags, pages, leaving)
     }
 
     /// Makes sure of `pages` more pages of committed memory, for VMAs that will be here at the end of the edit.
@@ -232,8 +233,8 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         self.cursor.store(reservation, vma);
     }
 
-    /// Gives `part` new `flags`. `part` is (part of) the range of `vma`, with the properties it has now. Merges with
-    /// the neighbours or splits, as needed, and accounts for the change.
+    /// Gives `range` new `flags`: (part of) the range of `vma`, on which the cursor stands. Merges with the neighbours or splits, as
+    /// needed, and accounts for the change.
     ///
     /// # Errors
     /// [`MmError::NoMemory`]: the properties are as before; a completed split may remain.
@@ -242,8 +243,9 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
         let target = VmaInfo { flags, ..old.part(range) };
         let at_start = range.start() == old.range.start();
         let at_end = range.end() == old.range.end();
-        let prev = if at_start { self.neighbour_below(range.start()) } else { None };
-        let next = if at_end { self.neighbour_above(range.end()) } else { None };
+        let [below, above] = if at_start || at_end { self.cursor.beside() } else { [None, None] };
+        let prev = below.filter(|vma| at_start && vma.end() == range.start());
+        let next = above.filter(|vma| at_end && vma.start() == range.end());
         let whole = if at_start && at_end { Some(vma) } else { None };
         if !self.machine.has(Bug::ProtectWithoutLock) {
             self.lock(vma);
@@ -385,18 +387,6 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
     /// The VMA below the slot of the cursor, which goes there.
     pub(super) fn vma_below(&mut self) -> Option<&'m Vma> {
         self.cursor.prev()
-    }
-
-    /// The VMA that ends at `page`, if any.
-    fn neighbour_below(&mut self, page: Page) -> Option<&'m Vma> {
-        self.cursor.seek(page.down(1));
-        self.cursor.vma()
-    }
-
-    /// The VMA that starts at `page`, if any.
-    fn neighbour_above(&mut self, page: Page) -> Option<&'m Vma> {
-        self.cursor.seek(page);
-        self.cursor.vma()
     }
 
     /// Extends `vma`, on which the cursor stands, to `range`, of which it is a part; the rest is free. The totals follow.

@@ -271,6 +271,16 @@ impl<'t, 'g, 'm, P: Platform> VmaCursor<'t, 'g, 'm, P> {
         self.cursor.entry()
     }
 
+    /// The VMA here, where the slot has not been looked at yet.
+    pub(super) fn arrive(&mut self) -> Option<&'m Vma> {
+        self.cursor.here()
+    }
+
+    /// The VMAs below and above the slot.
+    pub(super) fn beside(&mut self) -> [Option<&'m Vma>; 2] {
+        self.cursor.beside()
+    }
+
     /// The VMA here, or the next one that starts below `limit`.
     pub(super) fn find(&mut self, limit: Page) -> Option<&'m Vma> {
         self.cursor.find(limit.number()).map(|(_, vma)| vma)

@@ -117,7 +117,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             drop(edit);
             return in_order!(self.order, self.replace_region(guard, info, start));
         };
-        if !edit.may_expand(info, 0) {
+        if !edit.may_expand(info.flags, info.range.pages(), 0) {
             return Err(MmError::NoMemory);
         }
         edit.commit(info.flags.committed(info.range.pages()))?;
@@ -140,7 +140,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let first = edit.split_start::<O>(first, range)?;
         let mut gathered = edit.nothing_gathered();
         edit.gather(&mut gathered, first, range)?;
-        if !edit.may_expand(info, gathered.totals().pages) {
+        if !edit.may_expand(info.flags, range.pages(), gathered.totals().pages) {
             return Err(MmError::NoMemory);
         }
         edit.commit(info.flags.committed(range.pages()).saturating_sub(gathered.totals().accounted))?;

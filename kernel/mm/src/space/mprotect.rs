@@ -49,11 +49,13 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         range: PageRange,
         prot: Prot,
     ) -> Result<(), MmError> {
-        let (mut vma, range) = self.range_to_protect(&guard, range, prot)?;
+        let range = self.range_to_protect(&guard, range, prot)?;
         let access = VmaFlags::from_prot(prot);
         let mut gather = Gather::new(self.machine, &self.tlb);
         let mut at = range.start();
         let result = loop {
+            let mut edit = self.edit(&mut guard, at);
+            let Some(vma) = edit.cursor.arrive() else { break Err(MmError::NoMemory) };
             let Some(part) = PageRange::new(at, vma.end().min(range.end())) else { break Ok(()) };
             at = part.end();
             let flags = (vma.flags() - VmaFlags::ACCESS) | access;
@@ -65,11 +67,10 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             }
             if flags != vma.flags() {
                 let (old, flags) = (vma.flags(), committed(vma, flags));
-                let may = |flags| guard.totals.may_expand(&guard.limits, flags, part.pages(), 0);
-                if flags.contains(VmaFlags::WRITE) && !may(flags) && may(vma.flags()) {
+                let may = |flags| edit.may_expand(flags, part.pages(), 0);
+                if flags.contains(VmaFlags::WRITE) && !may(flags) && may(old) {
                     break Err(MmError::NoMemory);
                 }
-                let mut edit = self.edit(&mut guard, part.start());
                 let grows = (flags - old).contains(VmaFlags::ACCOUNT);
                 let committed = edit.commit(if grows { part.pages() } else { 0 });
                 if let Err(error) = committed.and_then(|()| edit.modify(vma, part, flags)) {
@@ -85,10 +86,6 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             if at >= range.end() {
                 break Ok(());
             }
-            vma = match self.vma_at(&guard, at) {
-                Some(next) => next,
-                None => break Err(MmError::NoMemory),
-            };
         };
         gather.finish();
         result
@@ -104,26 +101,21 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let _ = self.fault_in(map, vma, part, Access::Write);
     }
 
-    /// The first VMA to change, and the range, which `PROT_GROWSDOWN` extends.
-    fn range_to_protect(
-        &self,
-        map: &Map<'m, P>,
-        range: PageRange,
-        prot: Prot,
-    ) -> Result<(&'m Vma, PageRange), MmError> {
+    /// The range to change, which `PROT_GROWSDOWN` extends.
+    fn range_to_protect(&self, map: &Map<'m, P>, range: PageRange, prot: Prot) -> Result<PageRange, MmError> {
         if prot.contains(Prot::GROWSDOWN) {
             let first = self.vma_from(map, range.start()).filter(|vma| vma.start() < range.end());
             let first = first.ok_or(MmError::NoMemory)?;
             if !first.flags().contains(VmaFlags::GROWSDOWN) {
                 return Err(MmError::Invalid);
             }
-            return Ok((first, PageRange::new(first.start(), range.end()).ok_or(MmError::NoMemory)?));
+            return PageRange::new(first.start(), range.end()).ok_or(MmError::NoMemory);
         }
-        let first = self.vma_at(map, range.start()).ok_or(MmError::NoMemory)?;
         if prot.contains(Prot::GROWSUP) {
+            self.vma_at(map, range.start()).ok_or(MmError::NoMemory)?;
             return Err(MmError::Invalid);
         }
-        Ok((first, range))
+        Ok(range)
     }
 }
 
