@@ -3,6 +3,7 @@
 mod failures;
 mod fork;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use mm::event::Event;
@@ -135,6 +136,27 @@ kernel_test! {
         let block = alloc::vec![1u8; 300_000];
         assert!(heap::usage().0 >= before + 300_000);
         drop(block);
+        assert_eq!(heap::usage().0, before);
+    }
+
+    fn small_blocks_that_were_given_back_are_used_again() {
+        let (before, _) = heap::usage();
+        let first = Box::new([1u8; 100]);
+        let address = first.as_ptr();
+        drop(first);
+        let second = Box::new([2u8; 120]);
+        assert_eq!(second.as_ptr(), address);
+        assert_eq!(heap::usage().0, before + 128);
+        // More than is kept: what is too much goes back to the heap.
+        let many: Vec<Box<[u8; 4096]>> = (0..200).map(|_| Box::new([3; 4096])).collect();
+        let grown = heap::usage().1;
+        drop(many);
+        let again: Vec<Box<[u8; 4096]>> = (0..200).map(|_| Box::new([4; 4096])).collect();
+        assert!(again.iter().all(|block| block.iter().all(|&byte| byte == 4)));
+        assert_eq!(heap::usage().1, grown);
+        drop(again);
+        assert!(second.iter().all(|&byte| byte == 2));
+        drop(second);
         assert_eq!(heap::usage().0, before);
     }
 
