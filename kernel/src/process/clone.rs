@@ -131,7 +131,7 @@ fn child(parent: &Thread, handle: &Shared<Handle>, request: Request) -> Result<T
 
 fn new_process(parent: &Thread, pid: i32, request: Request) -> Result<Shared<Process>, Errno> {
     let limits = *parent.process.limits.lock();
-    let mut actions = parent.process.signals.lock().actions.clone();
+    let mut actions = parent.process.signals.lock().actions.try_clone()?;
     if request.has(CLONE_CLEAR_SIGHAND) {
         actions.exec();
     }

@@ -295,7 +295,16 @@ kernel_test! {
         assert_eq!(actions.set(10, action(0x40_0000)), Ok(()));
         assert_eq!(actions.disposition(10), Disposition::Handled);
         assert_eq!(actions.set(9, action(SIG_DFL)), Err(Errno::EINVAL));
+        assert_eq!([64, 1, 12].map(|n| actions.set(n, action(n.into()))), [Ok(()); 3]);
+        assert_eq!(actions.set(10, action(0x50_0000)), Ok(()));
+        let copy = actions.try_clone().expect("memory");
+        actions.reset(10);
+        for actions in [&actions, &copy] {
+            assert_eq!([1, 12, 13, 64, 63].map(|n| actions.get(n).handler), [1, 12, SIG_IGN, 64, SIG_DFL]);
+        }
+        assert_eq!([&actions, &copy].map(|actions| actions.get(10).handler), [SIG_DFL, 0x50_0000]);
         actions.exec();
+        assert_eq!([1, 12, 13, 64].map(|n| actions.get(n).handler), [SIG_IGN, SIG_DFL, SIG_IGN, SIG_DFL]);
         assert_eq!([10, 13].map(|n| actions.disposition(n)), [Disposition::Fatal, Disposition::Ignored]);
     }
 
