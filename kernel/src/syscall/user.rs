@@ -233,19 +233,34 @@ impl<T: UserValue> UserPtr<T> {
 
     /// Reads it; `EFAULT`.
     pub(crate) fn read(&self) -> Result<T, Errno> {
-        let mut buffer = [0; VALUE_MAX];
-        let bytes = &mut buffer[..T::SIZE];
-        if UserSlice::new(self.address, T::SIZE as u64)?.take(bytes) < T::SIZE {
-            return Err(Errno::EFAULT);
-        }
-        Ok(T::decode(&mut &*bytes))
+        with_buffer::<T, _>(|bytes| {
+            if UserSlice::new(self.address, T::SIZE as u64)?.take(bytes) < T::SIZE {
+                return Err(Errno::EFAULT);
+            }
+            Ok(T::decode(&mut &*bytes))
+        })
     }
 
     /// Writes it; `EFAULT`.
     pub(crate) fn write(&self, value: &T) -> Result<(), Errno> {
-        let mut buffer = [0; VALUE_MAX];
-        value.encode(&mut buffer[..T::SIZE]);
-        UserSlice::new(self.address, T::SIZE as u64)?.write(&buffer[..T::SIZE])
+        with_buffer::<T, _>(|bytes| {
+            value.encode(bytes);
+            UserSlice::new(self.address, T::SIZE as u64)?.write(bytes)
+        })
+    }
+}
+
+/// Gives `user` the bytes of a `T`, zeroes. Most are short, so not all of the largest is filled for each.
+#[inline(always)]
+fn with_buffer<T: UserValue, R>(user: impl FnOnce(&mut [u8]) -> R) -> R {
+    const SHORT: usize = 16;
+    const MIDDLE: usize = 144;
+    if T::SIZE <= SHORT {
+        user(&mut [0; SHORT][..T::SIZE])
+    } else if T::SIZE <= MIDDLE {
+        user(&mut [0; MIDDLE][..T::SIZE])
+    } else {
+        user(&mut [0; VALUE_MAX][..T::SIZE])
     }
 }
 
