@@ -128,6 +128,24 @@ impl State {
         Ok(State { area })
     }
 
+    /// The registers as they are in the CPU.
+    ///
+    /// # Errors
+    /// When the kernel heap is exhausted.
+    pub(crate) fn of_cpu() -> Result<Self, NoMemory> {
+        // SAFETY: the size is not zero.
+        let area = NonNull::new(unsafe { alloc::alloc::alloc(State::layout()) }).ok_or(NoMemory)?;
+        if format().method != Method::Fxsave {
+            // Of the header, `xsave` writes the first word, and the rest has to be zero; besides, only what no instruction looks at is
+            // left as it is.
+            // SAFETY: the area has a header.
+            unsafe { area.add(HEADER).cast::<[u64; 8]>().write([0; 8]) };
+        }
+        let mut state = State { area };
+        state.save_whole();
+        Ok(state)
+    }
+
     /// Puts the registers into the CPU: before the program runs.
     pub(crate) fn restore(&self) {
         let area = self.area.as_ptr();

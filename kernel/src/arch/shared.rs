@@ -61,10 +61,18 @@ unsafe impl<T: Send + Sync> Sync for Watch<T> {}
 
 impl<T> Shared<T> {
     /// Takes `value`; drops it when memory is short.
+    #[inline(always)] // so that the value is moved once
     pub(crate) fn new(value: T) -> Result<Self, NoMemory> {
-        let (owners, watchers) = (AtomicUsize::new(1), AtomicUsize::new(1));
-        let inner = Inner { owners, watchers, value: Some(value) };
-        Ok(Shared(NonNull::from(Box::leak(try_box(inner)?))))
+        // SAFETY: the counts make that the size is not zero.
+        let memory = unsafe { alloc::alloc::alloc(Layout::new::<Inner<T>>()) }.cast::<Inner<T>>();
+        let memory = NonNull::new(memory).ok_or(NoMemory)?;
+        // SAFETY: new memory of the layout of an `Inner`, whose fields these are.
+        unsafe {
+            (&raw mut (*memory.as_ptr()).owners).write(AtomicUsize::new(1));
+            (&raw mut (*memory.as_ptr()).watchers).write(AtomicUsize::new(1));
+            (&raw mut (*memory.as_ptr()).value).write(Some(value));
+        }
+        Ok(Shared(memory))
     }
 
     /// Whether both own the same value.
@@ -153,7 +161,7 @@ impl<T> Drop for Watch<T> {
         let watchers = unsafe { &*ptr::addr_of!((*self.0.as_ptr()).watchers) };
         if watchers.fetch_sub(1, Ordering::Release) == 1 {
             fence(Ordering::Acquire);
-            // SAFETY: made by `Box::leak` in `new`; the value is dropped, and nobody knows the memory any more.
+            // SAFETY: made in `new`, with the layout of the box; the value is dropped, and nobody knows the memory any more.
             drop(unsafe { Box::from_raw(self.0.as_ptr()) });
         }
     }

@@ -131,9 +131,7 @@ impl UserRegisters {
     /// # Errors
     /// When the kernel heap is exhausted.
     pub(crate) fn copy_of_current() -> Result<Self, NoMemory> {
-        let mut copy = UserRegisters::new()?;
-        copy.fpu.save_whole();
-        Ok(copy)
+        Ok(UserRegisters { fpu: fpu::State::of_cpu()?, fs_base: 0, gs_base: 0, bases: 0 })
     }
 
     /// Takes them from the CPU.
