@@ -41,7 +41,7 @@ pub(super) const VECTORS: usize = 0x30;
 /// What the stubs push is this and the vector.
 pub(super) const CAUSE: u64 = 0x100;
 /// Distance of two stubs in bytes.
-const STUB: u64 = 16;
+const STUB: u64 = 32;
 
 /// Non-maskable interrupts so far.
 static NON_MASKABLE_COUNT: AtomicU64 = AtomicU64::new(0);
@@ -83,27 +83,28 @@ pub(super) use {clear_ac, pop_registers, push_registers, set_ac};
 
 global_asm!(
     ".text",
-    ".balign 16",
+    ".balign 32",
     ".global trap_stubs",
     "trap_stubs:",
     ".set trap_vector, 0",
     ".rept {vectors}",
-    ".balign 16",
+    ".balign 32",
     // Vectors 8, 10 to 14, 17, 21, 29 and 30 have an error code.
     ".if ((0x60227d00 >> trap_vector) & 1) == 0 || trap_vector >= 32",
     "push 0",
     ".endif",
     "push trap_vector + {cause}",
+    "test byte ptr [rsp + 24], 3",
     ".if trap_vector == 1 || trap_vector == 2 || trap_vector == 8 || trap_vector == 18",
+    "jnz {user_ist}",
     "jmp trap_ist",
     ".else",
+    "jnz {user}",
     "jmp trap_common",
     ".endif",
     ".set trap_vector, trap_vector + 1",
     ".endr",
     "trap_common:",
-    "test byte ptr [rsp + 24], 3",
-    "jnz {user}",
     push_registers!(),
     clear_ac!(),
     "mov rdi, rsp",
@@ -111,8 +112,6 @@ global_asm!(
     pop_registers!(),
     "iretq",
     "trap_ist:",
-    "test byte ptr [rsp + 24], 3",
-    "jnz {user_ist}",
     push_registers!(),
     clear_ac!(),
     "mov ecx, 0xc0000101", // the GS base

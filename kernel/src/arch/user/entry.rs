@@ -13,11 +13,11 @@
 use core::arch::{asm, naked_asm};
 use core::mem::offset_of;
 
-use super::{Call, Context, FRAME_SIZE};
+use super::{Call, Context, FRAME_SIZE, UNPREPARED};
 use crate::arch::{percpu, trap};
 
-/// Runs the program in ring 3 until it comes back, and turns interrupts on. What is returned means something if it made a
-/// system call.
+/// Runs the program in ring 3 until it comes back, if its context is prepared, and turns interrupts on. What is returned
+/// means something if it made a system call.
 ///
 /// # Safety
 /// Interrupts are off, and the context can be resumed as its `cause` says.
@@ -52,6 +52,7 @@ pub(super) unsafe fn cross(context: &mut Context) -> Call {
 }
 
 /// Goes to ring 3, with the end of the context's frame in rdi, and returns with interrupts off; rbx, rbp and r12 to r15 are lost.
+/// Returns at once when the context is not prepared.
 ///
 /// # Safety
 /// For [`cross`] only.
@@ -83,11 +84,15 @@ unsafe extern "C" fn enter() {
         "sysretq",
         // Anything else. `cause` is cleared because the system call entry leaves it alone.
         "2:",
+        "cmp dword ptr [rdi + {cause} - {frame}], {unprepared}",
+        "jae 3f",
         "mov qword ptr [rdi + {cause} - {frame}], 0",
         "lea rsp, [rdi - {frame}]",
         trap::pop_registers!(),
         "swapgs",
         "iretq",
+        "3: ret",
+        unprepared = const UNPREPARED,
         entry_rsp = const percpu::offset::ENTRY_RSP,
         kernel_rsp = const percpu::offset::KERNEL_RSP,
         frame = const FRAME_SIZE,

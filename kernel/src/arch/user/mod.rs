@@ -119,7 +119,7 @@ pub(crate) enum Event {
     },
     /// An interrupt came, and has been handled.
     Interrupt(u8),
-    /// It was not entered: see [`enter_unless`].
+    /// It was not entered, but will be the next time: see [`enter_unless`].
     NotEntered,
 }
 
@@ -291,9 +291,13 @@ impl Context {
     }
 
     #[inline]
-    fn event(&self) -> Event {
+    fn event(&mut self) -> Event {
         if self.cause as u8 == trap::PAGE_FAULT && self.error & RESERVED_BIT == 0 {
             return Event::PageFault(PageFault::new(self.fault_address, self.error));
+        }
+        if self.cause == UNPREPARED {
+            let general_protection = Event::Exception { vector: trap::GENERAL_PROTECTION, error: 0 };
+            return if self.prepare() { Event::NotEntered } else { general_protection };
         }
         let vector = self.cause as u8;
         if self.is_interrupt() {
@@ -394,21 +398,22 @@ fn user_address(address: u64) -> Result<(), Fault> {
 /// happens. Interrupts are on when it returns.
 #[cfg(feature = "test")]
 pub(crate) fn enter(context: &mut Context) -> Event {
-    enter_unless(context, || false)
+    loop {
+        match enter_unless(context, || false) {
+            Event::NotEntered => {}
+            event => return event,
+        }
+    }
 }
 
 /// As [`enter`], unless `is_wanted` in the kernel: that is asked with interrupts off, so that an interrupt which tells of a change
-/// after the look makes the program come back.
+/// after the look makes the program come back. A context that has to be prepared first is not entered the first time.
 #[inline(always)] // there is one loop that calls it: what it returns is taken apart at once
 pub(crate) fn enter_unless(context: &mut Context, is_wanted: impl FnOnce() -> bool) -> Event {
     x86_64::instructions::interrupts::disable();
     if is_wanted() {
         x86_64::instructions::interrupts::enable();
         return Event::NotEntered;
-    }
-    if context.cause >= UNPREPARED && !context.prepare() {
-        x86_64::instructions::interrupts::enable();
-        return Event::Exception { vector: trap::GENERAL_PROTECTION, error: 0 };
     }
     // SAFETY: the context's flags were checked when they were set, its address by `prepare`; the kernel half is mapped
     // wherever we are, so leaving and coming back is possible with any user half.
