@@ -151,17 +151,20 @@ fn part(task: &Shared<Task>) -> bool {
 pub(crate) fn wake(key: Key, count: usize, bitset: u32) -> usize {
     let mut woken = 0;
     loop {
+        let mut waiters = WAITERS[key.bucket()].lock();
+        if waiters.is_empty() {
+            return woken;
+        }
         let wanted = (count - woken).min(TOGETHER);
         // They are woken without the lock, because a CPU that runs one at once may want it.
         let mut tasks = [const { None }; TOGETHER];
-        let taken = {
-            let mut places = tasks.iter_mut();
-            take(&mut WAITERS[key.bucket()].lock(), key, wanted, bitset, |task| {
-                if let Some(place) = places.next() {
-                    *place = Some(task);
-                }
-            })
-        };
+        let mut places = tasks.iter_mut();
+        let taken = take(&mut waiters, key, wanted, bitset, |task| {
+            if let Some(place) = places.next() {
+                *place = Some(task);
+            }
+        });
+        drop(waiters);
         tasks.iter().flatten().for_each(|task| task.wake());
         woken += taken;
         if taken < TOGETHER || woken == count {

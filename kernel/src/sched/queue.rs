@@ -100,15 +100,16 @@ fn take_from(queue: &Queue, cpu: u32, own: &Shared<Task>) -> Option<Shared<Task>
         return None;
     }
     let mut tasks = queue.tasks.lock();
-    let is_ready = |task: &Shared<Task>| task.context.is_suspended() || task.is(own);
-    let at = tasks.iter().position(|task| task.may_run_on(cpu) && is_ready(task))?;
+    let can_run = |task: &Shared<Task>| task.may_run_on(cpu) && (task.context.is_suspended() || task.is(own));
+    let is_first = tasks.front().is_some_and(can_run);
+    let at = if is_first { 0 } else { tasks.iter().position(can_run)? };
     if HELD.load(Ordering::SeqCst) {
         return None;
     }
     if BUSY.load(Ordering::Relaxed) & 1 << cpu == 0 {
         BUSY.fetch_or(1 << cpu, Ordering::SeqCst);
     }
-    let task = tasks.remove(at);
+    let task = if is_first { tasks.pop_front() } else { tasks.remove(at) };
     queue.len.store(tasks.len(), Ordering::SeqCst);
     task
 }

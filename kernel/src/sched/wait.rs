@@ -41,6 +41,10 @@ impl WaitQueue {
             if let Some(result) = self.wait_once(sleep, deadline, &mut ready) {
                 return result;
             }
+            // Mostly it was woken for what it waits for.
+            if ready() {
+                return Ok(());
+            }
         }
     }
 

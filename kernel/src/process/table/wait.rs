@@ -85,19 +85,21 @@ pub(crate) fn wait_for_child(
     after: After,
     patience: Patience,
 ) -> Result<Option<Child>, Errno> {
-    loop {
-        match look(parent, which, after) {
-            Found::Ended(child, entry) => {
-                drop(entry);
-                return Ok(Some(child));
-            }
-            Found::Nobody => return Err(Errno::ECHILD),
-            Found::Alive if patience == Patience::None => return Ok(None),
-            Found::Alive => {
-                let changed = || !matches!(look(parent, which, After::Keep), Found::Alive);
-                parent.children.wait(Sleep::Interruptible, None, changed).map_err(|_| Errno::EINTR)?;
-            }
+    let mut found = look(parent, which, after);
+    if matches!(found, Found::Alive) && patience == Patience::Wait {
+        let has_changed = || {
+            found = look(parent, which, after);
+            !matches!(found, Found::Alive)
+        };
+        parent.children.wait(Sleep::Interruptible, None, has_changed).map_err(|_| Errno::EINTR)?;
+    }
+    match found {
+        Found::Ended(child, removed) => {
+            drop(removed);
+            Ok(Some(child))
         }
+        Found::Nobody => Err(Errno::ECHILD),
+        Found::Alive => Ok(None),
     }
 }
 
