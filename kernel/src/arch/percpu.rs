@@ -58,6 +58,7 @@ pub(super) mod offset {
     pub(in crate::arch) const KERNEL_RSP: usize = offset_of!(PerCpu, kernel_rsp);
     pub(in crate::arch) const USER_RSP: usize = offset_of!(PerCpu, user_rsp);
     pub(in crate::arch) const BASES: usize = offset_of!(PerCpu, bases);
+    pub(super) const NUMBER: usize = offset_of!(PerCpu, number);
     pub(super) const EVENTS: usize = offset_of!(PerCpu, events);
 }
 
@@ -91,6 +92,7 @@ pub(super) fn area(number: u32) -> *const PerCpu {
 
 /// Gives the running CPU the area of this number. Before this, [`current`] must not be called.
 pub(super) fn init(number: u32) {
+    assert!((number as usize) < MAX_CPUS, "CPU {number} has an area");
     let area = area(number);
     // SAFETY: an element of the static, and this CPU's own.
     unsafe {
@@ -126,7 +128,15 @@ pub(super) fn bases() -> u64 {
 /// The number of the running CPU, from 0.
 #[inline]
 pub(crate) fn cpu_number() -> u32 {
-    current().number.get()
+    let number: u32;
+    // SAFETY: reads a field of this CPU's area.
+    unsafe {
+        asm!("mov {:e}, gs:[{}]", out(reg) number, const offset::NUMBER,
+            options(nostack, preserves_flags, readonly));
+    }
+    // SAFETY: `init` gives no other numbers. Lookups by number need no check of their own.
+    unsafe { core::hint::assert_unchecked((number as usize) < MAX_CPUS) };
+    number
 }
 
 /// Counts `event` on the running CPU, in one instruction, so that it does not matter where an interrupt comes.
