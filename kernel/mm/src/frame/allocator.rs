@@ -5,8 +5,8 @@ use core::fmt;
 
 use super::cache::{CACHES, Cache, FrameStore, Frames};
 use super::lists::{Lists, MAX_ORDER, NONE, ORDERS};
-use super::meta::KINDS;
-use super::{Frame, FrameBatch, FrameKind, FrameMeta};
+use super::meta::{KINDS, State};
+use super::{Content, Frame, FrameBatch, FrameKind, FrameMeta};
 use crate::range::PageSize;
 use crate::sync::atomic::{Ordering, fence};
 use crate::sync::{Rank, SpinGuard, SpinLock};
@@ -105,8 +105,8 @@ impl<S: FrameStore> FrameAllocator<S> {
         self.caches.iter().for_each(|cache| cache.0.lock().drain(&self.store, &self.lists, 0));
     }
 
-    /// One frame with one reference; otherwise as [`alloc`](Self::alloc).
-    #[inline]
+    /// One frame with one reference; otherwise as [`alloc`](Self::alloc). Inlined, for what `kind` decides.
+    #[inline(always)]
     pub fn alloc_frame(&self, kind: FrameKind) -> Option<Frame> {
         debug_assert!(
             !matches!(kind, FrameKind::Free | FrameKind::Unusable),
@@ -115,29 +115,69 @@ impl<S: FrameStore> FrameAllocator<S> {
         // The slice once and for all: else it is loaded anew after every store to the metadata.
         let store: &[FrameMeta] = &self.store;
         let mut cache = self.cache();
-        let index = match cache.pop(store) {
-            Some(index) => index,
-            None => match cache.refill(store, &self.lists) {
-                Some(index) => index,
-                None => {
-                    drop(cache);
-                    return self.alloc(0, kind);
-                }
-            },
+        let Some((meta, index)) = cache.pop(store, Content::Any) else {
+            return self.alloc_beyond_cache(cache, kind);
         };
-        cache.hand_out(&store[index as usize], 0, kind);
+        cache.hand_out(meta, 0, kind);
         Some(Frame::new(index))
     }
 
-    /// Frees the block at `index`, with the metadata `meta` and of kind `kind`, that nobody owns any more: a
-    /// single frame into the cache. Inlined, because it is a part of the loop over all that a munmap frees.
-    #[inline(always)]
-    pub(super) fn free(&self, cache: &mut Frames, meta: &FrameMeta, index: u32, kind: FrameKind) {
-        let order = cache.take_back(meta, kind);
+    /// As [`alloc_frame`](Self::alloc_frame), when `cache`, which is this CPU's, has none.
+    #[cold]
+    #[inline(never)]
+    fn alloc_beyond_cache(&self, mut cache: SpinGuard<'_, Frames>, kind: FrameKind) -> Option<Frame> {
+        let Some(index) = cache.refill(&self.store, &self.lists) else {
+            drop(cache);
+            return self.alloc(0, kind);
+        };
+        cache.hand_out(&self.store[index as usize], 0, kind);
+        Some(Frame::new(index))
+    }
+
+    /// A frame of kind `Table` with one reference, and what is in it: `content`, if this CPU has such a frame.
+    #[inline]
+    pub fn alloc_table(&self, content: Content) -> Option<(Frame, Content)> {
+        let mut cache = self.cache();
+        if let Some((meta, index)) = cache.pop(&self.store, content) {
+            cache.hand_out(meta, 0, FrameKind::Table);
+            return Some((Frame::new(index), content));
+        }
+        drop(cache);
+        Some((self.alloc_frame(FrameKind::Table)?, Content::Any))
+    }
+
+    /// [`put`](Self::put) for a table with this content, of which the caller has the only reference.
+    pub fn put_table(&self, table: Frame, content: Content) {
+        let meta = self.meta(table);
+        assert_allocated(meta, table, "put");
+        let mut cache = self.cache();
+        cache.count_free(FrameKind::Table, 1);
+        cache.push(meta, table.number(), content);
+        self.limit(&mut cache);
+    }
+
+    /// What is known to be in a free frame. For checks.
+    pub fn content(&self, frame: Frame) -> Content {
+        let state = self.meta(frame).state();
+        let is_known = |content: &Content| state == State::new(FrameKind::Free, content.mark(), 0);
+        Content::ALL.into_iter().find(is_known).unwrap_or(Content::Any)
+    }
+
+    /// Frees the block at `index`, with the metadata `meta` and in `state`, that nobody owns any more: a single frame into the
+    /// cache.
+    #[inline]
+    pub(super) fn free(&self, cache: &mut Frames, meta: &FrameMeta, index: u32, state: State) {
+        let order = cache.take_back(state);
         if order != 0 {
             return self.free_block(index, order);
         }
-        cache.push(meta, index);
+        cache.push(meta, index, Content::Any);
+        self.limit(cache);
+    }
+
+    /// Gives frames back to the lists if `cache` has too many.
+    #[inline]
+    fn limit(&self, cache: &mut Frames) {
         if cache.is_full() {
             cache.drain_half(&self.store, &self.lists);
         }
@@ -152,11 +192,7 @@ impl<S: FrameStore> FrameAllocator<S> {
     /// is mapped. Frames of kind `Zero` are not counted.
     #[inline]
     pub fn get(&self, frame: Frame) {
-        let meta = self.meta(frame);
-        assert_allocated(meta, frame, "get");
-        if meta.kind() != FrameKind::Zero {
-            meta.references.fetch_add(1, Ordering::Relaxed);
-        }
+        self.metadata().get(frame);
     }
 
     /// One reference less; the last one frees the frame, or the block that begins with it. The caller owns the
@@ -166,8 +202,8 @@ impl<S: FrameStore> FrameAllocator<S> {
     pub fn put(&self, frame: Frame) {
         let store: &[FrameMeta] = &self.store;
         let meta = &store[frame.number() as usize];
-        if let Some(kind) = release(meta, frame) {
-            self.free(&mut self.cache(), meta, frame.number(), kind);
+        if let Some(state) = release(meta, frame) {
+            self.free(&mut self.cache(), meta, frame.number(), state);
         }
     }
 
@@ -175,8 +211,8 @@ impl<S: FrameStore> FrameAllocator<S> {
     #[inline(never)]
     pub(super) fn put_into(&self, cache: &mut Frames, frame: Frame) {
         let meta = self.meta(frame);
-        if let Some(kind) = release(meta, frame) {
-            self.free(cache, meta, frame.number(), kind);
+        if let Some(state) = release(meta, frame) {
+            self.free(cache, meta, frame.number(), state);
         }
     }
 
@@ -191,26 +227,62 @@ impl<S: FrameStore> FrameAllocator<S> {
     /// Moves the caller's reference to `frame` into `batch`, which has room, to be put with the others.
     #[inline]
     pub fn collect(&self, frame: Frame, batch: &mut FrameBatch) {
-        let meta = self.meta(frame);
-        assert_allocated(meta, frame, "put");
-        batch.push(meta, frame);
+        self.metadata().collect(frame, batch);
+        batch.count(1);
     }
 
-    /// [`put`](Self::put) for all of `batch`, which is empty afterwards; a lock is taken once.
+    /// [`put`](Self::put) for all of `batch`, which is empty afterwards; a lock is taken once. Tables in it are empty.
+    #[inline(always)]
     pub fn put_batch(&self, batch: &mut FrameBatch) {
         let store: &[FrameMeta] = &self.store;
         let mut cache = self.cache();
         if batch.has_shared() {
             self.put_shared(&mut cache, batch);
         }
-        let mut index = batch.take_chain();
+        let mut first = batch.take_chain();
+        while first != NONE {
+            first = self.put_run(&mut cache, store, first);
+            self.limit(&mut cache);
+        }
+    }
+
+    /// Frees `first`, the first one of a chain of frames that nobody owns any more, and as many after it as are memory of users;
+    /// the first one that is left.
+    #[inline(always)]
+    fn put_run(&self, cache: &mut Frames, store: &[FrameMeta], first: u32) -> u32 {
+        let (mut index, mut last, mut len) = (first, None, 0);
         while index != NONE {
             let meta = &store[index as usize];
-            let next = meta.next.load(Ordering::Relaxed);
-            let kind = meta.kind();
-            self.free(&mut cache, meta, index, kind);
-            index = next;
+            if meta.state() != State::EXCLUSIVE {
+                break;
+            }
+            meta.set(State::new(FrameKind::Free, Content::Any.mark(), 0));
+            index = meta.next.load(Ordering::Relaxed);
+            last = Some(meta);
+            len += 1;
         }
+        match last {
+            Some(last) => {
+                cache.count_free(FrameKind::Anonymous, len.into());
+                cache.splice(last, first, len, Content::Any);
+                index
+            }
+            None => self.put_other(cache, first),
+        }
+    }
+
+    /// As [`put_run`](Self::put_run), for one frame or block of another kind.
+    #[inline(never)]
+    fn put_other(&self, cache: &mut Frames, first: u32) -> u32 {
+        let meta = &self.store[first as usize];
+        let (state, next) = (meta.state(), meta.next.load(Ordering::Relaxed));
+        if state == State::new(FrameKind::Table, 0, 1) {
+            cache.count_free(FrameKind::Table, 1);
+            cache.push(meta, first, Content::Zeroes);
+        } else {
+            self.free(cache, meta, first, state);
+        }
+        next
     }
 
     /// The part of [`put_batch`](Self::put_batch) that concerns frames with several references.
@@ -230,18 +302,14 @@ impl<S: FrameStore> FrameAllocator<S> {
     /// change it; 1 is exact for the one who holds the reference.
     #[inline]
     pub fn reference_count(&self, frame: Frame) -> u32 {
-        self.meta(frame).references.load(Ordering::Acquire)
+        self.meta(frame).state().references()
     }
 
     /// Whether the leaf of `size` through which the caller knows the private memory at `frame` is all that maps it. A huge leaf of
     /// a block that is broken cannot tell.
     #[inline]
     pub fn is_exclusive(&self, frame: Frame, size: PageSize) -> bool {
-        let kind = match size {
-            PageSize::Small => FrameKind::Anonymous,
-            PageSize::Huge => FrameKind::Huge,
-        };
-        self.kind(frame) == kind && self.reference_count(frame) == 1
+        self.metadata().is_exclusive(frame, size)
     }
 
     /// What `frame` is used for. The caller holds a reference, or wants to know for a check.
@@ -271,6 +339,12 @@ impl<S: FrameStore> FrameAllocator<S> {
         array::from_fn(|number| self.caches[number].0.lock())
     }
 
+    /// The metadata of all frames, for a loop over many.
+    #[inline(always)]
+    pub(crate) fn metadata(&self) -> Metadata<'_> {
+        Metadata(&self.store)
+    }
+
     /// Metadata of `frame`. A number beyond the metadata can only come from corrupt memory: panics.
     #[inline]
     pub(super) fn meta(&self, frame: Frame) -> &FrameMeta {
@@ -283,33 +357,76 @@ pub(super) fn sum_of_counts(caches: &[SpinGuard<'_, Frames>; CACHES]) -> [u64; K
     array::from_fn(|kind| caches.iter().fold(0, |sum: u64, cache| sum.wrapping_add(cache.allocated[kind])))
 }
 
-/// Takes away one reference; the kind if it was the last one and the frame is to be freed.
+/// Takes away one reference; the state if it was the last one and the frame is to be freed.
 #[inline]
-fn release(meta: &FrameMeta, frame: Frame) -> Option<FrameKind> {
+fn release(meta: &FrameMeta, frame: Frame) -> Option<State> {
     assert_allocated(meta, frame, "put");
-    let kind = meta.kind();
-    if meta.references.load(Ordering::Acquire) == 1 {
+    let state = meta.state();
+    if state.references() == 1 {
         // The only reference is the caller's, so nobody can make another one meanwhile.
-        return if kind == FrameKind::Zero { None } else { Some(kind) };
+        return Some(state);
     }
-    if meta.references.fetch_sub(1, Ordering::Release) == 1 {
+    if !state.is(FrameKind::Zero) && meta.remove_reference().references() == 1 {
         fence(Ordering::Acquire);
-        return Some(kind);
+        return Some(state);
     }
     None
+}
+
+/// The metadata of all frames: the slice once and for all, as it is loaded anew for each frame else.
+#[derive(Clone, Copy)]
+pub(crate) struct Metadata<'a>(&'a [FrameMeta]);
+
+impl Metadata<'_> {
+    /// As [`FrameAllocator::get`].
+    #[inline(always)]
+    pub(crate) fn get(self, frame: Frame) {
+        let meta = self.of(frame);
+        assert_allocated(meta, frame, "get");
+        if !meta.state().is(FrameKind::Zero) {
+            meta.add_reference();
+        }
+    }
+
+    /// As [`FrameAllocator::collect`], but it is for the caller to count. Whether the batch has no room any more.
+    #[inline(always)]
+    pub(crate) fn collect(self, frame: Frame, batch: &mut FrameBatch) -> bool {
+        let meta = self.of(frame);
+        assert_allocated(meta, frame, "put");
+        batch.push(meta, frame)
+    }
+
+    /// As [`FrameAllocator::is_exclusive`].
+    #[inline(always)]
+    pub(crate) fn is_exclusive(self, frame: Frame, size: PageSize) -> bool {
+        self.of(frame).state()
+            == match size {
+                PageSize::Small => State::EXCLUSIVE,
+                PageSize::Huge => State::EXCLUSIVE_BLOCK,
+            }
+    }
+
+    /// As [`FrameAllocator::kind`].
+    #[inline(always)]
+    pub(crate) fn kind(self, frame: Frame) -> FrameKind {
+        self.of(frame).kind()
+    }
+
+    #[inline(always)]
+    fn of(&self, frame: Frame) -> &FrameMeta {
+        &self.0[frame.number() as usize]
+    }
 }
 
 /// In debug builds, panics if `frame` is not the first frame of an allocated block.
 #[inline]
 fn assert_allocated(meta: &FrameMeta, frame: Frame, verb: &str) {
     if cfg!(debug_assertions) {
-        match meta.kind() {
+        let state = meta.state();
+        match state.kind() {
             FrameKind::Free => panic!("{verb} of {frame:?}, which is free"),
             FrameKind::Unusable => panic!("{verb} of {frame:?}, which is unusable or inside a block"),
-            kind => {
-                let references = meta.references.load(Ordering::Relaxed);
-                assert!(references != 0, "{verb} of {frame:?} ({kind:?}) with no references");
-            }
+            kind => assert!(state.references() != 0, "{verb} of {frame:?} ({kind:?}) with no references"),
         }
     }
 }

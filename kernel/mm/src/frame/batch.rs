@@ -3,6 +3,7 @@
 use core::mem::MaybeUninit;
 
 use super::lists::NONE;
+use super::meta::State;
 use super::{Frame, FrameKind, FrameMeta};
 use crate::sync::atomic::Ordering;
 
@@ -10,7 +11,7 @@ use crate::sync::atomic::Ordering;
 /// may be any number of these; of anonymous frames and
 /// contents of files with several references, there is room for [`SHARED`](Self::SHARED).
 /// References to shared anonymous frames go at once, because the object keeps the frame until whatever fills the batch is
-/// done (see [`crate::object`]). A batch is small, as it lies on kernel stacks and is moved.
+/// done (see [`crate::object`]); of an address space that no TLB can know any more, all others go at once as well. A batch is small, as it lies on kernel stacks and is moved.
 pub struct FrameBatch {
     /// First frame of the chain of frames with one reference, which is the batch's.
     head: u32,
@@ -21,6 +22,8 @@ pub struct FrameBatch {
     shared_len: usize,
     /// Bit n: number n of these is a block, and the reference that of a huge leaf.
     blocks: u32,
+    /// Whether somebody may still use the frames until the batch is put.
+    waits: bool,
 }
 
 impl FrameBatch {
@@ -37,10 +40,17 @@ impl FrameBatch {
             shared: [const { MaybeUninit::uninit() }; _],
             shared_len: 0,
             blocks: 0,
+            waits: true,
         }
     }
 
-    /// Number of frames that references are to.
+    /// An empty batch for frames that nobody can use through the references which it takes over.
+    #[inline]
+    pub const fn at_once() -> Self {
+        FrameBatch { waits: false, ..FrameBatch::new() }
+    }
+
+    /// Number of frames that references are to, once they are counted.
     #[inline]
     pub const fn len(&self) -> u64 {
         self.len
@@ -64,33 +74,44 @@ impl FrameBatch {
         self.shared_len == Self::SHARED
     }
 
-    /// Takes over the caller's reference to `frame`, with the metadata `meta`. There is room.
-    #[inline]
-    pub(super) fn push(&mut self, meta: &FrameMeta, frame: Frame) {
-        self.len += 1;
-        if meta.references.load(Ordering::Acquire) != 1 {
-            self.push_shared(meta, frame);
-        } else if meta.kind() != FrameKind::Zero {
+    /// Takes over the caller's reference to `frame`, with the metadata `meta`, but does not [count](Self::count) it. There is
+    /// room; whether there is none any more. Inlined, because it is a part of the loop over all that a munmap unhooks.
+    #[inline(always)]
+    pub(super) fn push(&mut self, meta: &FrameMeta, frame: Frame) -> bool {
+        let state = meta.state();
+        if state == State::EXCLUSIVE {
             self.push_last(meta, frame);
+            return false;
         }
+        self.push_other(meta, state, frame);
+        self.is_full()
     }
 
     /// The only reference is ours, so nobody can make another one, and the link is ours as well.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_last(&mut self, meta: &FrameMeta, frame: Frame) {
         meta.next.store(self.head, Ordering::Relaxed);
         self.head = frame.number();
     }
 
+    /// As [`push`](Self::push), for a frame that is shared or no private memory.
     #[inline(never)]
-    fn push_shared(&mut self, meta: &FrameMeta, frame: Frame) {
-        if meta.kind() == FrameKind::Shared {
-            if !meta.release_unless_last() {
-                self.push_last(meta, frame);
-            }
-            return;
+    fn push_other(&mut self, meta: &FrameMeta, state: State, frame: Frame) {
+        match state.kind() {
+            FrameKind::Zero => {}
+            _ if state.references() == 1 => self.push_last(meta, frame),
+            FrameKind::Shared => self.release(meta, frame),
+            _ if self.waits => self.add_shared(frame),
+            _ => self.release(meta, frame),
         }
-        self.add_shared(frame);
+    }
+
+    /// Gives the reference up at once, unless it is the last one.
+    #[inline]
+    fn release(&mut self, meta: &FrameMeta, frame: Frame) {
+        if !meta.release_unless_last() {
+            self.push_last(meta, frame);
+        }
     }
 
     /// As for shared frames: a block that other huge leaves map, or that is broken.
@@ -101,7 +122,8 @@ impl FrameBatch {
     }
 
     /// `frames` frames more are referred to.
-    pub(super) fn count(&mut self, frames: u64) {
+    #[inline]
+    pub(crate) fn count(&mut self, frames: u64) {
         self.len += frames;
     }
 

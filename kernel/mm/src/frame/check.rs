@@ -1,10 +1,10 @@
 //! Derives everything that the allocator knows once more, from the metadata alone.
 
 use super::allocator::sum_of_counts;
-use super::cache::{CACHED, FrameStore, Frames};
+use super::cache::{FrameStore, Frames};
 use super::lists::{Lists, MAX_ORDER, NONE};
 use super::meta::KINDS;
-use super::{Frame, FrameAllocator, FrameKind};
+use super::{Content, Frame, FrameAllocator, FrameKind};
 use crate::sync::atomic::Ordering;
 
 impl<S: FrameStore> FrameAllocator<S> {
@@ -23,16 +23,16 @@ impl<S: FrameStore> FrameAllocator<S> {
         let mut allocated = [0; KINDS];
         let mut block_end = 0;
         for (index, meta) in self.store.iter().enumerate() {
-            let kind = meta.kind();
-            let references = meta.references.load(Ordering::Relaxed);
-            let order = meta.order();
+            let state = meta.state();
+            let (kind, references, order) = (state.kind(), state.references(), state.order());
             if kind == FrameKind::Unusable {
                 assert!(references == 0, "frame {index:#x} is no block and has {references} references");
                 continue;
             }
             assert!(index >= block_end, "frame {index:#x} begins a block inside of another one");
-            let frames = if order == CACHED { 1 } else { 1 << order };
-            assert!(order == CACHED || u32::from(order) <= MAX_ORDER, "frame {index:#x} has order {order}");
+            let is_cached = Content::ALL.iter().any(|content| content.mark() == order);
+            let frames = if is_cached { 1 } else { 1 << order };
+            assert!(is_cached || u32::from(order) <= MAX_ORDER, "frame {index:#x} has order {order}");
             assert!(index % frames == 0, "frame {index:#x} begins a block of {frames} frames");
             block_end = index + frames;
             assert!(block_end <= self.store.len(), "the block at frame {index:#x} ends beyond the metadata");
@@ -42,7 +42,7 @@ impl<S: FrameStore> FrameAllocator<S> {
                 free_heads += 1;
             } else {
                 assert!(references != 0, "frame {index:#x} ({kind:?}) has no references");
-                assert!(order != CACHED, "frame {index:#x} ({kind:?}) is marked as cached");
+                assert!(!is_cached, "frame {index:#x} ({kind:?}) is marked as cached");
                 allocated[kind as usize] += frames as u64;
             }
         }
@@ -67,7 +67,7 @@ impl<S: FrameStore> FrameAllocator<S> {
                     self.kind(Frame::new(index)) == FrameKind::Free,
                     "listed frame {index:#x} is not free"
                 );
-                assert!(u32::from(meta.order()) == order, "frame {index:#x} is in list {order}");
+                assert!(u32::from(meta.state().order()) == order, "frame {index:#x} is in list {order}");
                 assert!(meta.previous.load(Ordering::Relaxed) == previous, "back link of frame {index:#x}");
                 self.check_not_merged(index, order);
                 blocks += 1;
@@ -88,21 +88,30 @@ impl<S: FrameStore> FrameAllocator<S> {
         if let Some(meta) = self.store.get(buddy as usize)
             && order < MAX_ORDER
         {
-            let same = meta.kind() == FrameKind::Free && u32::from(meta.order()) == order;
+            let same = meta.kind() == FrameKind::Free && u32::from(meta.state().order()) == order;
             assert!(!same, "frames {index:#x} and {buddy:#x} are free buddies of order {order}");
         }
     }
 
     /// Number of frames in a cache.
     fn check_cache(&self, cache: &Frames) -> u64 {
-        let (mut cached, mut index) = (0, cache.first);
-        while index != NONE {
-            let meta = &self.store[index as usize];
-            assert!(self.kind(Frame::new(index)) == FrameKind::Free, "cached frame {index:#x} is not free");
-            assert!(meta.order() == CACHED, "cached frame {index:#x} is not marked");
-            cached += 1;
-            assert!(cached <= cache.len, "more frames than counted in a cache");
-            index = meta.next.load(Ordering::Relaxed);
+        let mut cached = 0;
+        for content in Content::ALL {
+            let mut index = cache.first[content as usize];
+            while index != NONE {
+                let meta = &self.store[index as usize];
+                assert!(
+                    self.kind(Frame::new(index)) == FrameKind::Free,
+                    "cached frame {index:#x} is not free"
+                );
+                assert!(
+                    meta.state().order() == content.mark(),
+                    "cached frame {index:#x} is not marked {content:?}"
+                );
+                cached += 1;
+                assert!(cached <= cache.len, "more frames than counted in a cache");
+                index = meta.next.load(Ordering::Relaxed);
+            }
         }
         assert!(cached == cache.len, "{cached} frames in a cache, {} counted", cache.len);
         u64::from(cached)

@@ -13,10 +13,10 @@ use core::sync::atomic::Ordering;
 
 use super::cache::{FrameStore, Frames};
 use super::lists::NONE;
+use super::meta::{HUGE_ORDER, State};
 use super::{Frame, FrameAllocator, FrameBatch, FrameKind, FrameMeta};
 
-/// log2 of the frames in a block that a huge leaf maps.
-const ORDER: u32 = 9;
+const ORDER: u32 = HUGE_ORDER as u32;
 
 impl<S: FrameStore> FrameAllocator<S> {
     /// A block for a huge leaf, with one reference and any content; `None` when there is none.
@@ -28,7 +28,7 @@ impl<S: FrameStore> FrameAllocator<S> {
     pub fn get_huge(&self, block: Frame) {
         let lists = self.lists.lock();
         if self.is_whole(block) {
-            self.meta(block).references.fetch_add(1, Ordering::Relaxed);
+            self.meta(block).add_reference();
             return;
         }
         drop(lists);
@@ -48,12 +48,12 @@ impl<S: FrameStore> FrameAllocator<S> {
         let lists = self.lists.lock();
         if self.is_whole(block) {
             // Others put under the lock as well; and what the last one owns, nobody else knows.
-            if meta.references.load(Ordering::Acquire) > 1 {
-                meta.references.fetch_sub(1, Ordering::Release);
+            if meta.state().references() > 1 {
+                meta.remove_reference();
                 return;
             }
             drop(lists);
-            return self.free(cache, meta, block.number(), FrameKind::Huge);
+            return self.free(cache, meta, block.number(), meta.state());
         }
         drop(lists);
         frames_of(block).for_each(|frame| self.put_into(cache, frame));
@@ -67,11 +67,9 @@ impl<S: FrameStore> FrameAllocator<S> {
         if !self.is_whole(block) {
             return;
         }
-        let references = self.meta(block).references.load(Ordering::Relaxed);
+        let references = self.meta(block).state().references();
         for frame in frames_of(block) {
-            let meta = self.meta(frame);
-            meta.references.store(references, Ordering::Relaxed);
-            meta.set(FrameKind::Anonymous, 0);
+            self.meta(frame).set(State::new(FrameKind::Anonymous, 0, references));
         }
         cache.recount(FrameKind::Huge, FrameKind::Anonymous, 1 << ORDER);
     }
@@ -118,7 +116,7 @@ impl FrameBatch {
     /// Takes over the reference of a huge leaf to `block` of `frames` frames, with the metadata `meta`. There is room.
     fn push_huge(&mut self, meta: &FrameMeta, block: Frame, frames: u64) {
         // With one reference, which is ours, nobody can break it or make another one.
-        if meta.kind() == FrameKind::Huge && meta.references.load(Ordering::Acquire) == 1 {
+        if meta.state() == State::EXCLUSIVE_BLOCK {
             self.push_last(meta, block);
         } else {
             self.push_shared_huge(block);

@@ -1,6 +1,7 @@
 //! The lists of free blocks.
 
 use super::cache::CACHED;
+use super::meta::State;
 use super::{FrameKind, FrameMeta};
 use crate::sync::atomic::Ordering;
 
@@ -43,7 +44,7 @@ impl Lists {
             have -= 1;
             self.insert(store, index + (1 << have), have);
         }
-        store[index as usize].set(FrameKind::Free, CACHED);
+        store[index as usize].set(State::new(FrameKind::Free, CACHED, 0));
         Some(index)
     }
 
@@ -51,11 +52,12 @@ impl Lists {
     pub(super) fn insert_merged(&mut self, store: &[FrameMeta], mut index: u32, mut order: u32) {
         while order < MAX_ORDER {
             let buddy = index ^ (1 << order);
-            if !store.get(buddy as usize).is_some_and(|meta| meta.is(FrameKind::Free, order as u8)) {
+            let free = State::new(FrameKind::Free, order as u8, 0);
+            if !store.get(buddy as usize).is_some_and(|meta| meta.state() == free) {
                 break;
             }
             self.remove(store, buddy, order);
-            store[buddy.max(index) as usize].set(FrameKind::Unusable, 0);
+            store[buddy.max(index) as usize].set(State::new(FrameKind::Unusable, 0, 0));
             index = index.min(buddy);
             order += 1;
         }
@@ -67,7 +69,7 @@ impl Lists {
     fn insert(&mut self, store: &[FrameMeta], index: u32, order: u32) {
         let next = self.heads[order as usize];
         let meta = &store[index as usize];
-        meta.set(FrameKind::Free, order as u8);
+        meta.set(State::new(FrameKind::Free, order as u8, 0));
         meta.next.store(next, Ordering::Relaxed);
         meta.previous.store(NONE, Ordering::Relaxed);
         if next != NONE {

@@ -23,9 +23,10 @@ mod meta;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use allocator::Metadata;
 pub use allocator::{FrameAllocator, FrameStatistics};
 pub use batch::FrameBatch;
-pub use cache::FrameStore;
+pub use cache::{Content, FrameStore};
 pub use chain::FrameChain;
 pub use lists::MAX_ORDER;
 pub use meta::{Frame, FrameKind, FrameMeta};

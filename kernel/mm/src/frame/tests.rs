@@ -128,9 +128,9 @@ fn the_zero_frame_is_neither_counted_nor_freed() {
     let frames = frames(8);
     let zero = frames.alloc_frame(FrameKind::Zero).unwrap();
     frames.get(zero);
-    assert_eq!(frames.reference_count(zero), 1);
+    assert_eq!(frames.reference_count(zero), 2, "as if others had it, too");
     (0..3).for_each(|_| frames.put(zero));
-    assert_eq!((frames.reference_count(zero), frames.kind(zero)), (1, FrameKind::Zero));
+    assert_eq!((frames.reference_count(zero), frames.kind(zero)), (2, FrameKind::Zero));
     assert_eq!(frames.statistics().allocated(FrameKind::Zero), 1);
     frames.check();
 }
@@ -148,6 +148,62 @@ fn a_batch_holds_any_number_of_exclusive_frames_and_puts_them_all() {
     frames.put_batch(&mut batch);
     assert!(batch.is_empty());
     assert_eq!(frames.statistics().free, 2048);
+    frames.check();
+}
+
+#[test]
+fn a_batch_puts_frames_of_all_kinds_in_any_order() {
+    use FrameKind::{Anonymous, Cache, Huge, Kernel, Table};
+    let frames = frames(4096);
+    let kinds = [Anonymous, Anonymous, Table, Anonymous, Cache, Table, Table, Huge, Kernel, Anonymous];
+    let mut batch = FrameBatch::new();
+    for kind in kinds {
+        let frame = if kind == Huge { frames.alloc_huge() } else { frames.alloc_frame(kind) };
+        frames.collect(frame.unwrap(), &mut batch);
+    }
+    frames.put_batch(&mut batch);
+    assert!(batch.is_empty());
+    assert_eq!(frames.statistics().free, 4096);
+    assert!(FrameKind::ALL.iter().all(|&kind| frames.statistics().allocated(kind) == 0));
+    frames.check();
+}
+
+#[test]
+fn tables_that_have_gone_empty_come_again_as_such_until_memory_is_short() {
+    let frames = frames(8);
+    let all = || std::iter::from_fn(|| frames.alloc_frame(FrameKind::Anonymous)).collect::<Vec<_>>();
+    assert_eq!(frames.alloc_table(Content::Zeroes).map(|(_, content)| content), Some(Content::Any));
+    let (table, _) = frames.alloc_table(Content::Root).unwrap();
+    let (root, _) = frames.alloc_table(Content::Root).unwrap();
+    let mut batch = FrameBatch::new();
+    frames.collect(table, &mut batch);
+    frames.put_batch(&mut batch);
+    frames.put_table(root, Content::Root);
+    frames.check();
+    assert_eq!((frames.content(table), frames.content(root)), (Content::Zeroes, Content::Root));
+    assert_eq!(frames.alloc_table(Content::Root), Some((root, Content::Root)));
+    assert_eq!(frames.alloc_table(Content::Zeroes), Some((table, Content::Zeroes)));
+    assert_eq!(frames.content(table), Content::Any, "it is in use");
+    frames.put_table(root, Content::Root);
+    frames.put_table(table, Content::Zeroes);
+    // Nobody goes without a frame because it is empty.
+    assert_eq!(all().len(), 7);
+    frames.check();
+}
+
+#[test]
+fn of_an_address_space_that_nobody_knows_shared_frames_go_at_once() {
+    let frames = frames(8);
+    let shared: Vec<_> = (0..3).map(|_| frames.alloc_frame(FrameKind::Anonymous).unwrap()).collect();
+    shared.iter().for_each(|&frame| frames.get(frame));
+    let mut batch = FrameBatch::at_once();
+    shared.iter().for_each(|&frame| frames.collect(frame, &mut batch));
+    assert!(shared.iter().all(|&frame| frames.reference_count(frame) == 1));
+    // The last reference waits with the others.
+    frames.collect(shared[0], &mut batch);
+    assert_eq!((batch.len(), frames.statistics().free), (4, 5));
+    frames.put_batch(&mut batch);
+    assert_eq!(frames.statistics().free, 6);
     frames.check();
 }
 

@@ -1,7 +1,7 @@
 //! Copy: the same private pages in a second set of page tables, for fork.
 
 use super::huge::Span;
-use super::table::{INDEX_BITS, Table, index_of};
+use super::table::{Entry, INDEX_BITS, Table};
 use super::{PageTables, Pte, Spare};
 use crate::error::MmError;
 use crate::platform::Platform;
@@ -61,13 +61,12 @@ impl<'m, P: Platform> Copy<'_, 'm, P> {
             };
             rest = PageRange::new(part.end(), range.end());
             // Nothing is made for what has no pages.
-            let first = index_of(part.start(), 0);
-            let end = first + part.pages() as usize;
-            let mut used = source.next_used(first, end);
-            while used < end && !wanted(source.get(used)) {
-                used = source.next_used(used + 1, end);
+            let entries = source.entries(part);
+            let mut first = Entry::next_used(entries, 0);
+            while entries.get(first).is_some_and(|entry| !wanted(entry.get())) {
+                first = Entry::next_used(entries, first + 1);
             }
-            if let Some(part) = PageRange::new(part.start().up((used - first) as u64), part.end()) {
+            if let Some(part) = PageRange::new(part.start().up(first as u64), part.end()) {
                 let target = self.target(part.start())?;
                 self.copy_entries(source, target, part, &wanted, gather);
             }
@@ -122,29 +121,31 @@ impl<'m, P: Platform> Copy<'_, 'm, P> {
         wanted: impl Fn(Pte) -> bool,
         gather: &mut Gather<'_, 'm, P>,
     ) {
-        let frames = self.from.machine.frames();
-        let (mut low, mut high) = (part.end(), part.start());
-        let entries = self.from.lock.lock();
-        for page in part.iter() {
-            let index = index_of(page, 0);
-            let old = source.get(index);
+        let frames = self.from.machine.frames().metadata();
+        let (mut low, mut high) = (usize::MAX, 0);
+        let locked = self.from.lock.lock();
+        for (at, (source, target)) in source.entries(part).iter().zip(target.entries(part)).enumerate() {
+            let old = source.get();
             if old.is_absent() || !wanted(old) {
                 continue;
             }
             let pte = old.without_write();
             if pte != old {
-                source.set(index, pte);
-                low = low.min(page);
-                high = page.up(1);
+                source.set(pte);
+                low = low.min(at);
+                high = at + 1;
             }
             if pte.is_leaf() {
                 frames.get(pte.frame());
             }
-            debug_assert_eq!(target.get(index), Pte::ABSENT);
-            target.set(index, pte);
+            debug_assert!(target.get().is_absent());
+            target.set(pte);
         }
-        drop(entries);
-        if let Some(lost) = PageRange::new(low, high) {
+        drop(locked);
+        let page = |at: usize| Page::new(part.start().number() + at as u64);
+        if low < high
+            && let Some(lost) = PageRange::new(page(low), page(high))
+        {
             gather.touch(lost);
         }
     }

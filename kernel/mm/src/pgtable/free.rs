@@ -1,9 +1,9 @@
 //! Free: unhooking the tables that only the unmapped range used.
 
-use super::table::{LEVELS, entry_end, entry_span, index_of};
+use super::table::{LEVELS, entry_end, entry_span, index_of, is_in_one_table};
 use super::{PageTables, Pte};
 use crate::platform::Platform;
-use crate::range::{Page, PageRange};
+use crate::range::{Page, PageRange, PageSize};
 use crate::tlb::Gather;
 
 /// The end of what the lower half of a root table spans, just above [`Page::USER_END`].
@@ -21,13 +21,35 @@ impl<'m, P: Platform> PageTables<'m, P> {
     /// `floor` is the end of the VMA before the range or page 0, `ceiling` the start of the VMA behind it or
     /// [`Page::USER_END`]: a table with a page of a neighbour in its span stays (I22). No VMA can be found in
     /// between, and all leaves there are zapped (I20), so such tables are empty but for tables that go as well.
+    #[inline]
     pub fn free(&self, range: PageRange, floor: Page, ceiling: Page, gather: &mut Gather<'_, 'm, P>) -> u64 {
         debug_assert!(floor <= range.start() && range.end() <= ceiling, "{range} is cut by floor or ceiling");
+        let span = PageRange::around(range.start(), PageSize::Huge);
+        let shared = floor > span.start() || span.end() > ceiling && ceiling < Page::USER_END;
+        if is_in_one_table(range) && shared {
+            return 0;
+        }
+        self.free_tables(range, floor, ceiling, gather)
+    }
+
+    #[inline(never)]
+    fn free_tables(
+        &self,
+        range: PageRange,
+        floor: Page,
+        ceiling: Page,
+        gather: &mut Gather<'_, 'm, P>,
+    ) -> u64 {
         // Above the last user page there is no neighbour, and nothing else in the last table.
         let ceiling = if ceiling >= Page::USER_END { TABLES_END } else { ceiling };
         let mut unhooked = 0;
+        // Where a range is small, what a walk has not found need not be looked for.
+        let lowest = match self.leaf_table(range.start()) {
+            Err(level) if is_in_one_table(range) => level + 1,
+            _ => 1,
+        };
         // From the leaves up, so that a table is empty when its turn comes.
-        for level in 1..LEVELS {
+        for level in lowest..LEVELS {
             let Some(spans) = spans_inside(range, floor, ceiling, level) else { break };
             unhooked += self.unhook_tables(spans, range, level, gather);
         }

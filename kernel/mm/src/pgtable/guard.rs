@@ -67,11 +67,11 @@ impl<'m, P: Platform> PageTables<'m, P> {
         self.for_each_span(range, |span| match span {
             Span::Leaves(table, part) => {
                 let _entries = self.lock.lock();
-                for index in part.iter().map(|page| index_of(page, 0)) {
-                    if table.get(index) == Pte::GUARD {
-                        table.set(index, Pte::ABSENT);
-                    }
-                }
+                table
+                    .entries(part)
+                    .iter()
+                    .filter(|entry| entry.get() == Pte::GUARD)
+                    .for_each(|entry| entry.set(Pte::ABSENT));
                 part.end()
             }
             Span::Huge(part) => part.end(),

@@ -17,7 +17,7 @@
 //!   wants different things of them.
 
 use super::table::{Table, entry_end, index_of};
-use super::{Installed, NoTable, PageTables, Protection, Pte, PteView, Spare, new_table, table_at};
+use super::{Installed, NoTable, PageTables, Protection, Pte, PteView, Spare, new_table};
 use crate::error::MmError;
 use crate::event::Event;
 use crate::frame::Frame;
@@ -81,24 +81,33 @@ impl<'m, P: Platform> PageTables<'m, P> {
     /// The first place in `range` where leaves may be. Inlined, because it is a call for each of many small ranges else.
     #[inline(always)]
     pub(super) fn next_span(&self, range: PageRange) -> Option<Span<'m>> {
-        let mut page = range.start();
-        while page < range.end() {
+        match self.leaf_table(range.start()) {
+            Ok(table) => Some(Span::Leaves(table, in_one_table(range))),
+            Err(_) => self.next_span_behind(range),
+        }
+    }
+
+    /// As [`next_span`](Self::next_span), with any first entries: what the absent ones span is skipped.
+    #[inline(never)]
+    pub(super) fn next_span_behind(&self, range: PageRange) -> Option<Span<'m>> {
+        let mut rest = Some(range);
+        while let Some(left) = rest {
+            let page = left.start();
             let (table, level) = self.lowest_table(page, 0);
-            let part = || PageRange::new(page, entry_end(page, 1).min(range.end()));
             if level == 0 {
-                return part().map(|part| Span::Leaves(table, part));
+                return Some(Span::Leaves(table, in_one_table(left)));
             }
             if level == 1 && table.get(index_of(page, 1)).is_leaf() {
-                return part().map(Span::Huge);
+                return Some(Span::Huge(in_one_table(left)));
             }
-            page = table.next_used_page(page, level, range.end());
+            rest = PageRange::new(table.next_used_page(page, level, range.end()), range.end());
         }
         None
     }
 
     /// The table of level 1 over `page`, with its frame, if it is there.
     pub(super) fn level_one(&self, page: Page) -> Option<(Frame, &'m Table)> {
-        let frame = self.machine.table(self.root).get(index_of(page, 3)).as_table()?;
+        let frame = self.top.get(index_of(page, 3)).as_table()?;
         let frame = self.machine.table(frame).get(index_of(page, 2)).as_table()?;
         Some((frame, self.machine.table(frame)))
     }
@@ -123,7 +132,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
         protection: Protection,
     ) -> Result<Installed, MmError> {
         let mut spare = Spare::one(self.machine)?;
-        if let Err(level) = table_at(self.machine, self.root, page, 1) {
+        if let Err(level) = self.table_of(page, 1) {
             self.make_tables(page, level, 1)?;
         }
         let Some((frame, table)) = self.level_one(page) else { return Err(MmError::NoMemory) };
@@ -167,7 +176,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
     #[cold]
     #[inline(never)]
     pub(super) fn make_level_one(&self, page: Page) -> Result<(), NoTable> {
-        match table_at(self.machine, self.root, page, 1) {
+        match self.table_of(page, 1) {
             Ok(_) => Ok(()),
             Err(level) => self.make_tables(page, level, 1).map(drop),
         }
@@ -231,6 +240,13 @@ impl<'m, P: Platform> PageTables<'m, P> {
             round = round.saturating_add(1);
         }
     }
+}
+
+/// What a leaf table spans of the pages at the start of `range`.
+#[inline(always)]
+pub(super) fn in_one_table(range: PageRange) -> PageRange {
+    // Not empty, as the table spans the first page.
+    PageRange::new(range.start(), entry_end(range.start(), 1).min(range.end())).unwrap_or(range)
 }
 
 impl<'m, P: Platform> Spare<'m, P> {

@@ -44,7 +44,7 @@ pub use table::{ENTRIES, INDEX_BITS, LEVELS, Table, entry_span, index_of};
 pub use zap::Writable;
 
 use crate::error::MmError;
-use crate::frame::{Frame, FrameKind};
+use crate::frame::{Content, Frame};
 use crate::platform::{Fallible, Platform};
 use crate::range::{Page, PageRange, PageSize};
 use crate::schedule::Point;
@@ -56,6 +56,8 @@ pub struct PageTables<'m, P: Platform> {
     machine: &'m P,
     /// Never changes.
     root: Frame,
+    /// The table in `root`.
+    top: &'m Table,
     /// The page-table lock, with the number of tables, the root included.
     lock: SpinLock<u64>,
 }
@@ -96,6 +98,17 @@ impl Leaf {
     }
 }
 
+/// The place of a page's small leaf, as a walk has found it; right as long as the VMA over the page is stable.
+#[derive(Clone, Copy)]
+pub struct Slot<'m> {
+    page: Page,
+    /// The leaf table, or the level of the table whose entry on the way is absent, or [`HUGE_LEAF`].
+    table: Result<&'m Table, u32>,
+}
+
+/// Stands for a level where a walk ends at a huge leaf.
+const HUGE_LEAF: u32 = 0;
+
 /// Why there is no leaf table for a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum NoTable {
@@ -117,9 +130,16 @@ impl From<NoTable> for MmError {
 /// The caller makes sure that no table on the way is freed.
 #[inline]
 pub fn walk<P: Platform>(machine: &P, root: Frame, page: Page) -> Pte {
-    match table_at(machine, root, page, 0) {
-        Ok(table) => table.get(index_of(page, 0)),
-        Err(1) => huge_leaf_at(machine, root, page),
+    let top = machine.table(root);
+    entry_in(machine, top, Slot { page, table: table_at(machine, top, page, 0) })
+}
+
+/// The leaf entry in `slot`, or absent.
+#[inline]
+fn entry_in<P: Platform>(machine: &P, top: &Table, slot: Slot<'_>) -> Pte {
+    match slot.table {
+        Ok(table) => table.get(index_of(slot.page, 0)),
+        Err(HUGE_LEAF) => huge_leaf_at(machine, top, slot.page),
         Err(_) => Pte::ABSENT,
     }
 }
@@ -127,19 +147,27 @@ pub fn walk<P: Platform>(machine: &P, root: Frame, page: Page) -> Pte {
 /// The huge leaf over `page`, or absent.
 #[cold]
 #[inline(never)]
-fn huge_leaf_at<P: Platform>(machine: &P, root: Frame, page: Page) -> Pte {
-    let entry = table_at(machine, root, page, 1).map_or(Pte::ABSENT, |table| table.get(index_of(page, 1)));
+fn huge_leaf_at<P: Platform>(machine: &P, top: &Table, page: Page) -> Pte {
+    let entry = table_at(machine, top, page, 1).map_or(Pte::ABSENT, |table| table.get(index_of(page, 1)));
     if entry.is_leaf() { entry } else { Pte::ABSENT }
 }
 
 /// The table of level `lowest` (0 holds the leaves) with the entry for `page`, or the level of the table above whose entry
-/// for it is absent or a huge leaf.
-#[inline]
-fn table_at<P: Platform>(machine: &P, root: Frame, page: Page, lowest: u32) -> Result<&Table, u32> {
-    let mut table = machine.table(root);
+/// for it is absent, or [`HUGE_LEAF`]. `top` is the root table.
+#[inline(always)]
+fn table_at<'m, P: Platform>(
+    machine: &'m P,
+    top: &'m Table,
+    page: Page,
+    lowest: u32,
+) -> Result<&'m Table, u32> {
+    let mut table = top;
     let mut level = LEVELS - 1;
     while level > lowest {
-        let next = table.get(index_of(page, level)).as_table().ok_or(level)?;
+        let entry = table.get(index_of(page, level));
+        let Some(next) = entry.as_table() else {
+            return Err(if level == 1 && entry.is_leaf() { HUGE_LEAF } else { level });
+        };
         table = machine.table(next);
         level -= 1;
     }
@@ -152,12 +180,19 @@ impl<'m, P: Platform> PageTables<'m, P> {
     /// # Errors
     /// `NoMemory` if there is no frame for the root.
     pub fn new(machine: &'m P) -> Result<Self, MmError> {
-        let root = new_table(machine)?;
-        let table = machine.table(root);
-        for (index, &bits) in (ENTRIES / 2..).zip(machine.kernel_half()) {
-            table.set(index, Pte::from_bits(bits));
+        if !machine.admit(Fallible::TableFrame) {
+            return Err(MmError::NoMemory);
         }
-        Ok(PageTables { machine, root, lock: SpinLock::new(Rank::PageTable, 1) })
+        let (root, content) = machine.frames().alloc_table(Content::Root).ok_or(MmError::NoMemory)?;
+        let top = machine.table(root);
+        if content != Content::Root {
+            machine.zero(root);
+            for (index, &bits) in (ENTRIES / 2..).zip(machine.kernel_half()) {
+                top.set(index, Pte::from_bits(bits));
+            }
+        }
+        debug_assert!(top.is_empty_root(machine.kernel_half()));
+        Ok(PageTables { machine, root, top, lock: SpinLock::new(Rank::PageTable, 1) })
     }
 
     /// The root table: what the processor loads.
@@ -174,16 +209,28 @@ impl<'m, P: Platform> PageTables<'m, P> {
     /// The leaf entry for `page`, or absent. Takes no lock; the caller has a stable VMA over the page.
     #[inline]
     pub fn traverse(&self, page: Page) -> Pte {
-        walk(self.machine, self.root, page)
+        self.entry_at(self.slot(page))
     }
 
-    /// A reference to the frame of `page`, if its entry is still `expected`, a leaf. The caller has a stable VMA
-    /// over the page; the reference keeps the frame if the page is zapped meanwhile, until the caller puts it.
-    pub fn pin(&self, page: Page, expected: Pte) -> Option<Frame> {
+    /// The place of the leaf for `page`. Takes no lock; the caller has a stable VMA over the page.
+    #[inline(always)]
+    pub fn slot(&self, page: Page) -> Slot<'m> {
+        Slot { page, table: self.leaf_table(page) }
+    }
+
+    /// The entry in `slot`, which a huge leaf may be instead; or absent. As [`traverse`](Self::traverse).
+    #[inline(always)]
+    pub fn entry_at(&self, slot: Slot<'m>) -> Pte {
+        entry_in(self.machine, self.top, slot)
+    }
+
+    /// A reference to the frame of the page of `slot`, if its entry is still `expected`, a small leaf. The caller has a stable
+    /// VMA over the page; the reference keeps the frame if the page is zapped meanwhile, until the caller puts it.
+    pub fn pin(&self, slot: Slot<'m>, expected: Pte) -> Option<Frame> {
         let PteView::Leaf { frame, .. } = expected.view() else { return None };
-        let table = self.leaf_table(page).ok()?;
+        let entry = slot.table.ok()?.entry(index_of(slot.page, 0));
         let _entries = self.lock.lock();
-        if table.get(index_of(page, 0)) != expected {
+        if entry.get() != expected {
             return None;
         }
         self.machine.frames().get(frame);
@@ -198,33 +245,52 @@ impl<'m, P: Platform> PageTables<'m, P> {
     /// `NoMemory` if there is no frame for a table; then no table has been made.
     #[inline]
     pub fn install(&self, page: Page, frame: Frame, protection: Protection) -> Result<Installed, MmError> {
-        let table = match self.leaf_table(page) {
-            Ok(table) => table,
-            Err(level) => match self.make_tables(page, level, 0) {
-                Ok(table) => table,
-                Err(NoTable::HugeLeaf) => return Ok(Installed::Occupied(self.traverse(page))),
-                Err(NoTable::NoMemory) => return Err(MmError::NoMemory),
-            },
-        };
-        match table.compare_exchange(index_of(page, 0), Pte::ABSENT, Pte::leaf(frame, protection)) {
-            Ok(()) => Ok(Installed::New),
-            Err(occupied) => Ok(Installed::Occupied(occupied)),
+        self.install_at(self.slot(page), frame, protection)
+    }
+
+    /// As [`install`](Self::install), for the page of `slot`.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline(always)]
+    pub fn install_at(
+        &self,
+        slot: Slot<'m>,
+        frame: Frame,
+        protection: Protection,
+    ) -> Result<Installed, MmError> {
+        let pte = Pte::leaf(frame, protection);
+        match slot.table {
+            Ok(table) => Ok(install_in(table, slot.page, pte)),
+            Err(level) => self.install_in_new(slot.page, level, pte),
         }
     }
 
-    /// Makes the tables for `page` from `level`, where a walk found the first absent entry, down to level `lowest`; the last.
+    /// As [`install`](Self::install), where there was no leaf table: a walk found the first absent entry at `level`.
+    #[cold]
+    #[inline(never)]
+    fn install_in_new(&self, page: Page, level: u32, pte: Pte) -> Result<Installed, MmError> {
+        match self.make_tables(page, level, 0) {
+            Ok(table) => Ok(install_in(table, page, pte)),
+            Err(NoTable::HugeLeaf) => Ok(Installed::Occupied(self.traverse(page))),
+            Err(NoTable::NoMemory) => Err(MmError::NoMemory),
+        }
+    }
+
+    /// Makes the tables for `page` from `level`, where a walk found the first absent entry or [`HUGE_LEAF`], down to level
+    /// `lowest`; the last.
     #[cold]
     fn make_tables(&self, page: Page, level: u32, lowest: u32) -> Result<&'m Table, NoTable> {
         // All frames first, so that a failure leaves no empty table behind, and without the lock.
         let mut spare = Spare { machine: self.machine, frames: [None; LEVELS as usize - 1] };
-        for slot in spare.frames.iter_mut().take((level - lowest) as usize) {
+        for slot in spare.frames.iter_mut().take((level.max(1) - lowest) as usize) {
             let Ok(table) = new_table(self.machine) else { return Err(NoTable::NoMemory) };
             *slot = Some(table);
         }
         self.machine.pause(Point::MakeTables(page));
         let mut spares = spare.frames.iter_mut();
         let mut tables = self.lock.lock();
-        let mut table = self.machine.table(self.root);
+        let mut table = self.top;
         for level in (lowest + 1..LEVELS).rev() {
             let index = index_of(page, level);
             let entry = table.get(index);
@@ -247,18 +313,18 @@ impl<'m, P: Platform> PageTables<'m, P> {
         Ok(table)
     }
 
-    /// Replaces the small leaf for `page` if it still is `expected`; whether it was. The new entry then
+    /// Replaces the small leaf in `slot` if it still is `expected`; whether it was. The new entry then
     /// owns the caller's reference to `frame`, and the caller owns the old entry's: a frame that was replaced goes
     /// through [`Gather::unhook_page`](crate::tlb::Gather::unhook_page). For a mere upgrade of rights no flush is
     /// needed. The caller has a stable VMA over the page.
-    pub fn replace(&self, page: Page, expected: Pte, frame: Frame, protection: Protection) -> bool {
+    pub fn replace(&self, slot: Slot<'m>, expected: Pte, frame: Frame, protection: Protection) -> bool {
         debug_assert!(matches!(expected.view(), PteView::Leaf { .. }), "replace of {expected:?}");
-        let Ok(table) = self.leaf_table(page) else { return false };
-        let index = index_of(page, 0);
+        let Ok(table) = slot.table else { return false };
+        let entry = table.entry(index_of(slot.page, 0));
         let _entries = self.lock.lock();
-        let same = table.get(index) == expected;
+        let same = entry.get() == expected;
         if same {
-            table.set(index, Pte::leaf(frame, protection));
+            entry.set(Pte::leaf(frame, protection));
         }
         same
     }
@@ -276,7 +342,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
     /// The lowest table on the way to `page` that is there, but none below `level`; and its level.
     #[inline]
     fn lowest_table(&self, page: Page, level: u32) -> (&'m Table, u32) {
-        let mut table = self.machine.table(self.root);
+        let mut table = self.top;
         let mut at = LEVELS - 1;
         while at > level
             && let Some(next) = table.get(index_of(page, at)).as_table()
@@ -287,9 +353,16 @@ impl<'m, P: Platform> PageTables<'m, P> {
         (table, at)
     }
 
-    #[inline]
+    /// The leaf table for `page`, or the level of the table whose entry on the way is absent, or [`HUGE_LEAF`].
+    #[inline(always)]
     fn leaf_table(&self, page: Page) -> Result<&'m Table, u32> {
-        table_at(self.machine, self.root, page, 0)
+        self.table_of(page, 0)
+    }
+
+    /// As [`leaf_table`](Self::leaf_table), for the table of level `lowest`.
+    #[inline(always)]
+    fn table_of(&self, page: Page, lowest: u32) -> Result<&'m Table, u32> {
+        table_at(self.machine, self.top, page, lowest)
     }
 
     /// Calls `leaf` for every leaf of `range`, in order. The caller has stable VMAs over the range; entries may come and go
@@ -297,10 +370,8 @@ impl<'m, P: Platform> PageTables<'m, P> {
     pub fn look(&self, range: PageRange, mut leaf: impl FnMut(Leaf)) {
         self.for_each_span(range, |span| match span {
             Span::Leaves(table, part) => {
-                for page in part.iter() {
-                    Leaf::of(table.get(index_of(page, 0)), PageRange::single(page))
-                        .into_iter()
-                        .for_each(&mut leaf);
+                for (page, entry) in part.iter().zip(table.entries(part)) {
+                    Leaf::of(entry.get(), PageRange::single(page)).into_iter().for_each(&mut leaf);
                 }
                 part.end()
             }
@@ -314,7 +385,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
     /// Calls `leaf` for every leaf, in order, and counts the tables, the root included, by visiting them all; one that is kept
     /// for a huge leaf counts as well. For checks; the caller holds the mmap write lock.
     pub fn survey(&self, mut leaf: impl FnMut(Leaf)) -> u64 {
-        let half = self.machine.table(self.root).iter().take(ENTRIES / 2);
+        let half = self.top.iter().take(ENTRIES / 2);
         1 + survey_below(self.machine, half, Page::ZERO, LEVELS - 1, &mut leaf)
     }
 }
@@ -326,7 +397,17 @@ impl<P: Platform> Drop for PageTables<'_, P> {
             *self.lock.get_mut() == 1 || self.machine.unwinding(),
             "page tables are left below a root that goes"
         );
-        self.machine.frames().put(self.root);
+        debug_assert!(self.top.is_empty_root(self.machine.kernel_half()) || self.machine.unwinding());
+        self.machine.frames().put_table(self.root, Content::Root);
+    }
+}
+
+/// Puts `pte` into the entry for `page`, of which `table` is the leaf table, if that is absent.
+#[inline(always)]
+fn install_in(table: &Table, page: Page, pte: Pte) -> Installed {
+    match table.compare_exchange(index_of(page, 0), Pte::ABSENT, pte) {
+        Ok(()) => Installed::New,
+        Err(occupied) => Installed::Occupied(occupied),
     }
 }
 
@@ -358,8 +439,11 @@ fn new_table<P: Platform>(machine: &P) -> Result<Frame, MmError> {
     if !machine.admit(Fallible::TableFrame) {
         return Err(MmError::NoMemory);
     }
-    let frame = machine.frames().alloc_frame(FrameKind::Table).ok_or(MmError::NoMemory)?;
-    machine.zero(frame);
+    let (frame, content) = machine.frames().alloc_table(Content::Zeroes).ok_or(MmError::NoMemory)?;
+    if content != Content::Zeroes {
+        machine.zero(frame);
+    }
+    debug_assert!(machine.table(frame).is_empty());
     Ok(frame)
 }
 

@@ -48,6 +48,9 @@ impl Protection {
 
 /// Software bit: the entry maps a frame rather than leading to a table, be it present or not.
 const LEAF: Flags = Flags::BIT_9;
+/// All of an entry that leads to a table but the address.
+const TABLE: Flags =
+    Flags::PRESENT.union(Flags::WRITABLE).union(Flags::USER_ACCESSIBLE).union(Flags::ACCESSED);
 /// Software bit of an entry that is nothing else: an access is SIGSEGV.
 const GUARD: Flags = Flags::BIT_10;
 /// Software bit of a huge leaf that is being split.
@@ -112,9 +115,7 @@ impl Pte {
     /// An entry that leads to the table in `frame` and leaves all protection to the leaf.
     #[inline]
     pub const fn table(frame: Frame) -> Self {
-        const FLAGS: Flags =
-            Flags::PRESENT.union(Flags::WRITABLE).union(Flags::USER_ACCESSIBLE).union(Flags::ACCESSED);
-        Pte(frame.address().as_u64() | FLAGS.bits())
+        Pte(frame.address().as_u64() | TABLE.bits())
     }
 
     /// An entry that maps `frame`.
@@ -123,7 +124,8 @@ impl Pte {
         const READ: Flags = LEAF.union(Flags::PRESENT).union(Flags::USER_ACCESSIBLE).union(Flags::ACCESSED);
         const WRITE: Flags = READ.union(Flags::WRITABLE).union(Flags::DIRTY);
         let flags = match protection {
-            Protection::None => LEAF,
+            // As if it were not executable, so that it grants nothing.
+            Protection::None => LEAF.union(Flags::NO_EXECUTE),
             Protection::Read => READ.union(Flags::NO_EXECUTE),
             Protection::ReadExecute => READ,
             Protection::ReadWrite => WRITE.union(Flags::NO_EXECUTE),
@@ -210,10 +212,10 @@ impl Pte {
     /// The table it leads to, if it does.
     #[inline]
     pub(super) const fn as_table(self) -> Option<Frame> {
-        match self.view() {
-            PteView::Table(frame) => Some(frame),
-            PteView::Absent | PteView::Leaf { .. } | PteView::Guard => None,
-        }
+        // The low byte tells: no leaf is writable without being dirty.
+        let is_table = self.0 as u8 == TABLE.bits() as u8;
+        debug_assert!(is_table == matches!(self.view(), PteView::Table(_)));
+        if is_table { Some(self.frame()) } else { None }
     }
 
     /// The frame of a leaf or table.
@@ -240,19 +242,20 @@ impl Pte {
     /// Whether a TLB that still holds this entry would allow something that `new` does not, or map another frame.
     #[inline]
     pub(super) const fn needs_flush(self, new: Pte) -> bool {
-        self.has_of(lacks(new.0)) || self.is_present() && (self.0 ^ new.0) & ADDRESS != 0
+        self.is_present() && (self.has_of(lacks(new.0)) || (self.0 ^ new.0) & ADDRESS != 0)
     }
 
     /// This small leaf with other rights, and whether it loses some.
     #[inline]
     pub(super) const fn with_rights(self, rights: Rights) -> (Self, bool) {
+        debug_assert!(self.is_present() || !self.has_of(GRANTS | DENIES));
         (Pte(self.0 & ADDRESS | rights.bits), self.has_of(rights.lacks))
     }
 
-    /// Whether it grants something of what another one [`lacks`].
+    /// Whether it, which is present or a small leaf, grants something of what another one [`lacks`].
     #[inline]
     const fn has_of(self, lacks: u64) -> bool {
-        self.is_present() && (self.0 ^ DENIES) & lacks != 0
+        (self.0 ^ DENIES) & lacks != 0
     }
 }
 

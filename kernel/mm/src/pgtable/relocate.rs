@@ -9,10 +9,8 @@
 //! there. A huge leaf that does not fit is split.
 
 use super::huge::Span;
-use core::ops::Range;
-
-use super::table::{ENTRIES, Table, entry_end, index_of};
-use super::{PageTables, Pte, table_at};
+use super::table::{ENTRIES, Entry, Table, entry_end, index_of};
+use super::{PageTables, Pte};
 use crate::error::MmError;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange, PageSize};
@@ -45,17 +43,16 @@ struct Entries<'m> {
     to: Page,
 }
 
-impl Entries<'_> {
-    /// The indices of the entries. Neither they nor those where they go leave their table.
-    fn indices(&self) -> Range<usize> {
-        let from = index_of(self.pages.start(), 0);
-        from..ENTRIES.min(from + self.pages.pages() as usize)
+impl<'m> Entries<'m> {
+    /// The entries. Neither they nor those where they go leave their table.
+    fn entries(&self) -> &'m [Entry] {
+        self.table.entries(self.pages)
     }
 
     /// Whether there is no entry in it.
     fn is_empty(&self) -> bool {
-        let Range { start, end } = self.indices();
-        self.table.next_used(start, end) == end
+        let entries = self.entries();
+        Entry::next_used(entries, 0) == entries.len()
     }
 
     /// Whether it is all that its table spans, and all that a table spans where it goes.
@@ -77,7 +74,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
                 Piece::Huge(_, to) => return Ok(self.make_level_one(to)?),
             };
             let lowest = piece.is_whole_table().into();
-            match table_at(self.machine, self.root, piece.to, lowest) {
+            match self.table_of(piece.to, lowest) {
                 Err(level) if lowest == 1 || !piece.is_empty() => {
                     Ok(self.make_tables(piece.to, level, lowest).map(drop)?)
                 }
@@ -127,7 +124,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
 
     /// Moves the leaf table of `piece`. Whether that was possible: whether there is none where it goes.
     fn move_table(&self, piece: &Entries<'m>) -> bool {
-        let above = |page| table_at(self.machine, self.root, page, 1);
+        let above = |page| self.table_of(page, 1);
         let (Ok(here), Ok(there)) = (above(piece.pages.start()), above(piece.to)) else { return false };
         let (index, target) = (index_of(piece.pages.start(), 1), index_of(piece.to, 1));
         let _entries = self.lock.lock();
@@ -143,26 +140,27 @@ impl<'m, P: Platform> PageTables<'m, P> {
     /// Moves the leaves of `piece` one by one; how many.
     fn move_leaves(&self, piece: &Entries<'m>, gather: &mut Gather<'_, 'm, P>) -> u64 {
         let Some(there) = self.room_for(piece) else { return 0 };
-        let Range { start, end } = piece.indices();
-        let target = index_of(piece.to, 0);
-        let entries = self.lock.lock();
-        let first = piece.table.next_used(start, end);
-        let (mut moved, mut last, mut index) = (0, first, first);
-        while index < end {
-            let pte = piece.table.get(index);
+        let from = piece.entries();
+        let first = index_of(piece.to, 0);
+        let to = there.part(first..first + from.len());
+        let locked = self.lock.lock();
+        let used = Entry::next_used(from, 0);
+        let (mut moved, mut last, mut at) = (0, used, used);
+        while let (Some(entry), Some(target)) = (from.get(at), to.get(at)) {
+            let pte = entry.get();
             if pte.is_absent() {
-                index = piece.table.next_used(index, end);
+                at = Entry::next_used(from, at);
                 continue;
             }
-            piece.table.set(index, Pte::ABSENT);
-            there.set(target + (index - start), pte);
+            entry.set(Pte::ABSENT);
+            target.set(pte);
             moved += 1;
-            index += 1;
-            last = index;
+            at += 1;
+            last = at;
         }
-        drop(entries);
-        let page = |index| piece.pages.start().up((index - start) as u64);
-        if let Some(touched) = PageRange::new(page(first), page(last)) {
+        drop(locked);
+        let page = |at: usize| Page::new(piece.pages.start().number() + at as u64);
+        if let Some(touched) = PageRange::new(page(used), page(last)) {
             gather.touch(touched);
         }
         moved

@@ -1,9 +1,10 @@
 //! A page table in memory, and its geometry.
 
 use core::ops::Range;
+use core::slice;
 
 use super::Pte;
-use crate::range::Page;
+use crate::range::{Page, PageRange};
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Entries in a table.
@@ -13,10 +14,76 @@ pub const INDEX_BITS: u32 = ENTRIES.trailing_zeros();
 /// Levels of tables: 0 holds the leaves, `LEVELS - 1` is the root.
 pub const LEVELS: u32 = 4;
 
-/// A page table. An entry is an atomic: processors and lock-free walks read it at any time, so there is no
-/// `&mut Pte`.
+/// An entry in memory: an atomic, as processors and lock-free walks read it at any time.
+#[repr(transparent)]
+pub(super) struct Entry(AtomicU64);
+
+impl Entry {
+    /// What it is. What was stored before that is visible.
+    #[inline]
+    pub(super) fn get(&self) -> Pte {
+        Pte::from_bits(self.0.load(Ordering::Acquire))
+    }
+
+    /// Replaces it; whoever sees it sees what was stored before.
+    #[inline]
+    pub(super) fn set(&self, pte: Pte) {
+        self.0.store(pte.bits(), Ordering::Release);
+    }
+
+    /// Replaces it by `new` if it is `expected`, in one step; otherwise returns what it is.
+    #[inline]
+    pub(super) fn compare_exchange(&self, expected: Pte, new: Pte) -> Result<(), Pte> {
+        self.0
+            .compare_exchange(expected.bits(), new.bits(), Ordering::AcqRel, Ordering::Acquire)
+            .map(drop)
+            .map_err(Pte::from_bits)
+    }
+
+    /// The first index from `from` on whose entry is not absent, or the number of entries. Entries that become present at the
+    /// same time may be missed.
+    #[inline(always)]
+    pub(super) fn next_used(entries: &[Entry], from: usize) -> usize {
+        match entries.get(from) {
+            Some(entry) if entry.get().is_absent() => Entry::next_used_behind(entries, from + 1),
+            Some(_) => from,
+            None => entries.len(),
+        }
+    }
+
+    /// The rest of `entries` from the first one on that is not absent, as [`next_used`](Self::next_used).
+    #[inline]
+    pub(super) fn from_next_used(entries: slice::Iter<'_, Entry>) -> slice::Iter<'_, Entry> {
+        let entries = entries.as_slice();
+        entries.get(Entry::next_used(entries, 0)..).unwrap_or_default().iter()
+    }
+
+    #[inline]
+    fn next_used_behind(entries: &[Entry], from: usize) -> usize {
+        if from >= entries.len() { entries.len() } else { Entry::next_used_in_runs(entries, from) }
+    }
+
+    #[inline(never)]
+    fn next_used_in_runs(entries: &[Entry], from: usize) -> usize {
+        /// Entries that are looked at in one go.
+        const RUN: usize = 16;
+        let mut index = from;
+        for run in entries.get(from..).unwrap_or_default().as_chunks::<RUN>().0 {
+            if run.iter().fold(0, |bits, entry| bits | entry.0.load(Ordering::Relaxed)) != 0 {
+                break;
+            }
+            index += RUN;
+        }
+        while entries.get(index).is_some_and(|entry| entry.get().is_absent()) {
+            index += 1;
+        }
+        index
+    }
+}
+
+/// A page table. There is no `&mut Pte`: see [`Entry`].
 #[repr(C, align(4096))]
-pub struct Table([AtomicU64; ENTRIES]);
+pub struct Table([Entry; ENTRIES]);
 
 impl Table {
     /// A table whose entries are all absent.
@@ -27,10 +94,10 @@ impl Table {
     /// A table whose entries are all this one.
     pub const fn filled(entry: Pte) -> Self {
         // An array of atomics is made of a constant, or one by one.
-        let mut table = Table([const { AtomicU64::new(0) }; ENTRIES]);
+        let mut table = Table([const { Entry(AtomicU64::new(0)) }; ENTRIES]);
         let mut index = 0;
         while index < ENTRIES {
-            table.0[index] = AtomicU64::new(entry.bits());
+            table.0[index] = Entry(AtomicU64::new(entry.bits()));
             index += 1;
         }
         table
@@ -39,61 +106,38 @@ impl Table {
     /// The entry at `index`, which counts modulo [`ENTRIES`]. What was stored before the entry is visible.
     #[inline]
     pub fn get(&self, index: usize) -> Pte {
-        Pte::from_bits(self.entry(index).load(Ordering::Acquire))
+        self.entry(index).get()
     }
 
     /// Replaces the entry at `index`; whoever sees it sees what was stored before.
     #[inline]
     pub fn set(&self, index: usize, pte: Pte) {
-        self.entry(index).store(pte.bits(), Ordering::Release);
-    }
-
-    /// Gives each entry of `indexes` (at most [`ENTRIES`]) what `change` makes of index and entry, as [`set`](Self::set). The caller
-    /// holds the page-table lock; entries that are absent stay so.
-    #[inline]
-    pub(super) fn change(&self, indexes: Range<usize>, mut change: impl FnMut(usize, Pte) -> Pte) {
-        let first = indexes.start;
-        for (passed, entry) in self.0.get(indexes).unwrap_or_default().iter().enumerate() {
-            let old = Pte::from_bits(entry.load(Ordering::Acquire));
-            // One that is absent may become present without the lock.
-            if !old.is_absent() {
-                entry.store(change(first + passed, old).bits(), Ordering::Release);
-            }
-        }
+        self.entry(index).set(pte);
     }
 
     /// Replaces the entry at `index` in one step; what it was.
     #[inline]
     pub fn swap(&self, index: usize, pte: Pte) -> Pte {
-        Pte::from_bits(self.entry(index).swap(pte.bits(), Ordering::AcqRel))
+        Pte::from_bits(self.entry(index).0.swap(pte.bits(), Ordering::AcqRel))
     }
 
     /// Replaces the entry at `index` by `new` if it is `expected`, in one step; otherwise returns what it is.
     #[inline]
     pub fn compare_exchange(&self, index: usize, expected: Pte, new: Pte) -> Result<(), Pte> {
-        self.entry(index)
-            .compare_exchange(expected.bits(), new.bits(), Ordering::AcqRel, Ordering::Acquire)
-            .map(drop)
-            .map_err(Pte::from_bits)
+        self.entry(index).compare_exchange(expected, new)
     }
 
-    /// The first index in `from..end` (at most [`ENTRIES`]) whose entry is not absent, or `end`. Entries that become present at
-    /// the same time may be missed.
-    pub(super) fn next_used(&self, from: usize, end: usize) -> usize {
-        /// Entries that are looked at in one go.
-        const RUN: usize = 8;
-        let mut index = from;
-        let entries = self.0.get(from..end).unwrap_or_default();
-        for run in entries.as_chunks::<RUN>().0 {
-            if run.iter().fold(0, |bits, entry| bits | entry.load(Ordering::Relaxed)) != 0 {
-                break;
-            }
-            index += RUN;
-        }
-        while index < end && self.get(index).is_absent() {
-            index += 1;
-        }
-        index
+    /// The entries for the pages of `part`, all of it in what this table, of level 0, spans.
+    #[inline]
+    pub(super) fn entries(&self, part: PageRange) -> &[Entry] {
+        let first = index_of(part.start(), 0);
+        self.part(first..first + part.pages() as usize)
+    }
+
+    /// The entries with these indices.
+    #[inline]
+    pub(super) fn part(&self, indices: Range<usize>) -> &[Entry] {
+        self.0.get(indices).unwrap_or_default()
     }
 
     /// The first page behind the span of the entry for `page` whose entry in this table, of `level`, is not absent. If there is
@@ -111,23 +155,29 @@ impl Table {
             return next;
         }
         let last = ENTRIES.min(index.saturating_add(wanted as usize));
-        let passed = self.next_used(index, last) - index;
+        let passed = Entry::next_used(self.part(index..last), 0);
         Page::new(next.number() + passed as u64 * entry_span(level))
     }
 
     /// All entries, in order.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Pte> {
-        self.0.iter().map(|entry| Pte::from_bits(entry.load(Ordering::Acquire)))
+        self.0.iter().map(Entry::get)
     }
 
     /// Whether all entries are absent.
     pub fn is_empty(&self) -> bool {
-        self.0.iter().all(|entry| entry.load(Ordering::Relaxed) == 0)
+        self.0.iter().all(|entry| entry.get().is_absent())
+    }
+
+    /// Whether it is a root table that has the entries `kernel_half` in its upper half and no others.
+    pub(super) fn is_empty_root(&self, kernel_half: &[u64; ENTRIES / 2]) -> bool {
+        let mut expected = [0; ENTRIES / 2].iter().chain(kernel_half);
+        self.iter().all(|entry| Some(&entry.bits()) == expected.next())
     }
 
     #[inline]
-    fn entry(&self, index: usize) -> &AtomicU64 {
+    pub(super) fn entry(&self, index: usize) -> &Entry {
         &self.0[index % ENTRIES]
     }
 }
@@ -154,4 +204,10 @@ pub const fn entry_span(level: u32) -> u64 {
 #[inline]
 pub(super) const fn entry_end(page: Page, level: u32) -> Page {
     Page::new((page.number() | (entry_span(level) - 1)) + 1)
+}
+
+/// Whether one leaf table spans all of `range`.
+#[inline]
+pub(super) const fn is_in_one_table(range: PageRange) -> bool {
+    range.end().number() <= entry_end(range.start(), 1).number()
 }

@@ -2,9 +2,9 @@
 
 use super::huge::Span;
 use super::pte::Rights;
-use super::table::{Table, index_of};
-use super::{PageTables, Protection, Pte};
-use crate::frame::{Frame, FrameKind};
+use super::table::{Entry, Table, index_of, is_in_one_table};
+use super::{HUGE_LEAF, PageTables, Protection, Pte};
+use crate::frame::{Frame, FrameKind, Metadata};
 use crate::platform::Platform;
 use crate::range::{Page, PageRange, PageSize};
 use crate::tlb::Gather;
@@ -18,6 +18,18 @@ pub enum Writable {
     IfExclusive,
     /// All but the zero page: a shared mapping.
     Always,
+}
+
+impl Writable {
+    /// Whether a leaf of `size` that maps `frame` may be written to right away.
+    #[inline(always)]
+    fn permits(self, metadata: Metadata<'_>, frame: Frame, size: PageSize) -> bool {
+        match self {
+            Writable::Never => false,
+            Writable::IfExclusive => metadata.is_exclusive(frame, size),
+            Writable::Always => metadata.kind(frame) != FrameKind::Zero,
+        }
+    }
 }
 
 impl<'m, P: Platform> PageTables<'m, P> {
@@ -45,8 +57,28 @@ impl<'m, P: Platform> PageTables<'m, P> {
     }
 
     /// Clears the entries of `range` that are not absent and that `goes` says.
-    #[inline]
+    #[inline(always)]
     fn clear_entries(
+        &self,
+        range: PageRange,
+        gather: &mut Gather<'_, 'm, P>,
+        goes: impl Fn(Pte) -> bool + Copy,
+    ) -> u64 {
+        if !is_in_one_table(range) {
+            return self.clear_spans(range, gather, goes);
+        }
+        match self.leaf_table(range.start()) {
+            // Found in one look.
+            Ok(table) if range.pages() == 1 && table.get(index_of(range.start(), 0)).is_absent() => 0,
+            Ok(table) => self.clear_part(table, range, gather, goes),
+            Err(HUGE_LEAF) => self.clear_spans(range, gather, goes),
+            Err(_) => 0,
+        }
+    }
+
+    /// As [`clear_entries`](Self::clear_entries), wherever the pages are.
+    #[inline(never)]
+    fn clear_spans(
         &self,
         range: PageRange,
         gather: &mut Gather<'_, 'm, P>,
@@ -54,14 +86,35 @@ impl<'m, P: Platform> PageTables<'m, P> {
     ) -> u64 {
         let mut pages = 0;
         self.for_each_span(range, |span| {
-            gather.flush_if_full();
             let (zapped, next) = match span {
-                Span::Leaves(table, part) => self.zap_entries(table, part, gather, goes),
-                Span::Huge(part) => self.zap_huge(part, gather, goes),
+                Span::Leaves(table, part) => (self.clear_part(table, part, gather, goes), part.end()),
+                Span::Huge(part) => {
+                    gather.flush_if_full();
+                    self.zap_huge(part, gather, goes)
+                }
             };
             pages += zapped;
             next
         });
+        pages
+    }
+
+    /// As [`clear_entries`](Self::clear_entries), for `part`, all of it in `table`.
+    #[inline(never)]
+    fn clear_part(
+        &self,
+        table: &Table,
+        part: PageRange,
+        gather: &mut Gather<'_, 'm, P>,
+        goes: impl Fn(Pte) -> bool + Copy,
+    ) -> u64 {
+        gather.flush_if_full();
+        let (mut pages, mut rest) = (0, Some(part));
+        while let Some(part) = rest {
+            let (zapped, next) = self.zap_entries(table, part, gather, goes);
+            pages += zapped;
+            rest = PageRange::new(next, part.end());
+        }
         pages
     }
 
@@ -87,9 +140,9 @@ impl<'m, P: Platform> PageTables<'m, P> {
         (part.pages(), part.end())
     }
 
-    /// Clears entries of `part`, all of it in `table`, until the gather is full. The number of leaves, and the page
-    /// to go on with.
-    #[inline]
+    /// Clears entries of `part`, all of it in `table`, until the gather, which has room, is full; it is flushed then. The number
+    /// of leaves, and the page to go on with.
+    #[inline(always)]
     fn zap_entries(
         &self,
         table: &Table,
@@ -97,34 +150,41 @@ impl<'m, P: Platform> PageTables<'m, P> {
         gather: &mut Gather<'_, 'm, P>,
         goes: impl Fn(Pte) -> bool,
     ) -> (u64, Page) {
-        let first = index_of(part.start(), 0);
-        let end = first + part.pages() as usize;
-        let page = |index: usize| part.start().up((index - first) as u64);
-        let (mut zapped, mut low, mut high) = (0, end, first);
-        let entries = self.lock.lock();
-        let mut index = first;
-        while index < end && !gather.is_full() {
-            let pte = table.get(index);
+        let entries = table.entries(part);
+        // An entry that becomes present at the same time may stay, as if it had become so just behind.
+        let first = Entry::next_used(entries, 0);
+        let mut rest = entries.get(first..).unwrap_or_default().iter();
+        if rest.len() == 0 {
+            return (0, part.end());
+        }
+        let (mut zapped, mut last) = (0, rest.clone());
+        let metadata = self.machine.frames().metadata();
+        let batch = gather.batch();
+        let locked = self.lock.lock();
+        while let Some(entry) = rest.next() {
+            let pte = entry.get();
             if pte.is_absent() {
-                index = table.next_used(index + 1, end);
+                rest = Entry::from_next_used(rest);
                 continue;
             }
-            if goes(pte) {
-                table.set(index, Pte::ABSENT);
-                if pte.is_leaf() {
-                    gather.push(pte.frame());
-                    zapped += 1;
-                    low = low.min(index);
-                    high = index + 1;
+            if !goes(pte) {
+                continue;
+            }
+            entry.set(Pte::ABSENT);
+            if pte.is_leaf() {
+                zapped += 1;
+                last = rest.clone();
+                if metadata.collect(pte.frame(), batch) {
+                    break;
                 }
             }
-            index += 1;
         }
-        drop(entries);
-        if let Some(touched) = PageRange::new(page(low), page(high)) {
-            gather.touch(touched);
+        drop(locked);
+        let page = |left: usize| Page::new(part.end().number() - left as u64);
+        if let Some(touched) = PageRange::new(page(entries.len() - first), page(last.len())) {
+            gather.took(zapped, touched);
         }
-        (zapped, page(index))
+        (zapped, page(rest.len()))
     }
 
     /// Gives all leaves of `range` the protection `protection`; where `writable` does not permit to write, without
@@ -138,19 +198,21 @@ impl<'m, P: Platform> PageTables<'m, P> {
         writable: Writable,
         gather: &mut Gather<'_, 'm, P>,
     ) {
+        let writable = if protection.is_writable() { writable } else { Writable::Never };
+        let metadata = self.machine.frames().metadata();
         self.for_each_span(range, |span| match span {
             Span::Leaves(table, part) => {
-                let frames = self.machine.frames();
+                // A loop for each, as what decides about a leaf is most of what is done to it.
                 match writable {
-                    Writable::IfExclusive if protection.is_writable() => {
-                        let is_ours = |frame| frames.is_exclusive(frame, PageSize::Small);
-                        self.protect_entries(table, part, protection, is_ours, gather);
+                    Writable::Never => self.protect_entries(table, part, protection, |_| false, gather),
+                    Writable::IfExclusive => {
+                        let may = |frame| Writable::IfExclusive.permits(metadata, frame, PageSize::Small);
+                        self.protect_entries(table, part, protection, may, gather);
                     }
-                    Writable::Always if protection.is_writable() => {
-                        let is_data = |frame| frames.kind(frame) != FrameKind::Zero;
-                        self.protect_entries(table, part, protection, is_data, gather);
+                    Writable::Always => {
+                        let may = |frame| Writable::Always.permits(metadata, frame, PageSize::Small);
+                        self.protect_entries(table, part, protection, may, gather);
                     }
-                    _ => self.protect_entries(table, part, protection, |_| false, gather),
                 }
                 part.end()
             }
@@ -169,25 +231,29 @@ impl<'m, P: Platform> PageTables<'m, P> {
         may_write: impl Fn(Frame) -> bool,
         gather: &mut Gather<'_, 'm, P>,
     ) {
-        let [with, without] = [protection, protection.without_write()].map(Rights::of);
-        let first = index_of(part.start(), 0);
-        let end = first + part.pages() as usize;
-        let (mut low, mut high) = (end, first);
-        let entries = self.lock.lock();
-        table.change(first..end, |index, old| {
+        let with = Rights::of(protection);
+        let without = Rights::of(protection.without_write());
+        let entries = table.entries(part);
+        let (mut low, mut high) = (usize::MAX, 0);
+        let locked = self.lock.lock();
+        for (at, entry) in entries.iter().enumerate() {
+            let old = entry.get();
+            // One that is absent may become present without the lock.
             if !old.is_leaf() {
-                return old;
+                continue;
             }
             let (new, loses) = old.with_rights(if may_write(old.frame()) { with } else { without });
+            entry.set(new);
             if loses {
-                low = low.min(index);
-                high = index + 1;
+                low = low.min(at);
+                high = at + 1;
             }
-            new
-        });
-        drop(entries);
-        let page = |index: usize| part.start().up((index - first) as u64);
-        if let Some(touched) = PageRange::new(page(low), page(high)) {
+        }
+        drop(locked);
+        let page = |at: usize| Page::new(part.start().number() + at as u64);
+        if low < high
+            && let Some(touched) = PageRange::new(page(low), page(high))
+        {
             gather.touch(touched);
         }
     }
@@ -204,29 +270,12 @@ impl<'m, P: Platform> PageTables<'m, P> {
     ) -> Page {
         let Some(locked) = self.lock_huge(part, gather.tlb()) else { return part.start() };
         let old = locked.leaf;
-        let new = old.with_protection(self.permitted(old.frame(), PageSize::Huge, protection, writable));
+        let may_write = writable.permits(self.machine.frames().metadata(), old.frame(), PageSize::Huge);
+        let new = old.with_protection(if may_write { protection } else { protection.without_write() });
         if old.needs_flush(new) {
             gather.touch_huge(part);
         }
         locked.set(new);
         part.end()
-    }
-
-    /// `protection` as far as `writable` permits it for a leaf of `size` that maps `frame`. Inlined, as a part of a loop.
-    #[inline(always)]
-    fn permitted(
-        &self,
-        frame: Frame,
-        size: PageSize,
-        protection: Protection,
-        writable: Writable,
-    ) -> Protection {
-        let frames = self.machine.frames();
-        let permitted = match writable {
-            Writable::Never => false,
-            Writable::IfExclusive => frames.is_exclusive(frame, size),
-            Writable::Always => frames.kind(frame) != FrameKind::Zero,
-        };
-        if permitted { protection } else { protection.without_write() }
     }
 }

@@ -1,13 +1,14 @@
 //! The end of an address space.
 
 use crate::platform::Platform;
-use crate::range::{Page, PageRange};
+use crate::range::{Page, PageRange, PageSize};
 use crate::schedule::Point;
 use crate::space::AddressSpace;
 use crate::space::gather::Removed;
 use crate::space::map::{Neighbours, Totals};
 use crate::space::release::Unmapped;
 use crate::sync::List;
+use crate::tlb::Gather;
 use crate::trace::Step;
 use crate::vma::{Vma, WriteSection};
 
@@ -15,42 +16,56 @@ use crate::vma::{Vma, WriteSection};
 const EVERYTHING: PageRange = PageRange::from_start(Page::ZERO, Page::USER_END.number()).expect("not empty");
 
 impl<'m, P: Platform> AddressSpace<'m, P> {
-    /// Unmaps and frees everything, all VMAs at once. The address space can be used again afterwards.
-    pub fn clear(&self) {
+    /// Unmaps and frees everything, all VMAs at once. The address space is nobody else's, so no CPU has it loaded.
+    fn clear(&mut self) {
+        let space = &*self;
         // Not through `write`: the end of a process cannot fail.
-        let mut guard = self.write_unconditionally();
+        let mut guard = space.write_unconditionally();
         let mut removed = Removed { vmas: List::new(), count: 0 };
         let section = WriteSection::new(guard.sequence());
-        self.each_vma(&guard, |_, vma| {
-            vma.start_write(section, self.machine).detach(self.machine);
+        space.each_vma(&guard, |_, vma| {
+            vma.start_write(section, space.machine).detach(space.machine);
             removed.vmas.push(vma);
             removed.count += 1;
         });
-        self.vmas.clear(&mut guard.token);
+        space.vmas.clear(&mut guard.token);
         guard.totals = Totals::default();
-        self.machine.commitment().give_back(core::mem::take(&mut guard.committed));
+        space.machine.commitment().give_back(core::mem::take(&mut guard.committed));
         let _guard = guard.downgrade();
-        self.release_all(removed);
+        let mut gather = Gather::last(space.machine, &space.tlb);
+        space.release_all(removed, &mut gather);
     }
 
     /// As [`release`](Self::release) for all that there is, `removed`, the last VMA first. Looks only at tables that they can
     /// have: a table that two of them share goes with the lower one, when the pages of both are gone.
-    fn release_all(&self, mut removed: Removed<'m>) {
+    fn release_all(&self, removed: Removed<'m>, gather: &mut Gather<'_, 'm, P>) {
         let neighbours = Neighbours::between(None, None);
-        self.release_by(neighbours, removed.count, |gather| {
-            let mut done = Unmapped { vmas: List::new(), pages: 0, tables: 0 };
+        let Removed { vmas, count } = removed;
+        self.release_by(gather, neighbours, count, |gather| {
+            let (mut pages, mut tables) = (0, 0);
             self.machine.pause(Point::ChangeEntries(EVERYTHING));
-            while let Some(vma) = removed.vmas.pop() {
-                let range = vma.range();
-                let floor = removed.vmas.first().map_or(neighbours.floor, Vma::end);
-                done.pages += self.tables.zap(range, gather);
-                done.tables += self.tables.free(range, floor, neighbours.ceiling, gather);
-                done.vmas.push(vma);
+            let mut rest = vmas.iter().peekable();
+            while let Some(last) = rest.next() {
+                let mut start = last.start();
+                // Those in the same leaf table in one go. Between them there is nothing.
+                while let Some(below) = rest.next_if(|below| shares_table(below, start)) {
+                    start = below.start();
+                }
+                let range = PageRange::new(start, last.end()).unwrap_or(last.range());
+                let floor = rest.peek().map_or(neighbours.floor, |below| below.end());
+                pages += self.tables.zap(range, gather);
+                tables += self.tables.free(range, floor, neighbours.ceiling, gather);
             }
-            self.machine.trace(Step::Unmap { pages: done.pages });
-            done
+            drop(rest);
+            self.machine.trace(Step::Unmap { pages });
+            Unmapped { vmas, tables }
         });
     }
+}
+
+/// Whether the last page of `below` has its entry in the leaf table of `start`, a page above.
+fn shares_table(below: &Vma, start: Page) -> bool {
+    below.end() > PageRange::around(start, PageSize::Huge).start()
 }
 
 impl<P: Platform> Drop for AddressSpace<'_, P> {

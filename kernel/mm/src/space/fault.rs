@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::frame::{Frame, FrameKind};
 use crate::museum::Bug;
 use crate::object::{ObjectId, Reading};
-use crate::pgtable::{Installed, Protection, Pte, PteView};
+use crate::pgtable::{Installed, Protection, Pte, PteView, Slot};
 use crate::platform::{Fallible, Platform};
 use crate::range::{Page, PageRange, PageSize, USER_END};
 use crate::schedule::Point;
@@ -187,32 +187,44 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// [`MmError::NoMemory`], [`MmError::BeyondEnd`], [`MmError::Guarded`].
     pub(super) fn make_present(&self, vma: &Vma, page: Page, access: Access) -> Result<(), MmError> {
         self.machine.pause(Point::LookAtEntry(page));
-        let flags = vma.flags();
-        let mut pte = self.tables.traverse(page);
-        while pte.size() == PageSize::Huge {
+        let slot = self.tables.slot(page);
+        let pte = self.tables.entry_at(slot);
+        if !pte.is_absent() {
+            return self.reach(vma, page, slot, access, pte);
+        }
+        match vma.backing() {
+            Backing::Anonymous if access == Access::Write => {
+                if self.wants_huge(vma, page) && self.map_huge(vma, page) {
+                    return Ok(());
+                }
+                self.install(page, slot, self.zeroed_frame()?, vma.flags().protection())
+            }
+            Backing::Anonymous => {
+                self.install(page, slot, self.machine.zero_frame(), vma.flags().protection().without_write())
+            }
+            Backing::SharedAnonymous { object } | Backing::File { object } => {
+                self.map_object_page(vma, page, slot, access, object)
+            }
+        }
+    }
+
+    /// Lets `page` of `vma`, whose entry in `slot` is `pte`, be accessed so.
+    ///
+    /// # Errors
+    /// As [`make_present`](Self::make_present).
+    #[inline(never)]
+    fn reach(&self, vma: &Vma, page: Page, slot: Slot<'m>, access: Access, pte: Pte) -> Result<(), MmError> {
+        if pte.size() == PageSize::Huge {
             if self.reach_huge(vma, page, access, pte) {
                 return Ok(());
             }
-            pte = self.tables.traverse(page);
+            return self.make_present(vma, page, access);
         }
         match pte.view() {
             PteView::Leaf { protection, .. } if access != Access::Write || protection.is_writable() => Ok(()),
-            PteView::Leaf { frame, .. } => self.make_writable(vma, page, pte, frame),
+            PteView::Leaf { frame, .. } => self.make_writable(vma, page, slot, pte, frame),
             PteView::Guard => Err(MmError::Guarded),
-            _ => match vma.backing() {
-                Backing::Anonymous if access != Access::Write => {
-                    self.install(page, self.machine.zero_frame(), flags.protection().without_write())
-                }
-                Backing::Anonymous => {
-                    if self.wants_huge(vma, page) && self.map_huge(vma, page) {
-                        return Ok(());
-                    }
-                    self.install(page, self.zeroed_frame()?, flags.protection())
-                }
-                Backing::SharedAnonymous { object } | Backing::File { object } => {
-                    self.map_object_page(vma, page, access, object)
-                }
-            },
+            PteView::Absent | PteView::Table(_) => Ok(()),
         }
     }
 
@@ -273,11 +285,13 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         false
     }
 
-    /// Maps `page` of `vma` to the page of the object, or in a private mapping that is written to a copy of it.
+    /// Maps `page` of `vma`, in `slot`, to the page of the object, or in a private mapping that is written to a copy of it.
+    #[inline(never)]
     fn map_object_page(
         &self,
         vma: &Vma,
         page: Page,
+        slot: Slot<'m>,
         access: Access,
         object: ObjectId,
     ) -> Result<(), MmError> {
@@ -286,50 +300,61 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let frame = object.frame(self.machine, vma.offset_of(page))?;
         let protection = vma.flags().protection();
         if vma.flags().contains(VmaFlags::SHARED) {
-            return self.install(page, frame, protection);
+            return self.install(page, slot, frame, protection);
         }
         if access != Access::Write {
-            return self.install(page, frame, protection.without_write());
+            return self.install(page, slot, frame, protection.without_write());
         }
         let copy = self.frame_for_copy(frame);
         self.machine.frames().put(frame);
-        self.install(page, copy?, protection)
+        self.install(page, slot, copy?, protection)
     }
 
-    /// Maps `page` to `frame`, whose reference is ours, unless another fault was first.
-    fn install(&self, page: Page, frame: Frame, protection: Protection) -> Result<(), MmError> {
+    /// Maps `page`, in `slot`, to `frame`, whose reference is ours, unless another fault was first.
+    #[inline(always)]
+    fn install(
+        &self,
+        page: Page,
+        slot: Slot<'m>,
+        frame: Frame,
+        protection: Protection,
+    ) -> Result<(), MmError> {
         self.machine.pause(Point::Install(page));
-        match self.tables.install(page, frame, protection) {
+        match self.tables.install_at(slot, frame, protection) {
             Ok(Installed::New) => Ok(()),
-            Ok(Installed::Occupied(_)) => {
+            other => {
                 self.machine.frames().put(frame);
-                Ok(())
-            }
-            Err(error) => {
-                self.machine.frames().put(frame);
-                Err(error)
+                other.map(drop)
             }
         }
     }
 
     /// Resolves a write to a leaf without the right to write: in place if the frame is ours alone, else with a copy.
-    fn make_writable(&self, vma: &Vma, page: Page, pte: Pte, frame: Frame) -> Result<(), MmError> {
+    #[inline]
+    fn make_writable(
+        &self,
+        vma: &Vma,
+        page: Page,
+        slot: Slot<'m>,
+        pte: Pte,
+        frame: Frame,
+    ) -> Result<(), MmError> {
         let frames = self.machine.frames();
         let protection = vma.flags().protection();
         let ours = vma.flags().contains(VmaFlags::SHARED) || frames.is_exclusive(frame, PageSize::Small);
         if ours {
             self.machine.pause(Point::Replace(page));
             // Rights only grow: a stale translation faults once more. If the entry changed, so does the access.
-            self.tables.replace(page, pte, frame, protection);
+            self.tables.replace(slot, pte, frame, protection);
             return Ok(());
         }
         // Pinned, so that nobody frees it while it is copied.
-        let Some(pinned) = self.tables.pin(page, pte) else { return Ok(()) };
+        let Some(pinned) = self.tables.pin(slot, pte) else { return Ok(()) };
         let fresh = self.frame_for_copy(pinned);
         frames.put(pinned);
         let fresh = fresh?;
         self.machine.pause(Point::Replace(page));
-        if !self.tables.replace(page, pte, fresh, protection) {
+        if !self.tables.replace(slot, pte, fresh, protection) {
             frames.put(fresh);
             return Ok(());
         }
@@ -339,6 +364,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         Ok(())
     }
 
+    #[inline]
     fn zeroed_frame(&self) -> Result<Frame, MmError> {
         let frame = self.data_frame()?;
         self.machine.zero(frame);
@@ -356,6 +382,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// A frame for private memory, with any content.
+    #[inline]
     fn data_frame(&self) -> Result<Frame, MmError> {
         if !self.machine.admit(Fallible::DataFrame) {
             return Err(MmError::NoMemory);

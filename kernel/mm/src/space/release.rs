@@ -20,20 +20,23 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     pub(super) fn release(&self, range: PageRange, neighbours: Neighbours, removed: Removed<'m>) {
         let ceiling =
             if self.machine.has(Bug::TablesFreedBeyondNext) { Page::USER_END } else { neighbours.ceiling };
-        self.release_by(neighbours, removed.count, |gather| {
+        let mut gather = Gather::new(self.machine, &self.tlb);
+        self.release_by(&mut gather, neighbours, removed.count, |gather| {
             self.machine.pause(Point::ChangeEntries(range));
             let pages = self.tables.zap(range, gather);
             self.machine.trace(Step::Unmap { pages });
             self.machine.pause(Point::FreeTables(range));
             let tables = self.tables.free(range, neighbours.floor, ceiling, gather);
-            Unmapped { vmas: removed.vmas, pages, tables }
+            Unmapped { vmas: removed.vmas, tables }
         });
     }
 
-    /// Has `unmap` unhook pages and tables of `count` VMAs, and frees it all after the flush.
+    /// Has `unmap` unhook pages and tables of `count` VMAs, and frees it all after the flush. `gather` is new, and finished
+    /// afterwards.
     #[inline]
     pub(super) fn release_by(
         &self,
+        gather: &mut Gather<'_, 'm, P>,
         neighbours: Neighbours,
         count: u64,
         unmap: impl FnOnce(&mut Gather<'_, 'm, P>) -> Unmapped<'m>,
@@ -42,8 +45,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             floor: neighbours.floor.address(),
             ceiling: neighbours.ceiling.address(),
         });
-        let mut gather = Gather::new(self.machine, &self.tlb);
-        let mut unmapped = unmap(&mut gather);
+        let mut unmapped = unmap(gather);
         self.machine.trace(Step::FreeTables { tables: unmapped.tables });
         let freed = gather.finish();
         self.machine.pause(Point::FreeVmas);
@@ -58,6 +60,5 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 pub(super) struct Unmapped<'m> {
     /// The VMAs, to be freed after the flush.
     pub(super) vmas: List<'m, Vma>,
-    pub(super) pages: u64,
     pub(super) tables: u64,
 }

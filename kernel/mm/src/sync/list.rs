@@ -79,6 +79,16 @@ impl<'m, T: Linked> List<'m, T> {
         self.first
     }
 
+    /// All objects, the first one first.
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = &'m T> + use<'m, '_, T> {
+        core::iter::successors(self.first, |object| {
+            let next = object.link().next.load(Ordering::Relaxed);
+            // SAFETY: as in `pop`: `object` is in this list, which stays as it is for the iterator's life.
+            (!ptr::eq(next, *object)).then(|| unsafe { &*next })
+        })
+    }
+
     /// Takes the first object.
     #[inline]
     pub fn pop(&mut self) -> Option<&'m T> {
@@ -119,6 +129,7 @@ mod tests {
         let mut list = List::new();
         for _ in 0..2 {
             objects.iter().for_each(|object| list.push(object));
+            assert!(list.iter().map(|object| object.number).eq([3, 2, 1]));
             let mut numbers = [0; 3];
             numbers.fill_with(|| list.pop().unwrap().number);
             assert_eq!(numbers, [3, 2, 1]);

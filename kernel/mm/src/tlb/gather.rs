@@ -48,11 +48,24 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
     /// An empty gather for the address space of `tlb`.
     #[inline]
     pub fn new(machine: &'m P, tlb: &'a TlbState) -> Self {
+        Gather::with_batch(machine, tlb, FrameBatch::new())
+    }
+
+    /// An empty gather for the address space of `tlb`, which no CPU will load any more. If none has it loaded either, frames that
+    /// others have as well need not wait for a flush.
+    #[inline]
+    pub fn last(machine: &'m P, tlb: &'a TlbState) -> Self {
+        let batch = if tlb.cpus() == 0 { FrameBatch::at_once() } else { FrameBatch::new() };
+        Gather::with_batch(machine, tlb, batch)
+    }
+
+    #[inline(always)]
+    fn with_batch(machine: &'m P, tlb: &'a TlbState, batch: FrameBatch) -> Self {
         tlb.enter();
         Gather {
             machine,
             tlb,
-            batch: FrameBatch::new(),
+            batch,
             low: NOTHING.0,
             high: NOTHING.1,
             size: PageSize::Small,
@@ -116,6 +129,21 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
     pub fn touch_tables(&mut self, range: PageRange) {
         self.moved_tables = true;
         self.touch(range);
+    }
+
+    /// Where the frames of data go that a loop takes over; it reports them by [`took`](Self::took). There is room.
+    #[inline]
+    pub(crate) fn batch(&mut self) -> &mut FrameBatch {
+        &mut self.batch
+    }
+
+    /// The references of `pages` leaves, all in `range`, have gone into the [batch](Self::batch). The caller does not hold the
+    /// page-table lock: this may flush.
+    #[inline]
+    pub(crate) fn took(&mut self, pages: u64, range: PageRange) {
+        self.batch.count(pages);
+        self.touch(range);
+        self.flush_if_full();
     }
 
     /// Takes over a frame of data. There is room, and the page is reported by [`touch`](Self::touch).

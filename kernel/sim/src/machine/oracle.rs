@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use abi::mman::Prot;
-use mm::frame::{Frame, FrameKind};
+use mm::frame::{Content, Frame, FrameKind};
 use mm::platform::{Cpu, Platform};
 
 use super::arena::POISON;
@@ -308,7 +308,7 @@ impl Machine {
     }
 
     /// Every frame has as many references as mappings, tables are reachable, and nobody wrote to free frames.
-    /// Frames freed since the last look are poisoned.
+    /// Frames freed since the last look are poisoned, but for those that are handed out again with what is in them.
     fn check_frames(&self, mappings: &[u32], is_table: &[bool], objects: &Contents) {
         let mut was_owned = lock(&self.owned);
         let word = self.looks.fetch_add(1, Ordering::Relaxed) as usize % 512;
@@ -316,7 +316,9 @@ impl Machine {
             let frame = Frame::new(number as u32);
             let kind = self.frames.kind(frame);
             let references = self.frames.reference_count(frame);
-            let owned = !matches!(self.kind_of(number as u64), FrameKind::Free | FrameKind::Unusable);
+            let content = self.frames.content(frame);
+            let owned = content != Content::Any
+                || !matches!(self.kind_of(number as u64), FrameKind::Free | FrameKind::Unusable);
             let was_owned = std::mem::replace(&mut was_owned[number], owned);
             if !owned {
                 if was_owned {
@@ -324,6 +326,15 @@ impl Machine {
                 } else if self.arena.load(number as u64, word) != POISON {
                     self.violate(format!("{frame:?} is free, and somebody wrote to it"));
                 }
+            }
+            let found = self.arena.load(number as u64, word);
+            let wrong = match content {
+                Content::Any => false,
+                Content::Zeroes => found != 0,
+                Content::Root => found != if word < 256 { 0 } else { self.kernel_half()[word - 256] },
+            };
+            if wrong {
+                self.violate(format!("{frame:?} is free and not empty as it should be: {content:?}"));
             }
             match kind {
                 FrameKind::Anonymous | FrameKind::Huge if references != mappings[number] => {

@@ -227,7 +227,7 @@ kernel_test! {
         let page = Page::containing(BASE);
         let expected = space.tables.traverse(page);
         let new = TestSpace::frame(b"new");
-        assert!(space.tables.replace(page, expected, new, Protection::Read));
+        assert!(space.tables.replace(space.tables.slot(page), expected, new, Protection::Read));
         copy_from_user(&mut text, BASE).expect("mapped");
         log::info!("before the flush the CPU reads the {} frame", text.escape_ascii());
         let mut gather = Gather::new(&KERNEL, &space.tlb);
@@ -249,7 +249,7 @@ kernel_test! {
         for address in addresses {
             let page = Page::containing(address);
             let expected = space.tables.traverse(page);
-            assert!(space.tables.replace(page, expected, TestSpace::frame(b"new"), Protection::Read));
+            assert!(space.tables.replace(space.tables.slot(page), expected, TestSpace::frame(b"new"), Protection::Read));
         }
         // Too far from each other for a flush of single pages.
         let mut gather = Gather::new(&KERNEL, &space.tlb);

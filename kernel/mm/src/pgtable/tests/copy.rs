@@ -52,10 +52,11 @@ fn the_zero_page_is_not_counted() {
     let machine = Machine::with_frames(32);
     let (from, to) = (Space::new(&machine), Space::new(&machine));
     let zero = machine.zero_frame();
+    let references = machine.frames().reference_count(zero);
     assert_eq!(from.tables.install(Page::new(4), zero, Read), Ok(Installed::New));
     copy(&from, &to, range(0, 8)).unwrap();
     assert_eq!(to.access(4), Some((zero, Read)));
-    assert_eq!(machine.frames().reference_count(zero), 1);
+    assert_eq!(machine.frames().reference_count(zero), references);
 }
 
 #[test]

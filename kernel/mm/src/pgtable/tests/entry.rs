@@ -20,7 +20,7 @@ fn entries_have_the_bits_that_the_processor_expects() {
     const NX: u64 = 1 << 63;
     const LEAF: u64 = 1 << 9;
     let bits = |protection| Pte::leaf(Frame::new(0x42), protection).bits();
-    assert_eq!(bits(Protection::None), 0x42000 | LEAF);
+    assert_eq!(bits(Protection::None), 0x42000 | LEAF | NX);
     assert_eq!(bits(Read), 0x42000 | LEAF | NX | 0b010_0101);
     assert_eq!(bits(ReadExecute), 0x42000 | LEAF | 0b010_0101);
     assert_eq!(bits(ReadWrite), 0x42000 | LEAF | NX | 0b110_0111);

@@ -134,10 +134,10 @@ fn replace_changes_the_entry_only_if_it_is_the_expected_one() {
     let (page, old) = (Page::new(4), space.map(4, Read));
     let expected = space.tables.traverse(page);
     let new = machine.data_frame(2);
-    assert!(!space.tables.replace(page, Pte::leaf(new, Read), new, ReadWrite));
-    assert!(!space.tables.replace(Page::new(GIB), expected, new, ReadWrite));
+    assert!(!space.tables.replace(space.tables.slot(page), Pte::leaf(new, Read), new, ReadWrite));
+    assert!(!space.tables.replace(space.tables.slot(Page::new(GIB)), expected, new, ReadWrite));
     assert_eq!(space.tables.traverse(page), expected);
-    assert!(space.tables.replace(page, expected, new, ReadWrite));
+    assert!(space.tables.replace(space.tables.slot(page), expected, new, ReadWrite));
     let mut gather = space.gather();
     gather.unhook_page(page, old);
     assert_eq!(gather.finish(), Freed { pages: 1, tables: 0 });
@@ -151,12 +151,12 @@ fn pin_takes_a_reference_only_while_the_entry_is_the_expected_one() {
     let space = Space::new(&machine);
     let (page, frame) = (Page::new(4), space.map(4, Read));
     let expected = space.tables.traverse(page);
-    assert_eq!(space.tables.pin(page, Pte::leaf(frame, ReadWrite)), None);
-    assert_eq!(space.tables.pin(page, Pte::ABSENT), None);
-    assert_eq!(space.tables.pin(page, expected), Some(frame));
+    assert_eq!(space.tables.pin(space.tables.slot(page), Pte::leaf(frame, ReadWrite)), None);
+    assert_eq!(space.tables.pin(space.tables.slot(page), Pte::ABSENT), None);
+    assert_eq!(space.tables.pin(space.tables.slot(page), expected), Some(frame));
     space.unmap(range(4, 5), 0, Page::USER_END.number());
     assert_eq!(machine.frames().reference_count(frame), 1);
-    assert_eq!(space.tables.pin(page, expected), None);
+    assert_eq!(space.tables.pin(space.tables.slot(page), expected), None);
     machine.frames().put(frame);
     assert_eq!(machine.allocated(FrameKind::Anonymous), 0);
 }

@@ -7,7 +7,7 @@ mod leaves;
 mod relocate;
 
 use super::*;
-use crate::frame::FrameBatch;
+use crate::frame::{FrameBatch, FrameKind};
 use crate::testing::Machine;
 use crate::tlb::{Flush, FlushScope, Freed, Gather, TlbState};
 
