@@ -31,7 +31,7 @@ pub(crate) struct Place<'m, T> {
     pub(crate) page: u64,
     /// Under a guard: where the slot ends. The writer may empty the entry there at any time.
     pub(crate) end: u64,
-    /// Entries of the leaf; 0 before the slot is settled.
+    /// Entries of the leaf, once the slot is settled.
     pub(crate) count: u32,
 }
 
@@ -230,7 +230,8 @@ impl<'m, T> Place<'m, T> {
         }
         let value = |index: u32| leaf.value_in_packed(index as usize);
         let below = (0..slot / 2).rev().find_map(value)?;
-        let above = (slot.div_ceil(2)..self.count).find_map(value)?;
+        // The count noted here may be an older leaf's.
+        let above = (slot.div_ceil(2)..leaf.count() as u32).find_map(value)?;
         Some([below, above])
     }
 

@@ -161,6 +161,10 @@ impl Pair {
     pub(crate) fn try_store(&mut self, range: Range<u64>, id: Option<usize>) -> Result<(), NoMemory> {
         let mut cursor = self.tree.cursor_mut(&mut self.token, range.start);
         let what = if id.is_some() { Store::Entry } else { Store::Erase };
+        if range.start.is_multiple_of(2) {
+            // A cursor that has looked around knows more that may be out of date after the store.
+            cursor.here();
+        }
         let reservation = cursor.reserve(range.clone(), what)?;
         let taken = self.rcu.source().taken.load(SeqCst);
         cursor.store(reservation, id.map(value));
@@ -178,6 +182,12 @@ impl Pair {
         let slots = self.model.slots();
         let at = slots.partition_point(|(range, _)| range.end <= page);
         let range = |at: usize| slots.get(at).map(|(range, _)| range.clone());
+        let value =
+            |mut beside: std::slice::Iter<'_, (Range<u64>, Option<Value>)>| beside.find_map(|(_, id)| *id);
+        let mut below = slots[..at].to_vec();
+        below.reverse();
+        let beside = self.tree.beside(&self.token, &place).map(|value| value.copied());
+        assert_eq!(beside, [value(below.iter()), value(slots[at + 1..].iter())]);
         let cursor = || self.tree.resume(&self.token, place);
         assert_eq!(Some(cursor().range()), range(at), "the cursor stands elsewhere after a store");
         assert_eq!(cursor().next_range(), range(at + 1));
@@ -186,8 +196,6 @@ impl Pair {
             beside.find(|(_, id)| id.is_some()).map(|(range, _)| range.clone())
         };
         assert_eq!(cursor().next().map(|(range, _)| range), first(slots[at + 1..].iter()));
-        let mut below = slots[..at].to_vec();
-        below.reverse();
         assert_eq!(cursor().prev().map(|(range, _)| range), first(below.iter()));
     }
 
