@@ -128,6 +128,15 @@ impl<'t, 'm, T, S: NodeSource, K: Quiet<'m, T, S>> TreeCursor<'t, 'm, T, S, K> {
         }
     }
 
+    /// The entry here, if there is one, and the bounds of the gap here or right behind it.
+    #[inline]
+    pub fn here_and_free(&mut self) -> (Option<&'m T>, Range<u64>) {
+        match self.place.look() {
+            Slot::Entry(item) => (item.entry, item.end..self.place.ceiling()),
+            Slot::Gap(gap) => (None, gap),
+        }
+    }
+
     /// Bounds of the gap here, in pages: where the entry below ends and the one above starts. `None` on an entry.
     #[inline]
     pub fn gap(&mut self) -> Option<Range<u64>> {

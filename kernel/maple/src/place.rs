@@ -199,14 +199,33 @@ impl<'m, T> Place<'m, T> {
 
     #[inline(never)]
     fn look_elsewhere(&mut self) -> Slot<'m, T> {
-        match Leaf::if_narrow(self.leaf) {
-            Some(leaf) if self.slot == UNSETTLED => return self.settle_in::<One>(leaf),
-            _ => self.settle(),
+        match (Leaf::if_twin(self.leaf), Leaf::if_narrow(self.leaf)) {
+            (Some(leaf), _) => self.slot_in::<Two>(leaf),
+            (None, Some(leaf)) if self.slot != UNSETTLED => self.slot_in::<One>(leaf),
+            (None, Some(leaf)) => self.settle_in::<One>(leaf),
+            (None, None) => {
+                self.settle();
+                match self.entry() {
+                    Some(item) => Slot::Entry(item),
+                    None => Slot::Gap(self.range_of(self.slot)),
+                }
+            }
         }
-        match self.entry() {
-            Some(item) => Slot::Entry(item),
-            None => Slot::Gap(self.range_of(self.slot)),
+    }
+
+    /// What the slot is, which is settled, in `leaf`, which is at hand.
+    #[inline(always)]
+    fn slot_in<O: Origin>(&self, leaf: Leaf<'m, T>) -> Slot<'m, T> {
+        let index = self.slot as usize / 2;
+        if !self.slot.is_multiple_of(2) {
+            let item = leaf.item_in::<O>(index);
+            if item.entry.is_some() {
+                return Slot::Entry(item);
+            }
         }
+        let start = if index == 0 { self.low } else { leaf.range_in::<O>(index - 1).end };
+        let end = if index == leaf.count() { self.high } else { leaf.range_in::<O>(index).start };
+        Slot::Gap(start..end)
     }
 
     /// Searches the slot in `leaf`, which is at hand.

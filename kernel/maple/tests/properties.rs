@@ -264,6 +264,13 @@ fn wander(pair: &mut Pair, land: Landscape, start: u64, steps: &[(u8, u64)]) {
         let there = || pair.tree.cursor(&pair.token, slots[at].0.end - 1);
         assert_eq!(there().gap(), gap, "before a search");
         assert_eq!((there().here().copied(), cursor.here().copied()), (slots[at].1, slots[at].1));
+        let free = match slots.get(at + 1) {
+            _ if gap.is_some() => slots[at].0.clone(),
+            Some((next, None)) => next.clone(),
+            _ => slots[at].0.end..slots[at].0.end,
+        };
+        assert_eq!(there().here_and_free(), (cursor.here(), free.clone()));
+        assert_eq!(cursor.here_and_free(), (cursor.here(), free));
         let position = cursor.position();
         assert!(cursor.holds(cursor.range().start));
         cursor = pair.tree.resume(&pair.token, position);

@@ -33,6 +33,13 @@ impl<T> Leaf<'_, T> {
         };
         if self.is_twin() {
             let body = self.body::<Two>();
+            // The hole is most often larger than can be noted.
+            let hole = body.search_near(Two::LOWER);
+            let before = if hole > 0 { body.range::<Two>(hole - 1).end } else { low };
+            let after = if hole < self.count() { body.range::<Two>(hole).start } else { high };
+            if after - before >= u64::from(u32::MAX) {
+                return u32::MAX;
+            }
             (0..self.count()).for_each(|index| pass(body.range::<Two>(index)));
         } else {
             (0..self.count()).for_each(|index| pass(self.range(index)));

@@ -90,6 +90,9 @@ pub(crate) struct Two {
 }
 
 impl Two {
+    /// What to search with for the last entry of the lower window.
+    pub(super) const LOWER: u64 = HALF - 1;
+
     /// What to search for `page` with, as [`Origin::key`], and what the bounds of an entry that covers the page count from. With
     /// that, an entry of the other window ends below the page.
     #[inline(always)]

@@ -77,7 +77,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let brk_start = Page::containing(guard.brk_start);
         // Most often the heap goes on.
         let mut edit = self.edit(guard, more.start().down(1));
-        let prev = edit.cursor.vma();
+        let prev = edit.cursor.arrive();
         if prev.is_none() {
             edit.cursor.seek(more.start());
         }

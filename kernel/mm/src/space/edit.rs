@@ -339,7 +339,7 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
 
     /// Whether `range` is free and ends below the `limit` that the next VMA sets. One that starts at or above `enough` is far enough.
     fn reaches(&mut self, range: PageRange, enough: Page, limit: impl Fn(&Vma) -> Page) -> bool {
-        let (here, Neighbours { floor, ceiling }) = self.surroundings();
+        let (here, Neighbours { floor, ceiling }) = self.cursor.here_and_free();
         if floor > range.start() {
             return false;
         }
@@ -357,21 +357,11 @@ impl<'t, 'g, 'm, P: Platform> Edit<'t, 'g, 'm, P> {
     /// stands on the gap there or on the VMA below; if that ends where `range` starts, it stands there afterwards.
     #[inline(always)]
     pub(super) fn touching(&mut self, range: PageRange) -> (Option<&'m Vma>, Option<&'m Vma>) {
-        let (here, free) = self.surroundings();
+        let (here, free) = self.cursor.here_and_free();
         self.touching_in(range, here, free)
     }
 
-    /// The VMA that the cursor stands on, if any, and the bounds of the gap here or right behind it.
-    #[inline(always)]
-    fn surroundings(&mut self) -> (Option<&'m Vma>, Neighbours) {
-        if let Some(gap) = self.cursor.gap() {
-            return (None, gap);
-        }
-        let here = self.cursor.vma();
-        (here, Neighbours { floor: here.map_or(Page::ZERO, Vma::end), ceiling: self.cursor.ceiling() })
-    }
-
-    /// As [`touching`](Self::touching), for who knows the [`surroundings`](Self::surroundings).
+    /// As [`touching`](Self::touching), for who knows what the cursor stands on and the free pages there or behind.
     #[inline(always)]
     pub(super) fn touching_in(
         &mut self,

@@ -256,9 +256,10 @@ impl<'t, 'g, 'm, P: Platform> VmaCursor<'t, 'g, 'm, P> {
         self.cursor.gap().map(Neighbours::at_ends_of)
     }
 
-    /// Where the next VMA behind the slot here starts; beyond every user page if there is none.
-    pub(super) fn ceiling(&mut self) -> Page {
-        Page::new(self.cursor.ceiling())
+    /// The VMA here, if there is one, and the bounds of the gap here or right behind it.
+    pub(super) fn here_and_free(&mut self) -> (Option<&'m Vma>, Neighbours) {
+        let (here, free) = self.cursor.here_and_free();
+        (here, Neighbours::at_ends_of(free))
     }
 
     /// First page of the slot.
