@@ -63,6 +63,12 @@ impl<T> Shared<T> {
     /// Takes `value`; drops it when memory is short.
     #[inline(always)] // so that the value is moved once
     pub(crate) fn new(value: T) -> Result<Self, NoMemory> {
+        Shared::new_with(|| value)
+    }
+
+    /// Takes what `make` makes, which is not called when memory is short.
+    #[inline(always)] // so that a large value is made where it stays
+    pub(crate) fn new_with(make: impl FnOnce() -> T) -> Result<Self, NoMemory> {
         // SAFETY: the counts make that the size is not zero.
         let memory = unsafe { alloc::alloc::alloc(Layout::new::<Inner<T>>()) }.cast::<Inner<T>>();
         let memory = NonNull::new(memory).ok_or(NoMemory)?;
@@ -70,7 +76,7 @@ impl<T> Shared<T> {
         unsafe {
             (&raw mut (*memory.as_ptr()).owners).write(AtomicUsize::new(1));
             (&raw mut (*memory.as_ptr()).watchers).write(AtomicUsize::new(1));
-            (&raw mut (*memory.as_ptr()).value).write(Some(value));
+            (&raw mut (*memory.as_ptr()).value).write(Some(make()));
         }
         Ok(Shared(memory))
     }

@@ -149,7 +149,7 @@ fn space(parent: &Thread, request: Request) -> Result<Shared<Space>, Errno> {
     if request.has(CLONE_VM) {
         return Ok(parent.space.clone());
     }
-    spaces::register(parent.space.fork()?)
+    spaces::register(parent.space.fork())
 }
 
 /// What `fork(2)` wants.

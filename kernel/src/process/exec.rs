@@ -59,7 +59,7 @@ pub(crate) fn exec(
     let mut interpreter = interpreter_of(&thread.files, &image).map_err(|problem| problem.errno())?;
     let (limits, huge_pages) = (thread.space.limits(), thread.space.huge_pages());
     let config = mm::space::Config { limits, huge_pages, ..launch::config() };
-    let space = spaces::register(Space::new(&KERNEL, config)?)?;
+    let space = spaces::register(Space::new(&KERNEL, config))?;
     let (strings, environment) = (references(&started.arguments)?, references(environment)?);
     let start = Arguments { path: &started.path, arguments: &strings, environment: &environment };
     let (context, places) = load::load_into(&space, &image, interpreter.as_mut(), &start)?;

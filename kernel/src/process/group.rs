@@ -85,13 +85,14 @@ impl Process {
         actions: Actions,
         exit_signal: i32,
     ) -> Result<Shared<Process>, Errno> {
-        Ok(Shared::new(Process {
+        let alarm = Alarm::new(alarm, pid)?;
+        Ok(Shared::new_with(|| Process {
             pid,
             exit_signal: AtomicI32::new(exit_signal),
             about: Mutex::new(About::new()),
             limits: Mutex::new(limits),
             signals: Mutex::new(ProcessSignals { actions, pending: Pending::new() }),
-            alarm: Alarm::new(alarm, pid)?,
+            alarm,
             alarm_period: Mutex::new(Duration::ZERO),
             ended: Mutex::new(Ended::default()),
             children: WaitQueue::new(),

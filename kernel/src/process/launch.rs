@@ -160,7 +160,7 @@ fn start_image(
     mut interpreter: Option<Image>,
     arguments: &Arguments<'_>,
 ) -> Result<Shared<Task>, Errno> {
-    let space = spaces::register(Space::new(&KERNEL, config())?)?;
+    let space = spaces::register(Space::new(&KERNEL, config()))?;
     let (context, places) = load::load_into(&space, image, interpreter.as_mut(), arguments)?;
     let thread = first_thread(tree, exe, space.clone(), context, places)?;
     let (process, handle) = (thread.process.clone(), thread.handle.clone());

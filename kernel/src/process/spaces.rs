@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use abi::Errno;
+use mm::MmError;
 use mm::object::ObjectId;
 use mm::space::Copies;
 use spin::Mutex;
@@ -14,9 +15,9 @@ use crate::arch::shared::{Shared, Watch};
 /// Every address space, and some that have gone, whose places are taken again. Nobody changes places.
 static SPACES: Mutex<Vec<Watch<Space>>> = Mutex::new(Vec::new());
 
-/// Notes a new address space, before it maps anything. Errors: `ENOMEM`.
-pub(crate) fn register(space: Space) -> Result<Shared<Space>, Errno> {
-    let space = Shared::new(space)?;
+/// Notes a new address space, before it maps anything. Errors: `ENOMEM`, that of its making.
+pub(crate) fn register(space: Result<Space, MmError>) -> Result<Shared<Space>, Errno> {
+    let space = Shared::new(space?)?;
     let mut spaces = SPACES.lock();
     if let Some(free) = spaces.iter().position(|watch| !watch.is_alive()) {
         spaces[free] = space.watch();

@@ -76,7 +76,7 @@ pub(crate) fn with_thread<R>(
     body: impl FnOnce(&mut Thread) -> R,
 ) -> Result<R, Errno> {
     table::begin();
-    let space = spaces::register(Space::new(&KERNEL, Config::default())?)?;
+    let space = spaces::register(Space::new(&KERNEL, Config::default()))?;
     let mut thread = first_thread(tree, exe, space.clone(), Context::new(0, 0), Places::default())?;
     let task = sched::current();
     task.revive();
