@@ -3,6 +3,7 @@
 use core::array;
 use core::fmt;
 
+use super::batch::Front;
 use super::cache::{CACHES, Cache, FrameStore, Frames};
 use super::lists::{Lists, MAX_ORDER, NONE, ORDERS};
 use super::meta::{KINDS, State};
@@ -394,6 +395,19 @@ impl Metadata<'_> {
         let meta = self.of(frame);
         assert_allocated(meta, frame, "put");
         batch.push(meta, frame)
+    }
+
+    /// Puts `frame` in front of a batch if it is private memory and the caller's reference the only one; whether it did. It is
+    /// for the caller to count.
+    #[inline(always)]
+    pub(crate) fn push_exclusive(self, frame: Frame, front: &mut Front) -> bool {
+        let meta = self.of(frame);
+        assert_allocated(meta, frame, "put");
+        let is_exclusive = meta.state() == State::EXCLUSIVE;
+        if is_exclusive {
+            front.push(meta, frame);
+        }
+        is_exclusive
     }
 
     /// As [`FrameAllocator::is_exclusive`].

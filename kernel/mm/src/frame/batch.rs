@@ -14,7 +14,7 @@ use crate::sync::atomic::Ordering;
 /// done (see [`crate::object`]); of an address space that no TLB can know any more, all others go at once as well. A batch is small, as it lies on kernel stacks and is moved.
 pub struct FrameBatch {
     /// First frame of the chain of frames with one reference, which is the batch's.
-    head: u32,
+    head: Front,
     /// Frames in all.
     len: u64,
     /// Frames that others have as well; the first `shared_len` are initialised.
@@ -26,6 +26,19 @@ pub struct FrameBatch {
     waits: bool,
 }
 
+/// The first frame of a batch's chain of frames with one reference: by value, so that a loop has it in a register.
+pub(crate) struct Front(u32);
+
+impl Front {
+    /// Puts `frame`, with the metadata `meta`, in front. The only reference is ours, so nobody can make another one, and the link
+    /// is ours as well.
+    #[inline(always)]
+    pub(super) fn push(&mut self, meta: &FrameMeta, frame: Frame) {
+        meta.next.store(self.0, Ordering::Relaxed);
+        self.0 = frame.number();
+    }
+}
+
 impl FrameBatch {
     /// Room for frames with several references; a bit of a word each.
     pub const SHARED: usize = u32::BITS as usize;
@@ -35,7 +48,7 @@ impl FrameBatch {
     pub const fn new() -> Self {
         // An array of places, for a place of an array would be cleared.
         FrameBatch {
-            head: NONE,
+            head: Front(NONE),
             len: 0,
             shared: [const { MaybeUninit::uninit() }; _],
             shared_len: 0,
@@ -87,29 +100,35 @@ impl FrameBatch {
         self.is_full()
     }
 
-    /// The only reference is ours, so nobody can make another one, and the link is ours as well.
+    /// Puts a frame with one reference, which is ours, into the chain.
     #[inline(always)]
     pub(super) fn push_last(&mut self, meta: &FrameMeta, frame: Frame) {
-        meta.next.store(self.head, Ordering::Relaxed);
-        self.head = frame.number();
+        self.head.push(meta, frame);
+    }
+
+    /// The front of the chain, to be [set](Self::set_front) when frames were put in front.
+    #[inline(always)]
+    pub(crate) fn front(&self) -> Front {
+        Front(self.head.0)
+    }
+
+    /// Sets the front of the chain.
+    #[inline(always)]
+    pub(crate) fn set_front(&mut self, front: Front) {
+        self.head = front;
     }
 
     /// As [`push`](Self::push), for a frame that is shared or no private memory.
     #[inline(never)]
     fn push_other(&mut self, meta: &FrameMeta, state: State, frame: Frame) {
-        match state.kind() {
-            FrameKind::Zero => {}
-            _ if state.references() == 1 => self.push_last(meta, frame),
-            FrameKind::Shared => self.release(meta, frame),
-            _ if self.waits => self.add_shared(frame),
-            _ => self.release(meta, frame),
+        if state.is(FrameKind::Zero) {
+            return;
         }
-    }
-
-    /// Gives the reference up at once, unless it is the last one.
-    #[inline]
-    fn release(&mut self, meta: &FrameMeta, frame: Frame) {
-        if !meta.release_unless_last() {
+        if state.references() == 1 {
+            self.push_last(meta, frame);
+        } else if self.waits && !state.is(FrameKind::Shared) {
+            self.add_shared(frame);
+        } else if !meta.release_unless_last() {
             self.push_last(meta, frame);
         }
     }
@@ -146,7 +165,7 @@ impl FrameBatch {
     /// Takes the chain out, by its first frame, or [`NONE`], and with that all that is left.
     pub(super) fn take_chain(&mut self) -> u32 {
         self.len = 0;
-        core::mem::replace(&mut self.head, NONE)
+        core::mem::replace(&mut self.head, Front(NONE)).0
     }
 }
 

@@ -111,8 +111,8 @@ impl<'m, P: Platform> Copy<'_, 'm, P> {
         Ok(part.end())
     }
 
-    /// Copies the entries for `part`, all of it in one leaf table.
-    #[inline]
+    /// Copies the entries for `part`, all of it in one leaf table. Not inlined, so that the loop has all registers.
+    #[inline(never)]
     fn copy_entries(
         &self,
         source: &Table,

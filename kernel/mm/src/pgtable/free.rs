@@ -1,9 +1,9 @@
 //! Free: unhooking the tables that only the unmapped range used.
 
-use super::table::{LEVELS, entry_end, entry_span, index_of, is_in_one_table};
-use super::{PageTables, Pte};
+use super::table::{LEVELS, Table, entry_span, index_of, is_in_one_table};
+use super::{PageTables, Pte, Slot};
 use crate::platform::Platform;
-use crate::range::{Page, PageRange, PageSize};
+use crate::range::{Page, PageRange};
 use crate::tlb::Gather;
 
 /// The end of what the lower half of a root table spans, just above [`Page::USER_END`].
@@ -24,12 +24,24 @@ impl<'m, P: Platform> PageTables<'m, P> {
     #[inline]
     pub fn free(&self, range: PageRange, floor: Page, ceiling: Page, gather: &mut Gather<'_, 'm, P>) -> u64 {
         debug_assert!(floor <= range.start() && range.end() <= ceiling, "{range} is cut by floor or ceiling");
-        let span = PageRange::around(range.start(), PageSize::Huge);
-        let shared = floor > span.start() || span.end() > ceiling && ceiling < Page::USER_END;
-        if is_in_one_table(range) && shared {
+        if self.keeps_tables(self.slot(range.start()), range, floor, ceiling) {
             return 0;
         }
         self.free_tables(range, floor, ceiling, gather)
+    }
+
+    /// Whether a look tells that [`free`](Self::free) will find nothing, `slot` being that of the first page of `range`: the range is
+    /// in one leaf table, and the lowest table that there is for it has a neighbour. One that is made meanwhile has one, too.
+    #[inline]
+    pub fn keeps_tables(&self, slot: Slot<'m>, range: PageRange, floor: Page, ceiling: Page) -> bool {
+        let level = match slot.table {
+            Ok(_) => 1,
+            Err(level) => level + 1,
+        };
+        let start = range.start().number() & !(entry_span(level) - 1);
+        let end = start + entry_span(level);
+        let shared = floor.number() > start || end > ceiling.number() && ceiling < Page::USER_END;
+        is_in_one_table(range) && (shared || level == LEVELS)
     }
 
     #[inline(never)]
@@ -42,16 +54,35 @@ impl<'m, P: Platform> PageTables<'m, P> {
     ) -> u64 {
         // Above the last user page there is no neighbour, and nothing else in the last table.
         let ceiling = if ceiling >= Page::USER_END { TABLES_END } else { ceiling };
+        if is_in_one_table(range) {
+            return self.free_path(range, floor, ceiling, gather);
+        }
         let mut unhooked = 0;
-        // Where a range is small, what a walk has not found need not be looked for.
-        let lowest = match self.leaf_table(range.start()) {
-            Err(level) if is_in_one_table(range) => level + 1,
-            _ => 1,
-        };
         // From the leaves up, so that a table is empty when its turn comes.
-        for level in lowest..LEVELS {
+        for level in 1..LEVELS {
             let Some(spans) = spans_inside(range, floor, ceiling, level) else { break };
             unhooked += self.unhook_tables(spans, range, level, gather);
+        }
+        unhooked
+    }
+
+    /// As [`free_tables`](Self::free_tables), for a range in one leaf table: one walk finds all that there is.
+    fn free_path(&self, range: PageRange, floor: Page, ceiling: Page, gather: &mut Gather<'_, 'm, P>) -> u64 {
+        let page = range.start();
+        let mut path = [self.top; LEVELS as usize];
+        let mut lowest = LEVELS - 1;
+        while lowest > 0
+            && let Some(next) = path[lowest as usize].get(index_of(page, lowest)).as_table()
+        {
+            lowest -= 1;
+            path[lowest as usize] = self.machine.table(next);
+        }
+        let mut unhooked = 0;
+        for level in lowest + 1..LEVELS {
+            if spans_inside(range, floor, ceiling, level).is_none() {
+                break;
+            }
+            unhooked += self.unhook(path[level as usize], page, level, gather);
         }
         unhooked
     }
@@ -68,30 +99,30 @@ impl<'m, P: Platform> PageTables<'m, P> {
         let mut page = spans.start();
         while page < spans.end() {
             let (table, at) = self.lowest_table(page, level);
-            let entry = table.get(index_of(page, at));
-            let end = entry_end(page, at);
-            if at == level
-                && let Some(frame) = entry.as_table()
-                && let Some(span) = PageRange::new(page, end)
-            {
-                debug_assert!(
-                    self.machine.table(frame).is_empty(),
-                    "a table over {span} is freed and not empty"
-                );
-                debug_assert!(
-                    level != 2 || self.machine.frames().kept(frame).next().is_none(),
-                    "a table over {span} is freed and keeps another one"
-                );
-                let mut tables = self.lock.lock();
-                table.set(index_of(page, at), Pte::ABSENT);
-                *tables -= 1;
-                drop(tables);
-                gather.unhook_table(range.intersection(span).unwrap_or(span), frame);
-                unhooked += 1;
+            if at == level {
+                unhooked += self.unhook(table, page.max(range.start()), level, gather);
             }
             page = table.next_used_page(page, at, spans.end());
         }
         unhooked
+    }
+
+    /// Unhooks the table that the entry for `page` in `table`, of `level`, leads to, if it does; how many it is.
+    #[inline]
+    fn unhook(&self, table: &Table, page: Page, level: u32, gather: &mut Gather<'_, 'm, P>) -> u64 {
+        let entry = table.entry(index_of(page, level));
+        let Some(frame) = entry.get().as_table() else { return 0 };
+        debug_assert!(self.machine.table(frame).is_empty(), "a table over {page:?} is freed and not empty");
+        debug_assert!(
+            level != 2 || self.machine.frames().kept(frame).next().is_none(),
+            "a table over {page:?} is freed and keeps another one"
+        );
+        let mut tables = self.lock.lock();
+        entry.set(Pte::ABSENT);
+        *tables -= 1;
+        drop(tables);
+        gather.unhook_table(PageRange::single(page), frame);
+        1
     }
 }
 

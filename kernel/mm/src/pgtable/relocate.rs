@@ -9,8 +9,8 @@
 //! there. A huge leaf that does not fit is split.
 
 use super::huge::Span;
-use super::table::{ENTRIES, Entry, Table, entry_end, index_of};
-use super::{PageTables, Pte};
+use super::table::{ENTRIES, Entry, Table, entry_end, index_of, is_in_one_table};
+use super::{PageTables, Pte, Slot};
 use crate::error::MmError;
 use crate::platform::Platform;
 use crate::range::{Page, PageRange, PageSize};
@@ -63,29 +63,85 @@ impl<'m> Entries<'m> {
 
 impl<'m, P: Platform> PageTables<'m, P> {
     /// Makes the tables that are missing for [`relocate`](Self::relocate) of `from` to as many pages from `to` on, and splits the
-    /// huge leaves that cannot move as a whole; TLBs whose state is `tlb` have forgotten those.
+    /// huge leaves that cannot move as a whole; TLBs whose state is `tlb` have forgotten those. Whether anything may have to move.
     ///
     /// # Errors
     /// `NoMemory`. Tables that were made before stay; the caller frees them, as no VMA spans them.
-    pub fn make_room(&self, from: PageRange, to: Page, tlb: &TlbState) -> Result<(), MmError> {
+    #[inline]
+    pub fn make_room(&self, from: PageRange, to: Page, tlb: &TlbState) -> Result<bool, MmError> {
+        let slot = self.slot(from.start());
+        if self.is_vacant(slot, from) {
+            return Ok(false);
+        }
+        match self.only_piece(slot, from, to) {
+            Some(piece) => self.make_room_for(&piece),
+            None => self.make_room_for_pieces(from, to, tlb),
+        }
+    }
+
+    /// As [`make_room`](Self::make_room), wherever the pages are.
+    #[inline(never)]
+    fn make_room_for_pieces(&self, from: PageRange, to: Page, tlb: &TlbState) -> Result<bool, MmError> {
+        let mut any = false;
         self.for_each_piece(from, to, tlb, |piece| {
-            let piece = match piece {
-                Piece::Entries(piece) => piece,
-                Piece::Huge(_, to) => return Ok(self.make_level_one(to)?),
-            };
-            let lowest = piece.is_whole_table().into();
-            match self.table_of(piece.to, lowest) {
-                Err(level) if lowest == 1 || !piece.is_empty() => {
-                    Ok(self.make_tables(piece.to, level, lowest).map(drop)?)
+            any |= match piece {
+                Piece::Entries(piece) => self.make_room_for(&piece)?,
+                Piece::Huge(_, to) => {
+                    self.make_level_one(to)?;
+                    true
                 }
-                _ => Ok(()),
-            }
-        })
+            };
+            Ok(())
+        })?;
+        Ok(any)
+    }
+
+    /// Makes the tables that are missing for `piece`, if there is anything in it; whether there is.
+    #[inline]
+    fn make_room_for(&self, piece: &Entries<'m>) -> Result<bool, MmError> {
+        if piece.is_empty() {
+            return Ok(false);
+        }
+        let lowest = piece.is_whole_table().into();
+        if let Err(level) = self.table_of(piece.to, lowest) {
+            self.make_tables(piece.to, level, lowest)?;
+        }
+        Ok(true)
+    }
+
+    /// The one piece that `from` is, whose first page has this slot, where neither it nor where it goes leaves a leaf table.
+    #[inline]
+    fn only_piece(&self, slot: Slot<'m>, from: PageRange, to: Page) -> Option<Entries<'m>> {
+        let there = PageRange::from_start(to, from.pages())?;
+        let piece = Entries { table: slot.table.ok()?, pages: from, to };
+        (is_in_one_table(from) && is_in_one_table(there) && !piece.is_whole_table()).then_some(piece)
     }
 
     /// Moves the leaves of `from` to as many pages from `to` on, where there is [room](Self::make_room) and no leaf. TLBs may
     /// know them at their old places until `gather` is finished.
+    #[inline]
     pub fn relocate(&self, from: PageRange, to: Page, gather: &mut Gather<'_, 'm, P>) -> Relocated {
+        self.relocate_from(self.slot(from.start()), from, to, gather)
+    }
+
+    /// As [`relocate`](Self::relocate), with the slot of the first page of `from`.
+    #[inline]
+    pub fn relocate_from(
+        &self,
+        slot: Slot<'m>,
+        from: PageRange,
+        to: Page,
+        gather: &mut Gather<'_, 'm, P>,
+    ) -> Relocated {
+        match self.only_piece(slot, from, to) {
+            Some(piece) => Relocated { pages: self.move_leaves(&piece, gather), tables: 0 },
+            None => self.relocate_pieces(from, to, gather),
+        }
+    }
+
+    /// As [`relocate`](Self::relocate), wherever the pages are.
+    #[inline(never)]
+    fn relocate_pieces(&self, from: PageRange, to: Page, gather: &mut Gather<'_, 'm, P>) -> Relocated {
         let mut relocated = Relocated::default();
         let tlb = gather.tlb();
         let result = self.for_each_piece(from, to, tlb, |piece| {
@@ -97,6 +153,9 @@ impl<'m, P: Platform> PageTables<'m, P> {
                     return Ok(());
                 }
             };
+            if piece.is_empty() {
+                return Ok(());
+            }
             if piece.is_whole_table() && self.move_table(&piece) {
                 gather.touch_tables(piece.pages);
                 relocated.tables += 1;
@@ -137,7 +196,8 @@ impl<'m, P: Platform> PageTables<'m, P> {
         true
     }
 
-    /// Moves the leaves of `piece` one by one; how many.
+    /// Moves the leaves of `piece` one by one; how many. Not inlined, so that the loop has all registers.
+    #[inline(never)]
     fn move_leaves(&self, piece: &Entries<'m>, gather: &mut Gather<'_, 'm, P>) -> u64 {
         let Some(there) = self.room_for(piece) else { return 0 };
         let from = piece.entries();
@@ -174,6 +234,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
     }
 
     /// Calls `f` for every piece of `from`, in order, as long as it succeeds.
+    #[inline(never)]
     fn for_each_piece(
         &self,
         from: PageRange,

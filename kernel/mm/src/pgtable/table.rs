@@ -1,7 +1,6 @@
 //! A page table in memory, and its geometry.
 
 use core::ops::Range;
-use core::slice;
 
 use super::Pte;
 use crate::range::{Page, PageRange};
@@ -51,11 +50,16 @@ impl Entry {
         }
     }
 
+    /// Whether all are absent, but for those that become present at the same time.
+    #[inline(always)]
+    pub(super) fn are_absent(entries: &[Entry]) -> bool {
+        Entry::next_used(entries, 0) == entries.len()
+    }
+
     /// The rest of `entries` from the first one on that is not absent, as [`next_used`](Self::next_used).
     #[inline]
-    pub(super) fn from_next_used(entries: slice::Iter<'_, Entry>) -> slice::Iter<'_, Entry> {
-        let entries = entries.as_slice();
-        entries.get(Entry::next_used(entries, 0)..).unwrap_or_default().iter()
+    pub(super) fn from_next_used(entries: &[Entry]) -> &[Entry] {
+        entries.get(Entry::next_used(entries, 0)..).unwrap_or_default()
     }
 
     #[inline]

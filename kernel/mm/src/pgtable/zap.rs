@@ -3,8 +3,8 @@
 use super::huge::Span;
 use super::pte::Rights;
 use super::table::{Entry, Table, index_of, is_in_one_table};
-use super::{HUGE_LEAF, PageTables, Protection, Pte};
-use crate::frame::{Frame, FrameKind, Metadata};
+use super::{HUGE_LEAF, PageTables, Protection, Pte, Slot};
+use crate::frame::{Frame, FrameBatch, FrameKind, Metadata};
 use crate::platform::Platform;
 use crate::range::{Page, PageRange, PageSize};
 use crate::tlb::Gather;
@@ -37,13 +37,32 @@ impl<'m, P: Platform> PageTables<'m, P> {
     ///
     /// The caller has stable VMAs over the range, or none can be found there any more. Takes the page-table lock
     /// for as many entries of a leaf table as the gather has room for, and flushes between, without it.
+    #[inline]
     pub fn zap(&self, range: PageRange, gather: &mut Gather<'_, 'm, P>) -> u64 {
-        self.clear_entries(range, gather, |_| true)
+        self.zap_from(self.slot(range.start()), range, gather)
+    }
+
+    /// As [`zap`](Self::zap), with the slot of the first page of `range`.
+    #[inline]
+    pub fn zap_from(&self, slot: Slot<'m>, range: PageRange, gather: &mut Gather<'_, 'm, P>) -> u64 {
+        self.clear_entries(slot, range, gather, |_| true)
+    }
+
+    /// Whether a look tells that there is nothing to zap in `range`, of whose first page this is the slot. Only ranges in one leaf
+    /// table are looked at.
+    #[inline]
+    pub fn is_vacant(&self, slot: Slot<'m>, range: PageRange) -> bool {
+        is_in_one_table(range)
+            && match slot.table {
+                Ok(table) if range.pages() == 1 => table.get(index_of(range.start(), 0)).is_absent(),
+                Ok(table) => Entry::are_absent(table.entries(range)),
+                Err(level) => level != HUGE_LEAF,
+            }
     }
 
     /// As [`zap`](Self::zap), but leaves guards where they are.
     pub fn discard(&self, range: PageRange, gather: &mut Gather<'_, 'm, P>) -> u64 {
-        self.clear_entries(range, gather, Pte::is_leaf)
+        self.clear_entries(self.slot(range.start()), range, gather, Pte::is_leaf)
     }
 
     /// As [`discard`](Self::discard), for those leaves whose frame is `wanted`.
@@ -53,13 +72,15 @@ impl<'m, P: Platform> PageTables<'m, P> {
         wanted: impl Fn(Frame) -> bool + Copy,
         gather: &mut Gather<'_, 'm, P>,
     ) -> u64 {
-        self.clear_entries(range, gather, |pte| pte.is_leaf() && wanted(pte.frame()))
+        let goes = |pte: Pte| pte.is_leaf() && wanted(pte.frame());
+        self.clear_entries(self.slot(range.start()), range, gather, goes)
     }
 
-    /// Clears the entries of `range` that are not absent and that `goes` says.
+    /// Clears the entries of `range`, whose first page has this slot, that are not absent and that `goes` says.
     #[inline(always)]
     fn clear_entries(
         &self,
+        slot: Slot<'m>,
         range: PageRange,
         gather: &mut Gather<'_, 'm, P>,
         goes: impl Fn(Pte) -> bool + Copy,
@@ -67,13 +88,39 @@ impl<'m, P: Platform> PageTables<'m, P> {
         if !is_in_one_table(range) {
             return self.clear_spans(range, gather, goes);
         }
-        match self.leaf_table(range.start()) {
-            // Found in one look.
-            Ok(table) if range.pages() == 1 && table.get(index_of(range.start(), 0)).is_absent() => 0,
+        match slot.table {
+            Ok(table) if range.pages() == 1 => self.clear_one(table, range.start(), gather, goes),
             Ok(table) => self.clear_part(table, range, gather, goes),
             Err(HUGE_LEAF) => self.clear_spans(range, gather, goes),
             Err(_) => 0,
         }
+    }
+
+    /// As [`clear_entries`](Self::clear_entries), for one page, whose leaf table this is.
+    #[inline(always)]
+    fn clear_one(
+        &self,
+        table: &Table,
+        page: Page,
+        gather: &mut Gather<'_, 'm, P>,
+        goes: impl Fn(Pte) -> bool,
+    ) -> u64 {
+        let entry = table.entry(index_of(page, 0));
+        if entry.get().is_absent() {
+            return 0;
+        }
+        let locked = self.lock.lock();
+        let pte = entry.get();
+        if pte.is_absent() || !goes(pte) {
+            return 0;
+        }
+        entry.set(Pte::ABSENT);
+        drop(locked);
+        if !pte.is_leaf() {
+            return 0;
+        }
+        gather.unhook_page(page, pte.frame());
+        1
     }
 
     /// As [`clear_entries`](Self::clear_entries), wherever the pages are.
@@ -153,38 +200,21 @@ impl<'m, P: Platform> PageTables<'m, P> {
         let entries = table.entries(part);
         // An entry that becomes present at the same time may stay, as if it had become so just behind.
         let first = Entry::next_used(entries, 0);
-        let mut rest = entries.get(first..).unwrap_or_default().iter();
-        if rest.len() == 0 {
+        let rest = entries.get(first..).unwrap_or_default();
+        if rest.is_empty() {
             return (0, part.end());
         }
-        let (mut zapped, mut last) = (0, rest.clone());
         let metadata = self.machine.frames().metadata();
-        let batch = gather.batch();
         let locked = self.lock.lock();
-        while let Some(entry) = rest.next() {
-            let pte = entry.get();
-            if pte.is_absent() {
-                rest = Entry::from_next_used(rest);
-                continue;
-            }
-            if !goes(pte) {
-                continue;
-            }
-            entry.set(Pte::ABSENT);
-            if pte.is_leaf() {
-                zapped += 1;
-                last = rest.clone();
-                if metadata.collect(pte.frame(), batch) {
-                    break;
-                }
-            }
-        }
+        let taken = take_leaves(rest, metadata, gather.batch(), goes);
         drop(locked);
         let page = |left: usize| Page::new(part.end().number() - left as u64);
-        if let Some(touched) = PageRange::new(page(entries.len() - first), page(last.len())) {
-            gather.took(zapped, touched);
+        if taken.leaves != 0
+            && let Some(touched) = PageRange::new(page(entries.len() - first), page(taken.behind_last))
+        {
+            gather.took(taken.leaves, touched);
         }
-        (zapped, page(rest.len()))
+        (taken.leaves, page(taken.left))
     }
 
     /// Gives all leaves of `range` the protection `protection`; where `writable` does not permit to write, without
@@ -234,26 +264,31 @@ impl<'m, P: Platform> PageTables<'m, P> {
         let with = Rights::of(protection);
         let without = Rights::of(protection.without_write());
         let entries = table.entries(part);
-        let (mut low, mut high) = (usize::MAX, 0);
-        let locked = self.lock.lock();
-        for (at, entry) in entries.iter().enumerate() {
+        if Entry::are_absent(entries) {
+            return;
+        }
+        let loses = |entry: &Entry| {
             let old = entry.get();
-            // One that is absent may become present without the lock.
             if !old.is_leaf() {
-                continue;
+                return false;
             }
             let (new, loses) = old.with_rights(if may_write(old.frame()) { with } else { without });
             entry.set(new);
-            if loses {
-                low = low.min(at);
+            loses
+        };
+        let locked = self.lock.lock();
+        let mut rest = entries.iter();
+        // Up to the first one that loses rights, and from there on: most often there is one of the two only.
+        let Some(low) = rest.position(loses) else { return };
+        let mut high = low + 1;
+        for (at, entry) in (high..).zip(rest) {
+            if loses(entry) {
                 high = at + 1;
             }
         }
         drop(locked);
         let page = |at: usize| Page::new(part.start().number() + at as u64);
-        if low < high
-            && let Some(touched) = PageRange::new(page(low), page(high))
-        {
+        if let Some(touched) = PageRange::new(page(low), page(high)) {
             gather.touch(touched);
         }
     }
@@ -278,4 +313,70 @@ impl<'m, P: Platform> PageTables<'m, P> {
         locked.set(new);
         part.end()
     }
+}
+
+/// What [`take_leaves`] has done.
+struct Taken {
+    /// Leaves that it has cleared.
+    leaves: u64,
+    /// Entries behind the last of these, if there is one.
+    behind_last: usize,
+    /// Entries that it has not come to.
+    left: usize,
+}
+
+/// Clears those of `entries` that are not absent and that `goes` says, until `batch`, which takes over the frames and has room, is
+/// full. It is for the caller to count them.
+#[inline]
+fn take_leaves<'t>(
+    entries: &'t [Entry],
+    metadata: Metadata<'_>,
+    batch: &mut FrameBatch,
+    goes: impl Fn(Pte) -> bool,
+) -> Taken {
+    let mut rest = entries;
+    let (mut leaves, mut behind_last) = (0, 0);
+    let mut is_full = false;
+    let next_leaf = |rest: &'t [Entry]| {
+        let (entry, behind) = rest.split_first()?;
+        let pte = entry.get();
+        (pte.is_leaf() && goes(pte)).then_some((entry, pte.frame(), behind))
+    };
+    while !is_full {
+        let before = rest.len();
+        // As a rule: private memory that nobody else has.
+        let mut front = batch.front();
+        while let Some((entry, frame, behind)) = next_leaf(rest)
+            && metadata.push_exclusive(frame, &mut front)
+        {
+            entry.set(Pte::ABSENT);
+            rest = behind;
+        }
+        batch.set_front(front);
+        while let Some((entry, frame, behind)) = next_leaf(rest)
+            && !is_full
+            && !metadata.is_exclusive(frame, PageSize::Small)
+        {
+            entry.set(Pte::ABSENT);
+            rest = behind;
+            is_full = metadata.collect(frame, batch);
+        }
+        if rest.len() != before {
+            leaves += (before - rest.len()) as u64;
+            behind_last = rest.len();
+            continue;
+        }
+        let Some((entry, behind)) = rest.split_first() else { break };
+        let pte = entry.get();
+        if pte.is_absent() {
+            rest = Entry::from_next_used(behind);
+        } else if !goes(pte) {
+            rest = behind;
+        } else if !pte.is_leaf() {
+            entry.set(Pte::ABSENT);
+            rest = behind;
+        }
+        // Or else it is a leaf whose frame has become nobody else's between the two looks.
+    }
+    Taken { leaves, behind_last, left: rest.len() }
 }

@@ -36,7 +36,7 @@ pub(super) fn lock_vma_killable<'g, 'm, P: Platform>(
 }
 
 /// Frees a VMA that was in a tree, and gives back what it held. Gathers that unmapped its pages are finished.
-#[inline]
+#[inline(always)]
 pub(super) fn free_vma<P: Platform>(machine: &P, vma: &Vma) {
     if let Some(object) = object_of(vma.backing()) {
         let attached = vma.flags().contains(VmaFlags::ATTACHED);

@@ -20,15 +20,49 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     pub(super) fn release(&self, range: PageRange, neighbours: Neighbours, removed: Removed<'m>) {
         let ceiling =
             if self.machine.has(Bug::TablesFreedBeyondNext) { Page::USER_END } else { neighbours.ceiling };
+        self.machine.pause(Point::ChangeEntries(range));
+        let slot = self.tables.slot(range.start());
+        let vacant = self.tables.is_vacant(slot, range);
+        let keeps_tables = self.tables.keeps_tables(slot, range, neighbours.floor, ceiling);
+        if vacant && keeps_tables && !self.tlb.is_gathered() {
+            return self.release_unused(range, neighbours, removed);
+        }
         let mut gather = Gather::new(self.machine, &self.tlb);
         self.release_by(&mut gather, neighbours, removed.count, |gather| {
-            self.machine.pause(Point::ChangeEntries(range));
-            let pages = self.tables.zap(range, gather);
+            let pages = if vacant { 0 } else { self.tables.zap_from(slot, range, gather) };
             self.machine.trace(Step::Unmap { pages });
             self.machine.pause(Point::FreeTables(range));
-            let tables = self.tables.free(range, neighbours.floor, ceiling, gather);
+            let tables =
+                if keeps_tables { 0 } else { self.tables.free(range, neighbours.floor, ceiling, gather) };
             Unmapped { vmas: removed.vmas, tables }
         });
+    }
+
+    /// As [`release`](Self::release), for a range of which nothing is in memory, with tables that stay.
+    #[inline]
+    fn release_unused(&self, range: PageRange, neighbours: Neighbours, removed: Removed<'m>) {
+        self.trace_neighbours(neighbours);
+        self.machine.trace(Step::Unmap { pages: 0 });
+        self.machine.pause(Point::FreeTables(range));
+        self.machine.trace(Step::FreeTables { tables: 0 });
+        self.free_vmas(removed.vmas);
+        self.machine.trace(Step::Free { pages: 0, tables: 0, vmas: removed.count });
+    }
+
+    fn trace_neighbours(&self, neighbours: Neighbours) {
+        self.machine.trace(Step::Neighbours {
+            floor: neighbours.floor.address(),
+            ceiling: neighbours.ceiling.address(),
+        });
+    }
+
+    /// Frees VMAs whose pages are gone, and that no TLB knows any more.
+    #[inline(never)]
+    fn free_vmas(&self, mut vmas: List<'m, Vma>) {
+        self.machine.pause(Point::FreeVmas);
+        while let Some(vma) = vmas.pop() {
+            free_vma(self.machine, vma);
+        }
     }
 
     /// Has `unmap` unhook pages and tables of `count` VMAs, and frees it all after the flush. `gather` is new, and finished
@@ -41,17 +75,11 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         count: u64,
         unmap: impl FnOnce(&mut Gather<'_, 'm, P>) -> Unmapped<'m>,
     ) {
-        self.machine.trace(Step::Neighbours {
-            floor: neighbours.floor.address(),
-            ceiling: neighbours.ceiling.address(),
-        });
-        let mut unmapped = unmap(gather);
+        self.trace_neighbours(neighbours);
+        let unmapped = unmap(gather);
         self.machine.trace(Step::FreeTables { tables: unmapped.tables });
         let freed = gather.finish();
-        self.machine.pause(Point::FreeVmas);
-        while let Some(vma) = unmapped.vmas.pop() {
-            free_vma(self.machine, vma);
-        }
+        self.free_vmas(unmapped.vmas);
         self.machine.trace(Step::Free { pages: freed.pages, tables: freed.tables, vmas: count });
     }
 }

@@ -69,10 +69,14 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         self.check_room_for_vmas(guard, 3)?;
         let vma = self.vma_at(guard, plan.from).ok_or(MmError::Fault)?;
         let flags = vma.flags();
-        self.insert_moved(guard, vma, plan)?;
+        let has_pages = self.insert_moved(guard, vma, plan)?;
         // A duplicate gets its pages from the object, as faults come.
         if let Some(old) = plan.old() {
-            self.move_pages(old, plan.to.start());
+            if has_pages || self.tlb.is_gathered() {
+                self.move_pages(old, plan.to.start());
+            } else {
+                self.trace_relocation(old, plan.to.start(), Relocated::default());
+            }
         }
         match (plan.old(), plan.source) {
             (Some(old), Source::Unmap) => self.unmap_source::<O>(guard, old, plan)?,
@@ -95,13 +99,13 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         Ok(())
     }
 
-    /// Lets a VMA like `vma` be over the new range, with page tables for what moves there.
+    /// Lets a VMA like `vma` be over the new range, with page tables for what moves there. Whether there is anything to move.
     fn insert_moved(
         &self,
         guard: &mut MapWriteGuard<'_, 'm, P>,
         vma: &'m Vma,
         plan: &Move,
-    ) -> Result<(), MmError> {
+    ) -> Result<bool, MmError> {
         let mut edit = self.edit(guard, plan.to.start());
         // Nobody faults in the old range from here on.
         if !self.machine.has(Bug::MoveWithoutLock) {
@@ -111,12 +115,15 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         // Before the store: a merge moves the bounds of the neighbours.
         let neighbours = edit.cursor.gap().ok_or(MmError::Invalid)?;
         let (prev, next) = edit.touching_in(plan.to, None, neighbours);
-        let made = plan.old().map_or(Ok(()), |old| self.tables.make_room(old, plan.to.start(), &self.tlb));
+        let made = plan.old().map_or(Ok(false), |old| self.tables.make_room(old, plan.to.start(), &self.tlb));
         // What moves is promised already.
         let moves = if plan.source == Source::Unmap { plan.pages } else { 0 };
         let more = info.flags.committed(plan.to.pages() - moves);
-        let result = made.and_then(|()| edit.commit(more)).and_then(|()| edit.insert(&info, prev, next));
-        let result = result.map(drop);
+        let result = made.and_then(|has_pages| {
+            edit.commit(more)?;
+            edit.insert(&info, prev, next)?;
+            Ok(has_pages)
+        });
         if result.is_err() {
             let mut gather = Gather::new(self.machine, &self.tlb);
             self.tables.free(plan.to, neighbours.floor, neighbours.ceiling, &mut gather);
@@ -129,8 +136,13 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     fn move_pages(&self, from: PageRange, to: Page) {
         self.machine.pause(Point::ChangeEntries(from));
         let mut gather = Gather::new(self.machine, &self.tlb);
-        let Relocated { pages, tables } = self.tables.relocate(from, to, &mut gather);
+        let moved = self.tables.relocate(from, to, &mut gather);
         gather.finish();
+        self.trace_relocation(from, to, moved);
+    }
+
+    fn trace_relocation(&self, from: PageRange, to: Page, moved: Relocated) {
+        let Relocated { pages, tables } = moved;
         self.machine.trace(Step::Relocate { from, to: to.address(), pages, tables });
     }
 

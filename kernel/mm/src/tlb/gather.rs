@@ -78,7 +78,7 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
 
     /// Takes over the reference of `page`'s entry, which was cleared or replaced, to `frame`. The caller does not
     /// hold the page-table lock: this may flush.
-    #[inline]
+    #[inline(always)]
     pub fn unhook_page(&mut self, page: Page, frame: Frame) {
         self.flush_if_full();
         self.push(frame);
@@ -175,6 +175,10 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
     #[cold]
     fn overflow(&mut self) {
         self.flush();
+        (self.low, self.high) = NOTHING;
+        self.size = PageSize::Small;
+        self.tables = 0;
+        self.moved_tables = false;
     }
 
     /// Flushes what is to be flushed, frees what was gathered, and says how much that was in all. The caller does
@@ -202,7 +206,7 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
         self.freed
     }
 
-    /// Flush, then free.
+    /// Flush, then free. What was flushed is noted still.
     fn flush(&mut self) {
         debug_assert!(self.low < self.high, "frames were unhooked from no page");
         let scope = match PageRange::new(self.low, self.high) {
@@ -220,10 +224,6 @@ impl<'a, 'm, P: Platform> Gather<'a, 'm, P> {
         self.machine.trace(Step::Flush { pages: scope.single_pages() });
         self.machine.pause(Point::FreeFrames);
         self.machine.frames().put_batch(&mut self.batch);
-        (self.low, self.high) = NOTHING;
-        self.size = PageSize::Small;
-        self.tables = 0;
-        self.moved_tables = false;
     }
 }
 

@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::platform::Cpu;
 use crate::range::{PageRange, PageSize};
-use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// Up to this many pages are flushed one by one, more by a full flush, as on Linux (`tlb_single_page_flush_ceiling`).
 pub const SINGLE_PAGES: u64 = 33;
@@ -119,6 +119,14 @@ impl TlbState {
     #[inline]
     pub(super) fn enter(&self) {
         self.gathers.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether a gather is under way that may have cleared an entry which the caller has found absent.
+    #[inline]
+    pub(crate) fn is_gathered(&self) -> bool {
+        // After the look at the entry: what cleared it began before.
+        fence(Ordering::Acquire);
+        self.gathers.load(Ordering::SeqCst) != 0
     }
 
     /// Whether another gather is under way than the one that asks.

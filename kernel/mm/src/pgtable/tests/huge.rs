@@ -246,7 +246,7 @@ fn it_moves_as_a_whole_where_it_fits_and_is_split_where_it_does_not() {
         let space = Space::new(&machine);
         let block = space.map_huge(MIB2, ReadWrite);
         let from = range(MIB2, 2 * MIB2);
-        assert_eq!(space.tables.make_room(from, Page::new(to), &space.tlb), Ok(()));
+        assert_eq!(space.tables.make_room(from, Page::new(to), &space.tlb), Ok(true));
         let mut gather = space.gather();
         let relocated = space.tables.relocate(from, Page::new(to), &mut gather);
         gather.finish();

@@ -104,7 +104,7 @@ fn without_memory_for_tables_nothing_moves_and_the_tables_made_can_be_freed() {
         assert!([0, MIB2, 2 * MIB2].into_iter().all(|page| space.access(page).is_some()));
     }
     machine.admit_only(5);
-    assert_eq!(space.tables.make_room(from, Page::new(to), &space.tlb), Ok(()));
+    assert_eq!(space.tables.make_room(from, Page::new(to), &space.tlb), Ok(true));
 }
 
 #[test]
