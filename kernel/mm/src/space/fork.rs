@@ -65,7 +65,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     fn copy_to(&self, child: &Self, parent: &MapWriteGuard<'_, 'm, P>) -> Result<(), MmError> {
         // Nobody else has the child, so this waits for nobody.
         let mut map = child.write_unconditionally();
-        let mut copied = Totals::default();
+        // Nothing is locked.
+        let mut copied = Totals { locked: 0, ..parent.totals };
         let mut vmas = self.copy_vmas(child, parent, &mut map, &mut copied)?;
         map.totals = copied;
         let promised = self.commit_copy(&mut map);
@@ -92,7 +93,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// Gives `child` a VMA for each of the parent's that a fork does not leave out; all of these are write-locked then. All
-    /// VMAs made, in a list. `totals`, which is zero, sums them up.
+    /// VMAs made, in a list. What is left out is taken off `totals`, which are the parent's without what is locked.
     ///
     /// # Errors
     /// [`MmError::NoMemory`] (E7, E8) or [`MmError::Interrupted`] (E15): `child` has none.
@@ -111,7 +112,10 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             return Err(MmError::NoMemory);
         }
         let copied = self.vmas.duplicate(&parent.token, &child.vmas, &mut map.token, |_, vma| {
-            if vma.flags().contains(VmaFlags::DONTFORK) {
+            let flags = vma.flags();
+            if flags.contains(VmaFlags::DONTFORK) {
+                totals.vmas -= 1;
+                totals.account(flags - VmaFlags::LOCKING, vma.pages(), Change::Remove);
                 return Ok(None);
             }
             let parent = if self.machine.has(Bug::ForkWithoutLock) {
@@ -125,8 +129,6 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             locked.describe(&info);
             hold_object(self.machine, &info);
             locked.attach();
-            totals.vmas += 1;
-            totals.account(info.flags, info.range.pages(), Change::Add);
             made.push(fresh);
             Ok(Some(fresh))
         });
