@@ -27,6 +27,7 @@ pub mod signals;
 pub mod skip;
 pub mod sys;
 pub mod threads;
+pub mod userfaults;
 pub mod vmstat;
 
 /// What nearly every program uses.

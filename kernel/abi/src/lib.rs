@@ -21,6 +21,7 @@ pub mod reboot;
 pub mod rlimit;
 pub mod signal;
 pub mod time;
+pub mod userfaultfd;
 pub mod uts;
 
 pub use errno::{Errno, MAX_ERRNO};

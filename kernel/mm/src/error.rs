@@ -2,6 +2,8 @@
 
 use abi::Errno;
 
+use crate::userfault::Reason;
+
 /// Why an operation was refused. The address space is as it was before (a completed split may remain).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MmError {
@@ -17,6 +19,10 @@ pub enum MmError {
     BeyondEnd,
     /// There is a guard on the page. Only faults meet it.
     Guarded,
+    /// The program resolves the fault itself (`userfaultfd`). Only faults meet it.
+    Userfault(Reason),
+    /// The range is not registered (`userfaultfd`), or not as part of one VMA.
+    NotRegistered,
     /// The mapping does not permit this access.
     Access,
     /// Not allowed: sealed (E5, E12), below `mmap_min_addr`, or over a lock limit.
@@ -36,7 +42,8 @@ impl From<MmError> for Errno {
             MmError::Invalid => Errno::EINVAL,
             MmError::Exists => Errno::EEXIST,
             MmError::Fault => Errno::EFAULT,
-            MmError::BeyondEnd | MmError::Guarded => Errno::EFAULT,
+            MmError::BeyondEnd | MmError::Guarded | MmError::Userfault(_) => Errno::EFAULT,
+            MmError::NotRegistered => Errno::ENOENT,
             MmError::Access => Errno::EACCES,
             MmError::NotPermitted => Errno::EPERM,
             MmError::Again => Errno::EAGAIN,

@@ -39,6 +39,7 @@ pub mod sync;
 mod testing;
 pub mod tlb;
 pub mod trace;
+pub mod userfault;
 pub mod vma;
 
 pub use error::MmError;

@@ -69,6 +69,8 @@ bugs! {
     SplitWithoutFlush,
     /// A huge leaf that is being split is changed as if it were not.
     SplitNotNoticed,
+    /// A thread that waits for the program to resolve its fault does not look again after it has lined up.
+    UserfaultNotLookedAtAgain,
 }
 
 /// The section in which a new VMA is write-locked before it enters the tree.

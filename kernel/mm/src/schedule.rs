@@ -52,6 +52,8 @@ pub enum Point {
     MakeTables(Page),
     /// TLBs have forgotten the huge leaf over this page; small ones will take its place.
     SplitLeaf(Page),
+    /// A thread will line up for a page that the program itself resolves.
+    AwaitUserfault(Page),
     /// Page tables that only this range used will be unhooked.
     FreeTables(PageRange),
     /// Translations will be flushed; what was unhooked is still allocated.
@@ -84,6 +86,7 @@ impl fmt::Display for Point {
             Point::ReadNeighbours(range) => write!(f, "read neighbours of {range}"),
             Point::MakeTables(page) => write!(f, "make tables for {page:?}"),
             Point::SplitLeaf(page) => write!(f, "split leaf over {page:?}"),
+            Point::AwaitUserfault(page) => write!(f, "line up for {page:?}"),
             Point::FreeTables(range) => write!(f, "free tables of {range}"),
             Point::ChangeEntries(range) => write!(f, "change ptes of {range}"),
             Point::Flush => f.write_str("flush"),
@@ -106,6 +109,8 @@ pub enum Wait {
     LockObject,
     /// The split of a huge leaf, by another thread.
     SplitLeaf,
+    /// A page that the program itself resolves.
+    Userfault,
 }
 
 impl fmt::Display for Wait {
@@ -115,6 +120,7 @@ impl fmt::Display for Wait {
             Wait::WriteLockMmap => "wait for the mmap lock, write",
             Wait::VmaReaders => "wait for readers of the vma",
             Wait::SplitLeaf => "wait for the split of a huge leaf",
+            Wait::Userfault => "wait for the program to resolve a fault",
             Wait::LockObject => "wait for the lock of the object",
         })
     }
@@ -123,6 +129,8 @@ impl fmt::Display for Wait {
 /// How deep a thread sleeps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sleep {
+    /// Any signal wakes it.
+    Interruptible,
     /// A fatal signal wakes it (E1).
     Killable,
     /// Only what it waits for wakes it.
@@ -138,7 +146,8 @@ pub struct Place(pub usize);
 pub enum Wake {
     /// Look again.
     Again,
-    /// A fatal signal has come: a killable wait ends (E1, E15), any other looks again.
+    /// A fatal signal has come, or for an interruptible wait any signal: one that is killable ends (E1, E15), any other looks
+    /// again.
     Killed,
 }
 

@@ -10,7 +10,7 @@ use mm::vma::{Backing as MmBacking, VmaFlags, VmaInfo};
 
 use crate::machine::{CPUS, Machine, Mapped, Seen};
 use crate::model::{
-    Advice, AnonGroup, Area, Attributes, Backing, Growth, Locking, Model, Sharing, Sums, Touch,
+    Advice, AnonGroup, Area, Attributes, Backing, Growth, Locking, Model, Registered, Sharing, Sums, Touch,
 };
 use crate::op::PAGE;
 use crate::world::{Answer, World};
@@ -95,11 +95,16 @@ impl World<'_> {
             let Some(expected) = self.system.peek(process, address) else { continue };
             let cpu = Cpu(self.random.u32(..CPUS - 1));
             self.load(process, cpu);
+            if !self.system.process(process).is_there(address / PAGE) {
+                // A look is not to be told to the program.
+                continue;
+            }
             let shortages = self.machine.shortages();
             let answer = self.touch(process, cpu, address, Touch::Read, 0);
             if answer == Answer::OutOfMemory && self.machine.shortages() > shortages {
                 return;
             }
+            self.system.process_mut(process).note_load(address / PAGE);
             assert_eq!(
                 answer,
                 Answer::Word(expected),
@@ -206,6 +211,11 @@ pub(crate) fn area_of(vma: &VmaInfo) -> Area {
             sealed: has(VmaFlags::SEALED),
             attached: has(VmaFlags::ATTACHED),
             advice: advice_of(vma.flags),
+            registered: Registered {
+                context: vma.flags.context().map_or(0, |context| context.0.get()),
+                missing: has(VmaFlags::UFFD_MISSING),
+                protected: has(VmaFlags::UFFD_WP),
+            },
         },
         pgoff: vma.pgoff,
         group: vma.anon.map(|id| AnonGroup { number: id.0, inherited: id.is_inherited() }),

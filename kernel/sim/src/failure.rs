@@ -163,6 +163,15 @@ impl World<'_> {
                 let part = |model: &mut Model, length| model.mseal(address, length, flags).is_ok();
                 outcomes.extend(parts_done(&before, process, address, length, part));
             }
+            Op::Register { address, length, modes, context } => {
+                let part =
+                    |model: &mut Model, length| model.register(address, length, modes, context).is_ok();
+                outcomes.extend(parts_done(&before, process, address, length, part));
+            }
+            Op::Unregister { address, length, context } => {
+                let part = |model: &mut Model, length| model.unregister(address, length, context).is_ok();
+                outcomes.extend(parts_done(&before, process, address, length, part));
+            }
             Op::Madvise { address, length, advice } => {
                 // Holes do not stop it.
                 let part = |model: &mut Model, length| {

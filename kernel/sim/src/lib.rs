@@ -11,6 +11,7 @@
 //! | [`strategy`] | random programs |
 //! | [`sweep`] | every fallible step refused in turn |
 //! | [`museum`] | historical bugs, put back one by one |
+//! | `userfaults` | accesses, and faults that programs resolve themselves |
 //! | [`soak`] | random programs by number, without end |
 //! | [`race`] | threads at the same time, under all schedules |
 //! | [`figure()`] | what a test has to tell |
@@ -30,6 +31,7 @@ pub mod setup;
 pub mod soak;
 pub mod strategy;
 pub mod sweep;
+mod userfaults;
 pub mod world;
 
 pub use failure::Attempt;

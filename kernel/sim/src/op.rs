@@ -3,8 +3,10 @@
 use std::fmt;
 
 use abi::mman::{MLOCK_ONFAULT, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, Map, Prot};
+pub use mm::space::WriteProtection;
 
 pub use crate::model::Touch;
+pub use crate::userfaults::{Filling, Modes, copied_word};
 
 /// Size of a page in bytes.
 pub const PAGE: u64 = 4096;
@@ -104,6 +106,58 @@ pub enum Op {
     Brk {
         /// The new break.
         address: u64,
+    },
+    /// `UFFDIO_REGISTER`.
+    Register {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        length: u64,
+        /// What for.
+        modes: Modes,
+        /// The number of the context, not 0.
+        context: u32,
+    },
+    /// `UFFDIO_UNREGISTER`.
+    Unregister {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        length: u64,
+        /// The number of the context.
+        context: u32,
+    },
+    /// The descriptor of a context is closed.
+    Release {
+        /// The number of the context.
+        context: u32,
+    },
+    /// `UFFDIO_COPY` or `UFFDIO_ZEROPAGE`, which wake nobody; the answer is how many pages have come.
+    Fill {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        length: u64,
+        /// What comes.
+        filling: Filling,
+    },
+    /// `UFFDIO_WRITEPROTECT`, which wakes nobody.
+    WriteProtect {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        length: u64,
+        /// Whether it begins or ends.
+        protection: WriteProtection,
+    },
+    /// `UFFDIO_WAKE`.
+    Wake {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        length: u64,
+        /// The number of the context.
+        context: u32,
     },
     /// `fork`: a new process, whose number is the answer.
     Fork,
@@ -376,6 +430,32 @@ impl fmt::Display for Op {
                 let verb = if view == View::Private { "image" } else { "shared_image" };
                 write!(f, "{verb}({page:#x}, {pages}, {}, {first})", ProtBits(prot))
             }
+            Op::Register { address, length, modes, context } => write!(
+                f,
+                "Op::Register {{ address: {address:#x}, length: {}, modes: Modes::{modes:?}, context: {context} }}",
+                Length(length)
+            ),
+            Op::Unregister { address, length, context } => write!(
+                f,
+                "Op::Unregister {{ address: {address:#x}, length: {}, context: {context} }}",
+                Length(length)
+            ),
+            Op::Release { context } => write!(f, "Op::Release {{ context: {context} }}"),
+            Op::Fill { address, length, filling } => write!(
+                f,
+                "Op::Fill {{ address: {address:#x}, length: {}, filling: Filling::{filling:?} }}",
+                Length(length)
+            ),
+            Op::WriteProtect { address, length, protection } => write!(
+                f,
+                "Op::WriteProtect {{ address: {address:#x}, length: {}, protection: WriteProtection::{protection:?} }}",
+                Length(length)
+            ),
+            Op::Wake { address, length, context } => write!(
+                f,
+                "Op::Wake {{ address: {address:#x}, length: {}, context: {context} }}",
+                Length(length)
+            ),
             Op::Resize { size } => write!(f, "resize({size:#x})"),
             Op::Brk { address } => write!(f, "brk({address:#x})"),
             Op::Fork => f.write_str("Op::Fork"),

@@ -13,17 +13,17 @@ use mm::frame::FrameKind;
 use mm::object::{FileObject, Origin, SharedObject};
 use mm::platform::Cpu;
 use mm::range::{Page, PageRange};
-use mm::space::{AddressSpace, Copies, FaultOutcome, MmapRequest, Segv, Sharing, Source};
+use mm::space::{AddressSpace, Copies, MmapRequest, Sharing, Source};
 use mm::trace::Step;
-use mm::vma::Access;
 use mm::{MmError, Platform};
 
 use crate::failure::Attempt;
-use crate::machine::{Accessed, CPUS, Handled, Machine};
+use crate::machine::{CPUS, Machine};
 use crate::model::{FILE_SIZE, Fault, System, Touch};
 use crate::op::{Mmap, Mremap, Op, View};
 use crate::quiet::quietly;
 use crate::setup::Setup;
+use crate::userfaults::{self, Patience, user_access};
 
 /// What an operation answers to the program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +48,7 @@ impl fmt::Display for Answer {
             Answer::Word(word) => write!(f, "word {word:#x}"),
             Answer::Killed(Fault::Unmapped) => f.write_str("killed: not mapped"),
             Answer::Killed(Fault::Denied) => f.write_str("killed: not permitted"),
+            Answer::Killed(Fault::ForProgram) => f.write_str("for the program to resolve"),
             Answer::Killed(Fault::BeyondEnd) => f.write_str("killed: beyond the end"),
             Answer::OutOfMemory => f.write_str("out of memory"),
         }
@@ -196,7 +197,7 @@ impl<'m> World<'m> {
             let intruder = scope.spawn(move || {
                 let act = |(cpu, address, touch): &(u32, u64, Touch)| {
                     machine.run_on(Cpu(*cpu));
-                    user_access(space, machine, Cpu(*cpu), *address, *touch, value)
+                    user_access(space, machine, Cpu(*cpu), *address, *touch, value, Patience::None)
                 };
                 meeting.act(|| {
                     let answers: Vec<Answer> = others.iter().map(act).collect();
@@ -204,7 +205,7 @@ impl<'m> World<'m> {
                     answers
                 })
             });
-            let answer = system_call(space, &[space], op);
+            let answer = system_call(space, &[space], machine, op);
             machine.call_off();
             (answer, intruder.join())
         });
@@ -245,7 +246,8 @@ impl<'m> World<'m> {
             Op::Resize { size } => answer(self.resize(size).map(|()| 0)),
             _ => {
                 let all: Vec<&Space<'m>> = self.spaces.iter().flatten().collect();
-                system_call(self.space_of(process), &all, op).unwrap_or(Answer::Failed(Errno::ENOSYS))
+                system_call(self.space_of(process), &all, self.machine, op)
+                    .unwrap_or(Answer::Failed(Errno::ENOSYS))
             }
         };
         // The last CPU comes and goes.
@@ -330,7 +332,7 @@ impl<'m> World<'m> {
 
     /// An access of a program, as the machine does it. `cpu` runs the process.
     pub(crate) fn touch(&self, process: usize, cpu: Cpu, address: u64, touch: Touch, value: u64) -> Answer {
-        user_access(self.space_of(process), self.machine, cpu, address, touch, value)
+        user_access(self.space_of(process), self.machine, cpu, address, touch, value, Patience::None)
     }
 
     /// Lets `cpu` run `process`, and mm run there.
@@ -359,7 +361,12 @@ impl<'m> World<'m> {
 }
 
 /// Does `op` in `space`, one of `all`; `None` if it is not a system call of one address space.
-pub(crate) fn system_call<'m>(space: &Space<'m>, all: &[&Space<'m>], op: Op) -> Option<Answer> {
+pub(crate) fn system_call<'m>(
+    space: &Space<'m>,
+    all: &[&Space<'m>],
+    machine: &Machine,
+    op: Op,
+) -> Option<Answer> {
     let done = |()| 0;
     let result = match op {
         Op::Mmap(Mmap { address, length, prot, flags }) => {
@@ -382,6 +389,7 @@ pub(crate) fn system_call<'m>(space: &Space<'m>, all: &[&Space<'m>], op: Op) -> 
         Op::Msync { address, length, flags } => space.msync(address, length, flags).map(done),
         Op::Brk { address } => Ok(space.brk(address)),
         Op::Fork | Op::Exit | Op::File { .. } | Op::Resize { .. } | Op::Touch { .. } => return None,
+        _ => userfaults::request(space, machine, op)?,
     };
     Some(answer(result))
 }
@@ -451,35 +459,13 @@ pub(crate) fn predict(system: &mut System, process: usize, op: Op, value: u64) -
             };
             return word.map_or_else(Answer::Killed, Answer::Word);
         }
+        _ => userfaults::predict(model, op).unwrap_or(Err(Errno::ENOSYS)),
     };
     if !matches!(op, Op::Exit) {
         system.copy_faulted(process);
     }
     system.drop_unmapped_objects();
     result.map_or_else(Answer::Failed, Answer::Returned)
-}
-
-/// An access of a program in `space` on `cpu`.
-pub(crate) fn user_access(
-    space: &AddressSpace<'_, Machine>,
-    machine: &Machine,
-    cpu: Cpu,
-    address: u64,
-    touch: Touch,
-    value: u64,
-) -> Answer {
-    let handler = |address, access: Access| match space.fault(address, access) {
-        FaultOutcome::Resolved => Handled::Retry,
-        FaultOutcome::Signal(Segv::NotMapped) => Handled::Killed(Fault::Unmapped),
-        FaultOutcome::Signal(Segv::NotPermitted) => Handled::Killed(Fault::Denied),
-        FaultOutcome::BeyondEnd => Handled::Killed(Fault::BeyondEnd),
-        FaultOutcome::OutOfMemory => Handled::OutOfMemory,
-    };
-    match machine.access(cpu, address, touch, value, handler) {
-        Accessed::Word(word) => Answer::Word(word),
-        Accessed::Killed(fault) => Answer::Killed(fault),
-        Accessed::OutOfMemory => Answer::OutOfMemory,
-    }
 }
 
 /// All address spaces are gone: everything must have come back.

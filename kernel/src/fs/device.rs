@@ -18,13 +18,15 @@ pub(crate) enum Device {
     Full,
     /// Swallows writes, reads as random bytes.
     Random,
+    /// Makes descriptors of `userfaultfd(2)` by request.
+    Userfaults,
 }
 
 impl Device {
     /// Moves bytes from the device to `sink`; returns how many, 0 at the end. The console gives what has
     /// arrived and waits for the first byte.
     ///
-    /// Errors: `EFAULT`, `EINTR`.
+    /// Errors: `EFAULT`, `EINTR`, `EINVAL`.
     pub(crate) fn read(self, sink: &mut dyn Sink) -> Result<usize, Errno> {
         let room = sink.room();
         let done = match self {
@@ -39,16 +41,18 @@ impl Device {
             }
             Device::Zero | Device::Full => put_zeroes(sink, room),
             Device::Random => put_generated(sink, room, random::fill),
+            Device::Userfaults => return Err(Errno::EINVAL),
         };
         if done == 0 && room > 0 { Err(Errno::EFAULT) } else { Ok(done) }
     }
 
     /// Moves bytes from `source` to the device; returns how many.
     ///
-    /// Errors: `EFAULT`, `ENOSPC`.
+    /// Errors: `EFAULT`, `ENOSPC`, `EINVAL`.
     pub(crate) fn write(self, source: &mut dyn Source) -> Result<usize, Errno> {
         match self {
             Device::Console => write_console(source),
+            Device::Userfaults => Err(Errno::EINVAL),
             Device::Full if source.left() > 0 => Err(Errno::ENOSPC),
             Device::Null | Device::Zero | Device::Full | Device::Random => Ok(source.left()),
         }

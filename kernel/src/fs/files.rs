@@ -22,6 +22,7 @@ use super::path::{LastLink, Lookup, Slot};
 use super::pipe::pipe;
 use super::transfer::{Sink, Source};
 use super::tree::{Tree, add};
+use super::userfault::Userfaults;
 use super::{directory, status};
 use crate::arch::shared::Shared;
 
@@ -239,6 +240,12 @@ impl Files {
     /// `eventfd2(2)`: the new descriptor.
     pub(crate) fn counter(&self, counter: Counter, flags: u32) -> Result<i32, Errno> {
         let file = OpenFile::open(Object::Counter(counter), flags & O_NONBLOCK | O_RDWR)?;
+        self.install_lowest(0, file, on_exec(flags))
+    }
+
+    /// `userfaultfd(2)`: the new descriptor.
+    pub(crate) fn userfaults(&self, faults: Userfaults, flags: u32) -> Result<i32, Errno> {
+        let file = OpenFile::open(Object::Userfaults(faults), flags & O_NONBLOCK | O_RDONLY)?;
         self.install_lowest(0, file, on_exec(flags))
     }
 

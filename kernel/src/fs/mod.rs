@@ -16,7 +16,7 @@
 //! | [`files`] | the files of a process: the rules of open, dup, lseek and kin |
 //! | [`open`] | open files and pipes, and the I/O on them |
 //! | [`descriptors`] | the descriptor table |
-//! | [`device`], [`pipe`], [`counter`] | devices, pipes, `eventfd(2)` |
+//! | [`device`], [`pipe`], [`counter`], [`userfault`] | devices, pipes, `eventfd(2)`, `userfaultfd(2)` |
 //! | [`procfs`], [`setting`] | what there is in `/proc`, the numbers in `/proc/sys` |
 //! | [`transfer`] | where bytes go to and come from |
 //! | [`directory`] | records of `getdents64(2)` |
@@ -51,6 +51,7 @@ mod tests;
 pub(crate) mod text;
 pub(crate) mod transfer;
 pub(crate) mod tree;
+pub(crate) mod userfault;
 pub(crate) mod written;
 
 pub(crate) use files::{Files, Share};

@@ -17,6 +17,7 @@ use super::inode::{Inode, Kind};
 use super::pipe::{self, Blocking, Pipe};
 use super::procfs::{ProcFile, Subject};
 use super::transfer::{Sink, Source};
+use super::userfault::Userfaults;
 use super::written::{Part, Piece, Written};
 use crate::arch::shared::Shared;
 use crate::process::trace;
@@ -34,6 +35,8 @@ pub(crate) enum Object {
     PipeWriter(pipe::Writer),
     /// A counter (`eventfd(2)`).
     Counter(Counter),
+    /// Faults that the program resolves itself (`userfaultfd(2)`).
+    Userfaults(Userfaults),
 }
 
 /// Steps are recorded while this lives.
@@ -55,12 +58,19 @@ impl Object {
         Object::Inode(inode)
     }
 
-    /// Its inode; `None` for an end of a pipe and for a counter.
+    /// Its inode; `None` for an end of a pipe, a counter, and faults.
     pub(crate) fn inode(&self) -> Option<&Shared<Inode>> {
         match self {
             Object::Inode(inode) | Object::Trace(inode, _) => Some(inode),
-            Object::PipeReader(_) | Object::PipeWriter(_) | Object::Counter(_) => None,
+            Object::PipeReader(_) | Object::PipeWriter(_) | Object::Counter(_) | Object::Userfaults(_) => {
+                None
+            }
         }
+    }
+
+    /// Whether it is this device.
+    pub(crate) fn is_device(&self, device: Device) -> bool {
+        self.inode().is_some_and(|inode| matches!(inode.kind, Kind::Device(own) if own == device))
     }
 
     /// The pipe that it is an end of.
@@ -68,19 +78,20 @@ impl Object {
         match self {
             Object::PipeReader(reader) => Some(reader.pipe()),
             Object::PipeWriter(writer) => Some(writer.pipe()),
-            Object::Inode(_) | Object::Trace(..) | Object::Counter(_) => None,
+            Object::Inode(_) | Object::Trace(..) | Object::Counter(_) | Object::Userfaults(_) => None,
         }
     }
 
     /// What a link in `/proc` says of what has no path. Errors: those of `text`.
     pub(crate) fn describe(&self, text: &mut impl fmt::Write) -> fmt::Result {
-        match self.pipe() {
-            Some(pipe) => write!(text, "pipe:[{}]", pipe.inode),
-            None => write!(text, "anon_inode:[eventfd]"),
+        match (self, self.pipe()) {
+            (_, Some(pipe)) => write!(text, "pipe:[{}]", pipe.inode),
+            (Object::Userfaults(_), None) => write!(text, "anon_inode:[userfaultfd]"),
+            _ => write!(text, "anon_inode:[eventfd]"),
         }
     }
 
-    /// Whether it has no positions: pipes, counters, the console, the trace.
+    /// Whether it has no positions: pipes, counters, faults, the console, the trace.
     pub(crate) fn is_stream(&self) -> bool {
         match self {
             Object::Inode(inode) => matches!(inode.kind, Kind::Device(Device::Console)),
@@ -187,14 +198,19 @@ impl OpenFile {
         }
     }
 
-    /// What it is ready for. Only pipes and counters ever wait.
+    /// What it is ready for. Only pipes, counters and faults ever wait.
     pub(crate) fn readiness(&self) -> Readiness {
-        let always =
-            Readiness { readable: true, writable: true, without_readers: false, without_writers: false };
+        let always = Readiness { readable: true, writable: true, broken: false, without_writers: false };
         match &self.object {
             Object::Inode(_) | Object::Trace(..) => always,
             Object::Counter(counter) => {
                 Readiness { readable: counter.is_readable(), writable: counter.is_writable(), ..always }
+            }
+            Object::Userfaults(faults) => {
+                // Who waits for messages by polling is not to wait in the read.
+                let broken = !faults.has_agreed() || self.blocking() == Blocking::Wait;
+                let readable = !broken && faults.has_message();
+                Readiness { readable, writable: false, broken, ..always }
             }
             Object::PipeReader(reader) => {
                 let (readable, without_writers) = (reader.pipe().len() > 0, !reader.pipe().has_writer());
@@ -202,8 +218,8 @@ impl OpenFile {
             }
             Object::PipeWriter(writer) => {
                 let pipe = writer.pipe();
-                let (writable, without_readers) = (pipe.len() < pipe::CAPACITY, !pipe.has_reader());
-                Readiness { readable: false, writable, without_readers, ..always }
+                let (writable, broken) = (pipe.len() < pipe::CAPACITY, !pipe.has_reader());
+                Readiness { readable: false, writable, broken, ..always }
             }
         }
     }
@@ -226,6 +242,7 @@ impl OpenFile {
             Object::PipeWriter(_) => return Err(Errno::EBADF),
             Object::PipeReader(reader) => return reader.read(sink, self.blocking()),
             Object::Counter(counter) => return counter.read(sink, self.blocking()),
+            Object::Userfaults(faults) => return faults.read(sink, self.blocking()),
             Object::Inode(inode) | Object::Trace(inode, _) => inode,
         };
         if let Kind::Device(device) = inode.kind {
@@ -262,7 +279,7 @@ impl OpenFile {
             return Err(Errno::ESPIPE);
         }
         let inode = match &self.object {
-            Object::PipeReader(_) | Object::Trace(..) => return Err(Errno::EBADF),
+            Object::PipeReader(_) | Object::Trace(..) | Object::Userfaults(_) => return Err(Errno::EBADF),
             Object::PipeWriter(writer) => return writer.write(source, self.blocking()),
             Object::Counter(counter) => return counter.write(source, self.blocking()),
             Object::Inode(inode) => inode,
@@ -300,8 +317,8 @@ pub(crate) struct Readiness {
     pub(crate) readable: bool,
     /// A write does not wait.
     pub(crate) writable: bool,
-    /// It is the write end of a pipe whose read end is closed.
-    pub(crate) without_readers: bool,
+    /// It is the write end of a pipe whose read end is closed, or faults that cannot be waited for.
+    pub(crate) broken: bool,
     /// It is the read end of a pipe whose write end is closed.
     pub(crate) without_writers: bool,
 }

@@ -12,7 +12,7 @@ pub(crate) const TMPFS_DEVICE: u64 = 2;
 const PROC_DEVICE: u64 = 4;
 /// Device number of the pipes, as `st_dev`.
 const PIPE_DEVICE: u64 = 13;
-/// Device number of counters, as `st_dev`.
+/// Device number of counters and faults, as `st_dev`.
 const ANONYMOUS_DEVICE: u64 = 14;
 /// Preferred size of a transfer, and the unit in which files take space, in bytes.
 const BLOCK: i64 = 4096;
@@ -72,6 +72,7 @@ fn number(device: Device) -> u64 {
         Device::Zero => (1, 5),
         Device::Full => (1, 7),
         Device::Random => (1, 9),
+        Device::Userfaults => (10, 126),
     };
     major << 8 | minor
 }

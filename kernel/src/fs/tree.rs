@@ -138,6 +138,8 @@ impl Tree {
         ] {
             self.insert(path, S_IFCHR | 0o666, now, Kind::Device(device))?;
         }
+        let userfaults = Kind::Device(Device::Userfaults);
+        self.insert(b"dev/userfaultfd", S_IFCHR | 0o600, now, userfaults)?;
         for (path, target) in [
             (&b"dev/fd"[..], &b"/proc/self/fd"[..]),
             (b"dev/stdin", b"/proc/self/fd/0"),

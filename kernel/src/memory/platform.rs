@@ -183,6 +183,7 @@ impl Platform for Kernel {
             return self.wait(wait, round);
         }
         let sleep = match sleep {
+            Sleep::Interruptible => sched::Sleep::Interruptible,
             Sleep::Killable => sched::Sleep::Killable,
             Sleep::Uninterruptible => sched::Sleep::Uninterruptible,
         };

@@ -21,6 +21,7 @@
 //! | [`signals`] | signals |
 //! | [`launch`] | from a name to an ending: the first process, the check for leaks |
 //! | [`usage`] | what processes have used |
+//! | `userfault` | waiting for the program to resolve a fault |
 //! | [`oom`] | which process ends when there is no memory |
 //! | `test_program` | test programs |
 //! | [`report`] | messages about fatal faults |
@@ -56,6 +57,7 @@ mod tests;
 mod thread;
 pub(crate) mod trace;
 pub(crate) mod usage;
+mod userfault;
 
 use core::fmt;
 

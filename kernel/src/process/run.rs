@@ -6,12 +6,13 @@ use abi::signal::{
     ILL_ILLOPN, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, TRAP_TRACE,
 };
 use mm::space::{FaultOutcome, Segv};
+use mm::userfault::{Handling, Userfault};
 use mm::vma::Access;
 
 use super::report::FaultReport;
 use super::signals::info::{Detail, SigInfo};
 use super::thread::Trap;
-use super::{Restart, Thread, oom, usage};
+use super::{Restart, Thread, oom, usage, userfault};
 use crate::arch::fpu;
 use crate::arch::user::{Call, Event, PageFault, Resolution, TIMER, UserAccess, enter_unless};
 use crate::process::signals::Next;
@@ -57,6 +58,9 @@ pub(crate) fn resolve_fault(fault: PageFault) -> Resolution {
         {
             Resolution::Resolved
         }
+        FaultOutcome::Userfault(userfault) => {
+            userfault::wait_in_copy(&space, &userfault, fault.address, access(fault))
+        }
         _ => Resolution::Failed,
     }
 }
@@ -95,19 +99,28 @@ fn failed_fault(thread: &mut Thread, address: u64, access: UserAccess, present: 
             }
             thread.force(SigInfo::fault(Signal::SIGSEGV, code, fault.address));
         }
-        FaultOutcome::BeyondEnd => {
-            thread.trap = Trap { vector: 14, error: error_code(fault), address: fault.address };
-            if thread.is_fatal(Signal::SIGBUS) {
-                let (address, rip) = (fault.address, thread.context.rip());
-                log::warn!("SIGBUS: {address:#x}, touched at rip {rip:#x}, is beyond the end of its object");
-            }
-            thread.force(SigInfo::fault(Signal::SIGBUS, BUS_ADRERR, fault.address));
+        FaultOutcome::BeyondEnd => bus_error(thread, fault, "is beyond the end of its object"),
+        FaultOutcome::Userfault(Userfault { handling: Handling::Signal, .. }) => {
+            bus_error(thread, fault, "is for the program to resolve");
+        }
+        FaultOutcome::Userfault(userfault) => {
+            userfault::wait(&thread.space, &userfault, address, self::access(fault), thread.tid());
         }
         FaultOutcome::OutOfMemory => {
             // The access is tried again, unless it was this process that had to go.
             oom::relieve(thread.pid(), format_args!("{:#x}", fault.address));
         }
     }
+}
+
+/// There is nothing at the address of `fault`, which `why` explains: SIGBUS.
+fn bus_error(thread: &mut Thread, fault: PageFault, why: &str) {
+    thread.trap = Trap { vector: 14, error: error_code(fault), address: fault.address };
+    if thread.is_fatal(Signal::SIGBUS) {
+        let (address, rip) = (fault.address, thread.context.rip());
+        log::warn!("SIGBUS: {address:#x}, touched at rip {rip:#x}, {why}");
+    }
+    thread.force(SigInfo::fault(Signal::SIGBUS, BUS_ADRERR, fault.address));
 }
 
 /// The error code of a page fault (Intel SDM volume 3, 4.7). One about the kernel half tells nothing of what is there, as on

@@ -177,6 +177,7 @@ fn touch(
             FaultOutcome::Resolved => {}
             FaultOutcome::Signal(Segv::NotMapped) => return Answer::Killed("not mapped"),
             FaultOutcome::Signal(Segv::NotPermitted) => return Answer::Killed("not permitted"),
+            FaultOutcome::Userfault(_) => return Answer::Killed("for the program"),
             FaultOutcome::BeyondEnd => return Answer::Killed("beyond the end"),
             FaultOutcome::OutOfMemory => return Answer::OutOfMemory,
         }

@@ -11,11 +11,13 @@ use abi::ioctl::{
     FIONBIO, FIONREAD, PROCMAP_QUERY, TCGETS, TCSETS, TCSETSF, TCSETSW, TIOCGPGRP, TIOCGWINSZ, TIOCSCTTY,
     TIOCSPGRP, Termios, Winsize,
 };
+use abi::userfaultfd::USERFAULTFD_IOC_NEW;
 
-use super::Arguments;
 use super::procmap::procmap_query;
+use super::{Arguments, userfault};
 use crate::fs::descriptors::OnExec;
-use crate::fs::open::OpenFile;
+use crate::fs::device::Device;
+use crate::fs::open::{Object, OpenFile};
 use crate::fs::pipe;
 use crate::process::proc::query;
 use crate::process::{Thread, table};
@@ -166,7 +168,8 @@ const CONSOLE_SIZE: Winsize = Winsize { ws_row: 25, ws_col: 80, ws_xpixel: 0, ws
 /// changed: setting them is accepted and has no effect.
 pub(super) fn ioctl(thread: &mut Thread, arguments: &Arguments) -> Result<u64, Errno> {
     let number = arguments.i32(0);
-    let flags = thread.files.get(number)?.flags();
+    let file = thread.files.get(number)?;
+    let flags = file.flags();
     match arguments.u64(1) & 0xffff_ffff {
         FIONBIO => {
             let wanted = arguments.pointer::<i32>(2).read()? != 0;
@@ -181,6 +184,13 @@ pub(super) fn ioctl(thread: &mut Thread, arguments: &Arguments) -> Result<u64, E
             let pid = query::process_of_maps(&*thread.files.get(number)?).ok_or(Errno::ENOTTY)?;
             procmap_query(thread, pid, arguments.u64(2))?;
         }
+        USERFAULTFD_IOC_NEW if file.object.is_device(Device::Userfaults) => {
+            return userfault::open(thread, arguments.u32(2));
+        }
+        request if let Object::Userfaults(faults) = &file.object => {
+            userfault::ioctl(faults, request, arguments.u64(2))?;
+        }
+        _ if file.object.is_device(Device::Userfaults) => return Err(Errno::EINVAL),
         request => console_ioctl(thread, number, request, arguments)?,
     }
     Ok(0)

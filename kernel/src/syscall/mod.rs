@@ -33,6 +33,7 @@ mod table;
 mod tests;
 mod time;
 pub(crate) mod user;
+mod userfault;
 mod vectors;
 mod wait;
 

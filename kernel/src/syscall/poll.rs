@@ -1,4 +1,4 @@
-//! `poll(2)` and `select(2)`. Only pipes and counters ever wait; whoever changes one wakes all who poll.
+//! `poll(2)` and `select(2)`. Only pipes, counters and faults ever wait; whoever changes one wakes all who poll.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -18,7 +18,7 @@ use crate::time;
 const READABLE: i16 = 0x041;
 /// A write does not wait; `POLLOUT` and `POLLWRNORM`.
 const WRITABLE: i16 = 0x104;
-/// `POLLERR` and `POLLHUP`: the other end of a pipe is closed. Reported whether or not they are asked for.
+/// `POLLERR` and `POLLHUP`: the other end of a pipe is closed, or faults cannot be waited for. Reported whether or not they are asked for.
 const POLLERR: i16 = 0x008;
 const POLLHUP: i16 = 0x010;
 /// The descriptor is not open. Reported whether or not it is asked for.
@@ -215,7 +215,7 @@ fn found(files: &Files, entry: PollFd) -> i16 {
     for (is_set, bits) in [
         (readiness.readable, READABLE),
         (readiness.writable, WRITABLE),
-        (readiness.without_readers, POLLERR),
+        (readiness.broken, POLLERR),
         (readiness.without_writers, POLLHUP),
     ] {
         found |= if is_set { bits } else { 0 };

@@ -6,7 +6,8 @@ use abi::{Errno, nr};
 
 use super::{
     Arguments, advice, alarm, clone, file, file_content, file_io, file_mapping, file_names, file_status,
-    futex, identity, info, kill, lock, memory, poll, process, process_vm, schedule, shm, signal, time, wait,
+    futex, identity, info, kill, lock, memory, poll, process, process_vm, schedule, shm, signal, time,
+    userfault, wait,
 };
 use crate::process::Thread;
 
@@ -161,6 +162,7 @@ const CALLS: &[(u64, Handler)] = calls![
     (nr::FLOCK, file_content::nothing_for_file),
     (nr::EVENTFD, file_content::eventfd),
     (nr::EVENTFD2, file_content::eventfd2),
+    (nr::USERFAULTFD, userfault::userfaultfd),
     (nr::MEMFD_CREATE, file_mapping::memfd_create),
     (nr::STATX, file_status::statx),
     (nr::STATFS, file_status::statfs),

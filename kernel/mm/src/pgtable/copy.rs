@@ -139,7 +139,8 @@ impl<'m, P: Platform> Copy<'_, 'm, P> {
                 frames.get(pte.frame());
             }
             debug_assert!(target.get().is_absent());
-            target.set(pte);
+            // The child is registered with nobody.
+            target.set(pte.without_write_protection());
         }
         drop(locked);
         let page = |at: usize| Page::new(part.start().number() + at as u64);

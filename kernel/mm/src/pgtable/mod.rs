@@ -6,7 +6,7 @@
 //!                                  └──► block of 512 frames            a huge leaf: see `huge`
 //! ```
 //!
-//! Seven verbs, and what the caller holds (Documentation/mm/process_addrs.rst, munmap-semantics.md 1.5). A VMA is
+//! Eight verbs, and what the caller holds (Documentation/mm/process_addrs.rst, munmap-semantics.md 1.5). A VMA is
 //! *stable* for one who holds the mmap lock or the VMA's lock, for reading or writing.
 //!
 //! | verb | functions | the caller holds |
@@ -16,6 +16,7 @@
 //! | relocate | [`relocate`](PageTables::relocate), [`make_room`](PageTables::make_room) | the mmap write lock, and the write locks of the VMAs over both ranges |
 //! | zap | [`zap`](PageTables::zap), [`discard`](PageTables::discard), [`protect`](PageTables::protect) | stable VMAs over the range; or none can be found there any more |
 //! | guard | [`install_guards`](PageTables::install_guards), [`remove_guards`](PageTables::remove_guards) | stable VMAs over the range |
+//! | write-protect | [`write_protect`](PageTables::write_protect), [`write_unprotect`](PageTables::write_unprotect), [`protect_keeping`](PageTables::protect_keeping) | stable VMAs over the range |
 //! | copy | [`copy_to`](PageTables::copy_to) | the mmap lock (write) and VMA write locks over the range; the copy is nobody else's yet |
 //! | free | [`free`](PageTables::free) | no VMA can be found between floor and ceiling, and the range is zapped (I20) |
 //!
@@ -33,6 +34,7 @@ mod relocate;
 mod table;
 #[cfg(test)]
 mod tests;
+mod write_protect;
 mod zap;
 
 use core::fmt;
@@ -82,6 +84,8 @@ pub struct Leaf {
     pub protection: Protection,
     /// How much it maps in all.
     pub size: PageSize,
+    /// Whether the program has write-protected it.
+    pub is_write_protected: bool,
 }
 
 impl Leaf {
@@ -94,7 +98,7 @@ impl Leaf {
     #[inline]
     fn of(pte: Pte, pages: PageRange) -> Option<Leaf> {
         let PteView::Leaf { frame, protection, size } = pte.view() else { return None };
-        Some(Leaf { pages, frame, protection, size })
+        Some(Leaf { pages, frame, protection, size, is_write_protected: pte.is_write_protected() })
     }
 }
 
@@ -259,7 +263,12 @@ impl<'m, P: Platform> PageTables<'m, P> {
         frame: Frame,
         protection: Protection,
     ) -> Result<Installed, MmError> {
-        let pte = Pte::leaf(frame, protection);
+        self.install_leaf(slot, Pte::leaf(frame, protection))
+    }
+
+    /// As [`install_at`](Self::install_at), with the entry as it is to be.
+    #[inline(always)]
+    fn install_leaf(&self, slot: Slot<'m>, pte: Pte) -> Result<Installed, MmError> {
         match slot.table {
             Ok(table) => Ok(install_in(table, slot.page, pte)),
             Err(level) => self.install_in_new(slot.page, level, pte),

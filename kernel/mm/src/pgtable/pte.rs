@@ -55,6 +55,8 @@ const TABLE: Flags =
 const GUARD: Flags = Flags::BIT_10;
 /// Software bit of a huge leaf that is being split.
 const SPLITTING: Flags = Flags::BIT_11;
+/// Software bit of a small leaf that the program has write-protected (`UFFDIO_WRITEPROTECT`); it is never writable.
+const WRITE_PROTECTED: Flags = Flags::BIT_52;
 /// Bits of the frame's address.
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
@@ -175,6 +177,24 @@ impl Pte {
     pub(super) const fn without_write(self) -> Self {
         const RIGHTS: Flags = Flags::WRITABLE.union(Flags::DIRTY);
         Pte(self.0 & !RIGHTS.bits())
+    }
+
+    /// A small leaf that the program has write-protected.
+    #[inline]
+    pub(super) const fn write_protected(self) -> Self {
+        Pte(self.without_write().0 | WRITE_PROTECTED.bits())
+    }
+
+    /// A leaf that the program has not write-protected; it is as writable as before.
+    #[inline]
+    pub(super) const fn without_write_protection(self) -> Self {
+        Pte(self.0 & !WRITE_PROTECTED.bits())
+    }
+
+    /// Whether it is a leaf that the program has write-protected.
+    #[inline]
+    pub const fn is_write_protected(self) -> bool {
+        self.0 & WRITE_PROTECTED.bits() != 0
     }
 
     /// What it means.

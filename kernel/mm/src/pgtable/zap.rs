@@ -23,7 +23,7 @@ pub enum Writable {
 impl Writable {
     /// Whether a leaf of `size` that maps `frame` may be written to right away.
     #[inline(always)]
-    fn permits(self, metadata: Metadata<'_>, frame: Frame, size: PageSize) -> bool {
+    pub(super) fn permits(self, metadata: Metadata<'_>, frame: Frame, size: PageSize) -> bool {
         match self {
             Writable::Never => false,
             Writable::IfExclusive => metadata.is_exclusive(frame, size),
@@ -296,7 +296,7 @@ impl<'m, P: Platform> PageTables<'m, P> {
     /// As [`protect`](Self::protect), for the huge leaf that maps `part`, if it maps nothing else. The page to go on with.
     #[cold]
     #[inline(never)]
-    fn protect_huge(
+    pub(super) fn protect_huge(
         &self,
         part: PageRange,
         protection: Protection,

@@ -46,6 +46,10 @@ pub enum CheckError {
     PagePermitsMore(Page),
     /// A page of a shared VMA or of a file is not the one of the object, or a private page belongs to one.
     PageOfOther(Page),
+    /// A page is write-protected by the program, and its VMA is not registered for that; or it can be written to all the same.
+    WriteProtection(Page),
+    /// A VMA is registered for nothing, or with nobody, or is not private anonymous memory.
+    Registration(PageRange),
     /// A VMA has anonymous pages without an identity for them.
     NoIdentity(Page),
     /// The number of page tables is not what the tables say.
@@ -108,6 +112,14 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         if !vma.is_attached() {
             return Err(CheckError::Detached(tree));
         }
+        let flags = vma.flags();
+        let is_registered = flags.intersects(VmaFlags::UFFD_MISSING | VmaFlags::UFFD_WP);
+        if is_registered != flags.context().is_some()
+            || flags.intersects(VmaFlags::USERFAULTS)
+                && (!is_registered || vma.backing() != Backing::Anonymous)
+        {
+            return Err(CheckError::Registration(tree));
+        }
         Ok(())
     }
 
@@ -132,6 +144,12 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 None => return Err(CheckError::PageWithoutVma(page)),
                 Some(vma) if !covers(vma.flags(), leaf.protection) => {
                     return Err(CheckError::PagePermitsMore(page));
+                }
+                Some(vma)
+                    if leaf.is_write_protected
+                        && (leaf.protection.is_writable() || !vma.flags().contains(VmaFlags::UFFD_WP)) =>
+                {
+                    return Err(CheckError::WriteProtection(page));
                 }
                 Some(vma) => {
                     self.check_frame(vma, page, leaf)?;

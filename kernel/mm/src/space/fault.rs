@@ -6,6 +6,7 @@
 //!   write, private: a zeroed frame of its own     ours alone: just writable
 //!                   or a whole block, see `huge`    a huge leaf that is not: split first
 //!   shared:         the frame of the object       just writable
+//!   registered:     the program's, see `userfault`  write-protected by the program: the program's
 //!   private file:   read: the frame of the object, read-only; write: a copy of it
 //! ```
 
@@ -24,6 +25,7 @@ use crate::space::AddressSpace;
 use crate::space::map::Map;
 use crate::space::stack::Growth;
 use crate::tlb::Gather;
+use crate::userfault::{Reason, Userfault};
 use crate::vma::{Access, Backing, NotLocked, ReadLocked, Vma, VmaFlags};
 
 /// How often a fault looks its VMA up before it takes the mmap lock. More than once, because a VMA that has just left is
@@ -60,6 +62,8 @@ pub enum FaultOutcome {
     BeyondEnd,
     /// There is no memory for it.
     OutOfMemory,
+    /// The program resolves it.
+    Userfault(Userfault),
 }
 
 impl FaultOutcome {
@@ -74,6 +78,12 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// mmap lock for reading. To let a stack grow, it takes that for writing.
     pub fn fault(&self, address: u64, access: Access) -> FaultOutcome {
         self.machine.count(Event::Fault);
+        self.fault_again(address, access)
+    }
+
+    /// As [`fault`](Self::fault), for a fault that is counted already.
+    #[inline]
+    pub(super) fn fault_again(&self, address: u64, access: Access) -> FaultOutcome {
         if address >= USER_END {
             return FaultOutcome::Signal(Segv::NotMapped);
         }
@@ -160,6 +170,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             Ok(()) => FaultOutcome::Resolved,
             Err(MmError::BeyondEnd) => FaultOutcome::BeyondEnd,
             Err(MmError::Guarded) => FaultOutcome::Signal(Segv::NotMapped),
+            Err(MmError::Userfault(reason)) => {
+                vma.flags().userfault(reason).map_or(FaultOutcome::Resolved, FaultOutcome::Userfault)
+            }
             Err(_) => FaultOutcome::OutOfMemory,
         }
     }
@@ -184,7 +197,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     /// Makes `page` of `vma`, which is stable, present for a permitted access.
     ///
     /// # Errors
-    /// [`MmError::NoMemory`], [`MmError::BeyondEnd`], [`MmError::Guarded`].
+    /// [`MmError::NoMemory`], [`MmError::BeyondEnd`], [`MmError::Guarded`], [`MmError::Userfault`].
     pub(super) fn make_present(&self, vma: &Vma, page: Page, access: Access) -> Result<(), MmError> {
         self.machine.pause(Point::LookAtEntry(page));
         let slot = self.tables.slot(page);
@@ -192,15 +205,19 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         if !pte.is_absent() {
             return self.reach(vma, page, slot, access, pte);
         }
+        let flags = vma.flags();
+        if flags.contains(VmaFlags::UFFD_MISSING) {
+            return Err(MmError::Userfault(Reason::Missing));
+        }
         match vma.backing() {
             Backing::Anonymous if access == Access::Write => {
                 if self.wants_huge(vma, page) && self.map_huge(vma, page) {
                     return Ok(());
                 }
-                self.install(page, slot, self.zeroed_frame()?, vma.flags().protection())
+                self.install(page, slot, self.zeroed_frame()?, flags.protection())
             }
             Backing::Anonymous => {
-                self.install(page, slot, self.machine.zero_frame(), vma.flags().protection().without_write())
+                self.install(page, slot, self.machine.zero_frame(), flags.protection().without_write())
             }
             Backing::SharedAnonymous { object } | Backing::File { object } => {
                 self.map_object_page(vma, page, slot, access, object)
@@ -339,6 +356,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         pte: Pte,
         frame: Frame,
     ) -> Result<(), MmError> {
+        if pte.is_write_protected() {
+            return Err(MmError::Userfault(Reason::WriteProtected));
+        }
         let frames = self.machine.frames();
         let protection = vma.flags().protection();
         let ours = vma.flags().contains(VmaFlags::SHARED) || frames.is_exclusive(frame, PageSize::Small);
@@ -383,7 +403,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
 
     /// A frame for private memory, with any content.
     #[inline]
-    fn data_frame(&self) -> Result<Frame, MmError> {
+    pub(super) fn data_frame(&self) -> Result<Frame, MmError> {
         if !self.machine.admit(Fallible::DataFrame) {
             return Err(MmError::NoMemory);
         }

@@ -149,7 +149,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     fn inherit(&self, vma: VmaInfo) -> VmaInfo {
         let kept = vma.anon.filter(|_| !vma.flags.contains(VmaFlags::WIPEONFORK));
         let anon = kept.map(|_| self.new_anon_id().inherited());
-        VmaInfo { flags: vma.flags - VmaFlags::LOCKING, anon, ..vma }
+        VmaInfo { flags: vma.flags.unregistered() - VmaFlags::LOCKING, anon, ..vma }
     }
 
     /// Copies the page-table entries of `vmas`, the child's, all the parent's counterparts of which are write-locked; the

@@ -169,6 +169,10 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let mut result = Ok(());
         let _ = self.for_each_part(&mut map, range, |map, vma, part| {
             result = self.populate_part(map, vma, part);
+            // Pages that the program brings itself are locked as they come.
+            if let Err(MmError::Userfault(_)) = result {
+                result = Ok(());
+            }
             result
         });
         result.map_err(|error| if error == MmError::NoMemory { MmError::Again } else { MmError::NoMemory })

@@ -33,6 +33,7 @@ mod seal;
 mod stack;
 #[cfg(test)]
 mod tests;
+mod userfault;
 
 pub use check::CheckError;
 pub use cut::Copies;
@@ -42,6 +43,7 @@ pub use map::{Totals, VmaKind, VmaView};
 pub use order::{MunmapOrder, UnknownOrder};
 pub use remove::Hole;
 pub use request::{MmapOptions, MmapRequest, Placement, Sharing, Source};
+pub use userfault::{Fill, WriteProtection};
 
 use maple::Tree;
 
@@ -54,9 +56,10 @@ use crate::range::{PAGE_SHIFT, PAGE_SIZE, Page};
 use crate::schedule::Point;
 use crate::space::edit::Edit;
 use crate::space::map::{Map, MapReadGuard, MapWriteGuard, VmaCursor, VmaPosition, VmaTree};
-use crate::sync::RwSem;
-use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{Line, RwSem};
 use crate::tlb::TlbState;
+use crate::userfault::Waiting;
 use crate::vma::{AnonId, Owner, VmaFlags, WriteSection};
 
 /// Resource limits that concern memory, in bytes; `u64::MAX` stands for no limit.
@@ -139,6 +142,10 @@ pub struct AddressSpace<'m, P: Platform> {
     anon_ids: AtomicU64,
     /// A limit of its own to what the machine says of huge pages, by number.
     huge_pages: AtomicU8,
+    /// Threads that wait for the program to resolve their faults; locks itself.
+    userfaults: Line<Waiting>,
+    /// The last number given to a context of such faults.
+    contexts: AtomicU32,
     /// Never changes.
     order: MunmapOrder,
     /// Never changes.
@@ -172,6 +179,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             ),
             anon_ids: AtomicU64::new(0),
             huge_pages: AtomicU8::new(config.huge_pages as u8),
+            userfaults: Line::new(),
+            contexts: AtomicU32::new(0),
             order: config.order,
             min_page: Page::containing(config.mmap_min_addr + PAGE_SIZE - 1),
         })

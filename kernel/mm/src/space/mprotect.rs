@@ -78,7 +78,12 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 }
                 drop(edit);
                 self.machine.pause(Point::ChangeEntries(part));
-                self.tables.protect(part, flags.protection(), writable(flags), &mut gather);
+                let (protection, writable) = (flags.protection(), writable(flags));
+                if flags.contains(VmaFlags::UFFD_WP) {
+                    self.tables.protect_keeping(part, protection, writable, &mut gather);
+                } else {
+                    self.tables.protect(part, protection, writable, &mut gather);
+                }
                 if becomes_writable_locked(old, flags) {
                     self.fault_in_copies(&guard, part);
                 }

@@ -274,8 +274,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         Ok(Remapped { start, populate: new.filter(|_| flags.contains(VmaFlags::LOCKED)) })
     }
 
-    /// Moves everything in the old range to `target`, VMA by VMA, holes included; the range begins in a VMA. (Linux: not
-    /// attachments together with others, as their files place mappings themselves.)
+    /// Moves everything in the old range to `target`, VMA by VMA, holes included; the range begins in a VMA. Attachments and VMAs whose
+    /// faults the program resolves only alone, as on Linux.
     fn move_each<O: Order>(
         &self,
         guard: &mut MapWriteGuard<'_, 'm, P>,
@@ -291,7 +291,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
                 break;
             }
             let alone = at == range.start() && vma.end() >= range.end();
-            if vma.flags().contains(VmaFlags::ATTACHED) && !alone {
+            let goes_alone = vma.flags().contains(VmaFlags::ATTACHED) || vma.flags().context().is_some();
+            if goes_alone && !alone {
                 return Err(MmError::Fault);
             }
             let to = target.up(part.start().number() - range.start().number());

@@ -83,6 +83,9 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             (Some(old), Source::Keep) => self.leave_source(guard, old, plan),
             (None, _) => {}
         }
+        if flags.context().is_some() {
+            self.forget_userfaults_at(guard, plan.to.start());
+        }
         Ok(flags)
     }
 

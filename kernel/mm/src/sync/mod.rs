@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! mmap_lock (RwSem)                       outermost
-//!   its queue (SpinLock)
+//!   its queue, the line of userfaults (SpinLock)
 //!   VMA write lock                        only under mmap_lock W; ends with it
 //!     page-table lock (SpinLock)
 //!       frames of a CPU, frame allocator (SpinLock)
@@ -16,6 +16,7 @@
 //! The mmap lock sleeps, as the platform knows; all other locks spin. A [`SpinLock`] knows nothing of interrupts: an interrupt handler takes none of rank
 //! [`Rank::FrameAllocator`] or outside of it, and the machine does not preempt a holder.
 
+mod line;
 mod list;
 mod pool;
 mod queue;
@@ -24,6 +25,7 @@ mod spinlock;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use line::Line;
 pub(crate) use list::linked;
 pub use list::{Link, Linked, List};
 pub use pool::{Pool, PoolStatistics};
@@ -49,6 +51,8 @@ pub enum Rank {
     MmapLock,
     /// Who waits for an mmap lock; nothing is taken inside.
     MmapQueue,
+    /// Who waits for a page that the program resolves itself; nothing is taken inside.
+    UserfaultLine,
     /// The write lock of a VMA; has no unlock of its own.
     VmaWrite,
     /// The page tables of an address space.

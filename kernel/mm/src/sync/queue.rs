@@ -1,25 +1,25 @@
-//! Threads in line for a lock, first come first served.
+//! Threads in line for a lock or an event, first come first served.
 //!
 //! A waiter lies on the stack of its thread and stays there until it is taken out, by that thread and under the lock of the queue.
 
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
 
-use crate::schedule::{Place, Wait};
+use crate::schedule::Place;
 
 /// A thread that waits.
-pub(super) struct Waiter {
+pub(super) struct Waiter<T> {
     /// What for.
-    pub(super) wait: Wait,
+    pub(super) what: T,
     /// Whether it has been woken and has not looked since. Used under the lock of the queue.
     woken: Cell<bool>,
     /// The one behind it. Used under the lock of the queue.
-    next: Cell<Option<NonNull<Waiter>>>,
+    next: Cell<Option<NonNull<Waiter<T>>>>,
 }
 
-impl Waiter {
-    pub(super) const fn new(wait: Wait) -> Self {
-        Waiter { wait, woken: Cell::new(false), next: Cell::new(None) }
+impl<T> Waiter<T> {
+    pub(super) const fn new(what: T) -> Self {
+        Waiter { what, woken: Cell::new(false), next: Cell::new(None) }
     }
 
     /// Where it is woken.
@@ -27,26 +27,26 @@ impl Waiter {
         Place(ptr::from_ref(self).addr())
     }
 
-    fn is(&self, other: &Waiter) -> bool {
+    fn is(&self, other: &Waiter<T>) -> bool {
         ptr::eq(self, other)
     }
 }
 
 /// The line.
-pub(super) struct Queue(Option<NonNull<Waiter>>);
+pub(super) struct Queue<T>(Option<NonNull<Waiter<T>>>);
 
 // SAFETY: whoever has the queue, under its lock, is the only one to look at `woken` and `next` of the waiters in it, on whichever
-// CPU that is; `wait` does not change.
-unsafe impl Send for Queue {}
+// CPU that is. So it is with what changes in `what`.
+unsafe impl<T: Send> Send for Queue<T> {}
 
-impl Queue {
+impl<T> Queue<T> {
     pub(super) const fn new() -> Self {
         Queue(None)
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Waiter> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Waiter<T>> {
         // SAFETY: a waiter that is in the queue is alive (see `push`), and is taken out with `&mut self` only.
-        let waiter = |pointer: NonNull<Waiter>| unsafe { pointer.as_ref() };
+        let waiter = |pointer: NonNull<Waiter<T>>| unsafe { pointer.as_ref() };
         core::iter::successors(self.0.map(waiter), move |last| last.next.get().map(waiter))
     }
 
@@ -54,7 +54,7 @@ impl Queue {
     ///
     /// # Safety
     /// It stays where it is, and alive, until [`remove`](Self::remove).
-    pub(super) unsafe fn push(&mut self, waiter: &Waiter) {
+    pub(super) unsafe fn push(&mut self, waiter: &Waiter<T>) {
         waiter.next.set(None);
         let new = Some(NonNull::from(waiter));
         match self.iter().last() {
@@ -64,7 +64,7 @@ impl Queue {
     }
 
     /// Takes a waiter out; false if it was out already.
-    pub(super) fn remove(&mut self, waiter: &Waiter) -> bool {
+    pub(super) fn remove(&mut self, waiter: &Waiter<T>) -> bool {
         if self.is_first(waiter) {
             self.0 = waiter.next.take();
             return true;
@@ -78,32 +78,39 @@ impl Queue {
     }
 
     /// Whether nobody is in line before it.
-    pub(super) fn is_first(&self, waiter: &Waiter) -> bool {
+    pub(super) fn is_first(&self, waiter: &Waiter<T>) -> bool {
         self.first().is_some_and(|first| first.is(waiter))
     }
 
     /// Whether nobody is in line but at most `waiter`.
-    pub(super) fn is_empty_but(&self, waiter: &Waiter) -> bool {
+    pub(super) fn is_empty_but(&self, waiter: &Waiter<T>) -> bool {
         self.iter().all(|other| other.is(waiter))
     }
 
-    fn first(&self) -> Option<&Waiter> {
+    fn first(&self) -> Option<&Waiter<T>> {
         self.iter().next()
     }
 
     /// Where the first in line is to be woken, if it waits for something that `may` be had and has not been woken yet.
-    pub(super) fn wake_first(&mut self, may: impl FnOnce(Wait) -> bool) -> Option<Place> {
+    pub(super) fn wake_first(&mut self, may: impl FnOnce(&T) -> bool) -> Option<Place> {
         let first = self.first()?;
-        (may(first.wait) && !first.woken.replace(true)).then(|| first.place())
+        (may(&first.what) && !first.woken.replace(true)).then(|| first.place())
+    }
+
+    /// Wakes the first one that is `wanted` and has not been woken yet: where it is to be woken.
+    pub(super) fn wake(&mut self, wanted: impl Fn(&T) -> bool) -> Option<Place> {
+        let waiter = self.iter().find(|waiter| !waiter.woken.get() && wanted(&waiter.what))?;
+        waiter.woken.set(true);
+        Some(waiter.place())
     }
 
     /// Whether `waiter`, which is in line, has been woken and not looked since.
-    pub(super) fn is_woken(&self, waiter: &Waiter) -> bool {
+    pub(super) fn is_woken(&self, waiter: &Waiter<T>) -> bool {
         waiter.woken.get()
     }
 
     /// The same; and it looks now.
-    pub(super) fn take_woken(&mut self, waiter: &Waiter) -> bool {
+    pub(super) fn take_woken(&mut self, waiter: &Waiter<T>) -> bool {
         waiter.woken.replace(false)
     }
 }

@@ -85,7 +85,7 @@ pub struct RwSem<T, W: Parker = Spinning> {
     /// Written only by the holder of the write lock; read by anybody.
     sequence: AtomicU64,
     /// Who stands in line.
-    queue: SpinLock<Queue>,
+    queue: SpinLock<Queue<Wait>>,
     parker: W,
     /// Read under the read or write lock, written under the write lock.
     value: UnsafeCell<T>,
@@ -199,7 +199,7 @@ impl<T, W: Parker> RwSem<T, W> {
     #[cold]
     fn wake_first(&self, may: impl FnOnce(Wait) -> bool) {
         self.parker.step();
-        let place = self.queue.lock().wake_first(may);
+        let place = self.queue.lock().wake_first(|wait| may(*wait));
         // It may be awake and gone by now; nobody else parks for this lock at its place.
         if let Some(place) = place {
             self.parker.unpark(place);
@@ -274,13 +274,13 @@ impl<T, W: Parker> RwSem<T, W> {
 /// A thread's wait for a lock.
 struct Turn<'a, T, W: Parker> {
     sem: &'a RwSem<T, W>,
-    waiter: &'a Waiter,
+    waiter: &'a Waiter<Wait>,
 }
 
 impl<T, W: Parker> Turn<'_, T, W> {
     /// Whether the holders keep the waiter from having the lock.
     fn is_blocked(&self, state: u32) -> bool {
-        let holders = if self.waiter.wait == Wait::ReadLockMmap { WRITER } else { WRITER | READERS };
+        let holders = if self.waiter.what == Wait::ReadLockMmap { WRITER } else { WRITER | READERS };
         state & holders != 0
     }
 
@@ -306,7 +306,7 @@ impl<T, W: Parker> Turn<'_, T, W> {
         if !queue.is_first(self.waiter) {
             return false;
         }
-        let holder = if self.waiter.wait == Wait::ReadLockMmap { 1 } else { WRITER };
+        let holder = if self.waiter.what == Wait::ReadLockMmap { 1 } else { WRITER };
         let others = if queue.is_empty_but(self.waiter) { 0 } else { QUEUED };
         let take = |state| (!self.is_blocked(state)).then_some((state & READERS) + holder + others);
         if self.sem.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, take).is_err() {
@@ -318,7 +318,7 @@ impl<T, W: Parker> Turn<'_, T, W> {
         }
         queue.remove(self.waiter);
         drop(queue);
-        if self.waiter.wait == Wait::ReadLockMmap && others != 0 {
+        if self.waiter.what == Wait::ReadLockMmap && others != 0 {
             self.sem.wake_first(|wait| wait == Wait::ReadLockMmap);
         }
         true

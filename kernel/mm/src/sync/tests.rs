@@ -4,6 +4,7 @@ use std::thread;
 use super::atomic::{AtomicU64, Ordering};
 use super::*;
 use crate::platform::Slab;
+use crate::schedule::{Place, Sleep, Wait, Wake};
 
 fn page() -> Option<Slab> {
     Some(Slab::Owned(Box::default()))
@@ -29,6 +30,7 @@ fn ranks_ascend_from_the_mmap_lock_to_the_console() {
     let order = [
         Rank::MmapLock,
         Rank::MmapQueue,
+        Rank::UserfaultLine,
         Rank::VmaWrite,
         Rank::PageTable,
         Rank::FrameCache,
@@ -270,4 +272,55 @@ fn a_pool_serves_several_threads() {
         }
     });
     assert_eq!(pool.statistics().in_use, 0);
+}
+
+#[test]
+fn a_line_wakes_those_who_are_meant_and_in_line_by_then() {
+    let line = Line::new();
+    let first_of = |wanted: u32| line.find(|number| (*number == wanted).then_some(*number));
+    assert_eq!(first_of(1), None);
+    // Who is woken before it waits does not wait; a wake for others, or before it is in line, is none for it.
+    line.wake(&Spinning, |_| true);
+    line.join(1, |first| {
+        line.join(2, |second| {
+            assert_eq!((first_of(1), first_of(2)), (Some(1), Some(2)));
+            line.wake(&Spinning, |number| *number == 2);
+            assert_eq!(second.wait(&Impatient, Wait::Userfault, Sleep::Killable), Wake::Again);
+            assert_eq!(first.wait(&Impatient, Wait::Userfault, Sleep::Killable), Wake::Killed);
+        });
+        assert_eq!((first_of(1), first_of(2)), (Some(1), None));
+        line.wake(&Spinning, |_| true);
+        assert_eq!(first.wait(&Impatient, Wait::Userfault, Sleep::Killable), Wake::Again);
+    });
+    assert_eq!(first_of(1), None);
+}
+
+#[test]
+fn threads_in_line_are_all_woken() {
+    let line = Line::new();
+    let woken = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for number in 0..4 {
+            let (line, woken) = (&line, &woken);
+            scope.spawn(move || {
+                line.join(number, |turn| turn.wait(&Spinning, Wait::Userfault, Sleep::Uninterruptible));
+                woken.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        while woken.load(Ordering::Relaxed) < 4 {
+            line.wake(&Spinning, |number| *number != 3 || woken.load(Ordering::Relaxed) == 3);
+            thread::yield_now();
+        }
+    });
+}
+
+/// Is always told to end.
+struct Impatient;
+
+impl Parker for Impatient {
+    fn park(&self, _: Wait, _: Sleep, _: Place, _: u32, _: &dyn Fn() -> bool) -> Wake {
+        Wake::Killed
+    }
+
+    fn unpark(&self, _: Place) {}
 }

@@ -6,9 +6,10 @@ use bitflags::bitflags;
 use crate::pgtable::Protection;
 
 bitflags! {
-    /// Properties of a VMA. Two VMAs merge only if all of them are equal.
+    /// Properties of a VMA. Two VMAs merge only if all of them are equal. The upper half is the number of the
+    /// [`Context`](crate::userfault::Context) that the VMA is registered with, or 0.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-    pub struct VmaFlags: u32 {
+    pub struct VmaFlags: u64 {
         /// May be read.
         const READ = 1 << 0;
         /// May be written.
@@ -32,6 +33,14 @@ bitflags! {
         /// An attachment of shared memory that lives without being mapped (`shmat`): a VMA that is one never goes for a merge, and the
         /// machine is told when one comes or goes.
         const ATTACHED = 1 << 10;
+        /// The program itself resolves faults on pages that are missing (`UFFDIO_REGISTER_MODE_MISSING`).
+        const UFFD_MISSING = 1 << 11;
+        /// The program itself resolves writes to pages that it has write-protected (`UFFDIO_REGISTER_MODE_WP`).
+        const UFFD_WP = 1 << 12;
+        /// With one of these: it does so for faults in user mode only (`UFFD_USER_MODE_ONLY`).
+        const UFFD_USER_ONLY = 1 << 13;
+        /// With one of these: such a fault is a SIGBUS (`UFFD_FEATURE_SIGBUS`).
+        const UFFD_SIGBUS = 1 << 14;
         /// Accesses will be random (`MADV_RANDOM`).
         const RANDOM = 1 << 16;
         /// Accesses will be in ascending order (`MADV_SEQUENTIAL`).

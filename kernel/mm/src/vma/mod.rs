@@ -140,7 +140,7 @@ pub struct Vma {
     /// Identity of the anonymous memory, 0 for none yet.
     anon: AtomicU64,
     /// [`VmaFlags`].
-    flags: AtomicU32,
+    flags: AtomicU64,
     /// [`Backing`], encoded.
     backing: AtomicU32,
 }

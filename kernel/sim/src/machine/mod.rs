@@ -29,7 +29,7 @@ use mm::event::Event;
 use mm::frame::{Frame, FrameAllocator, FrameKind, FrameMeta};
 use mm::huge::HugePages;
 use mm::object::{ObjectId, Objects};
-use mm::pgtable::{ENTRIES, Table};
+use mm::pgtable::{ENTRIES, Pte, Table};
 use mm::platform::{Cpu, Fallible, Platform, Slab, SlabPage};
 use mm::range::{PageRange, PageSize};
 pub use mm::schedule::Label;
@@ -149,6 +149,12 @@ impl Machine {
     /// Sets which private memory gets huge pages.
     pub fn set_huge_pages(&self, huge_pages: HugePages) {
         self.huge_pages.store(huge_pages as u8, Ordering::Relaxed);
+    }
+
+    /// Fills `frame`, which is allocated and nobody else's, with zeroes behind the word `first`.
+    pub(crate) fn begin_with(&self, frame: Frame, first: u64) {
+        self.zero(frame);
+        self.arena.table(frame).set(0, Pte::from_bits(first));
     }
 
     /// Sets what is promised to programs.

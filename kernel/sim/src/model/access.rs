@@ -25,6 +25,8 @@ pub enum Fault {
     Denied,
     /// The page is beyond the end of the object that is mapped (SIGBUS).
     BeyondEnd,
+    /// The program resolves it, and nobody does (`userfaultfd`).
+    ForProgram,
 }
 
 /// Where a page's content lives.
@@ -82,6 +84,9 @@ impl Model {
         }
         if self.guards.contains(&page) {
             return Err(Fault::Unmapped);
+        }
+        if !self.is_there(page) || (touch == Touch::Write && self.protected.contains(&page)) {
+            return Err(Fault::ForProgram);
         }
         self.home(&area, page, touch).ok_or(Fault::BeyondEnd)
     }

@@ -75,6 +75,17 @@ bitflags::bitflags! {
     }
 }
 
+/// What an area is registered for, and with whom (`userfaultfd`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Registered {
+    /// The context, 0 for none.
+    pub context: u32,
+    /// For pages that are missing.
+    pub missing: bool,
+    /// For writes to write-protected pages.
+    pub protected: bool,
+}
+
 /// The attributes of all pages of an area. Two areas merge only if all of these are equal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Attributes {
@@ -98,6 +109,8 @@ pub struct Attributes {
     pub attached: bool,
     /// Noted by `madvise`.
     pub advice: Advice,
+    /// Faults that the program resolves.
+    pub registered: Registered,
 }
 
 impl Attributes {
@@ -194,6 +207,7 @@ impl fmt::Display for Area {
             sealed,
             attached,
             advice,
+            registered,
         } = self.attributes;
         write!(f, "{:#x}-{:#x} {prot:?} {sharing:?} {backing:?}", self.start * PAGE, self.end * PAGE)?;
         for (set, name) in [
@@ -211,6 +225,9 @@ impl fmt::Display for Area {
         }
         if !advice.is_empty() {
             write!(f, " {advice:?}")?;
+        }
+        if registered != Registered::default() {
+            write!(f, " {registered:?}")?;
         }
         write!(f, " pgoff {:#x}", self.pgoff)?;
         match self.group {

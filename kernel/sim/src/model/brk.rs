@@ -2,7 +2,9 @@
 
 use abi::mman::Prot;
 
-use super::area::{Advice, Area, Attributes, Backing, Growth, Locking, STACK_GUARD_PAGES, Sharing};
+use super::area::{
+    Advice, Area, Attributes, Backing, Growth, Locking, Registered, STACK_GUARD_PAGES, Sharing,
+};
 use super::{Model, PAGE, USER_END};
 
 impl Model {
@@ -56,6 +58,7 @@ impl Model {
             sealed: false,
             attached: false,
             advice: Advice::empty(),
+            registered: Registered::default(),
         };
         self.check_expand(&attributes, new - old).ok()?;
         if self.areas.len() > self.settings.max_map_count {

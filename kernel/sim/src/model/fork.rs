@@ -1,6 +1,6 @@
 //! fork.
 
-use super::{Advice, AnonGroup, Locking, Model};
+use super::{Advice, AnonGroup, Locking, Model, Registered};
 
 impl Model {
     /// The address space of a child, process `number`: the same, but nothing is locked, what was written to has a group of its
@@ -19,11 +19,13 @@ impl Model {
         }
         for area in child.areas.values_mut() {
             area.attributes.locking = Locking::None;
+            area.attributes.registered = Registered::default();
             if let Some(group) = &mut area.group {
                 child.next_group += 1;
                 *group = AnonGroup { number: child.next_group, inherited: true };
             }
         }
+        child.protected.clear();
         child
     }
 

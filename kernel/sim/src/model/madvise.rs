@@ -100,7 +100,11 @@ impl Model {
         if advice == MADV_POPULATE_WRITE {
             self.copy_from_file(start, end);
         }
-        if (start..end).all(|page| self.home_of(page).is_some()) { Ok(()) } else { Err(Errno::EFAULT) }
+        if (start..end).all(|page| self.home_of(page).is_some() && self.is_there(page)) {
+            Ok(())
+        } else {
+            Err(Errno::EFAULT)
+        }
     }
 }
 

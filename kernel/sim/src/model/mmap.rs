@@ -3,7 +3,7 @@
 use abi::Errno;
 use abi::mman::{Map, MapType, Prot};
 
-use super::area::{Advice, Area, Attributes, Backing, Growth, Locking, Sharing};
+use super::area::{Advice, Area, Attributes, Backing, Growth, Locking, Registered, Sharing};
 use super::{FILE, Model, PAGE, Settings, USER_END};
 use crate::op::View;
 
@@ -67,6 +67,7 @@ impl Model {
             sealed: false,
             attached: false,
             advice: if map.contains(Map::STACK) { Advice::NOHUGEPAGE } else { Advice::empty() },
+            registered: Registered::default(),
         };
         let pgoff = if sharing == Sharing::Private { start } else { 0 };
         self.map(Area { start, end: start + pages, attributes, pgoff, group: None })?;
@@ -113,6 +114,7 @@ impl Model {
             sealed: false,
             attached: view == View::Segment,
             advice: Advice::empty(),
+            registered: Registered::default(),
         };
         let pgoff = if view == View::Segment { 0 } else { first };
         self.map(Area { start, end: start + pages, attributes, pgoff, group: None })?;

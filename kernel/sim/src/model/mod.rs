@@ -21,13 +21,14 @@ mod msync;
 mod munmap;
 mod placement;
 mod system;
+mod userfaults;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 pub use access::{Fault, Touch};
 pub(crate) use area::PAGE;
-pub use area::{Advice, AnonGroup, Area, Attributes, Backing, Growth, Locking, Sharing};
+pub use area::{Advice, AnonGroup, Area, Attributes, Backing, Growth, Locking, Registered, Sharing};
 pub use madvise::KNOWN as ADVICE;
 pub use system::System;
 
@@ -113,6 +114,10 @@ pub struct Model {
     contents: BTreeMap<u64, Words>,
     /// Pages with a guard (`MADV_GUARD_INSTALL`).
     guards: BTreeSet<u64>,
+    /// Private pages that are there as well: of zeroes, where that is known.
+    resident: BTreeSet<u64>,
+    /// Pages that the program has write-protected (`UFFDIO_WRITEPROTECT`).
+    protected: BTreeSet<u64>,
     /// Pages of objects that shall be empty (`MADV_REMOVE`); the system sees to that.
     emptied: Vec<(u64, Range<u64>)>,
     /// How new mappings are locked (`MCL_FUTURE`).
@@ -140,6 +145,8 @@ impl Model {
             contents: BTreeMap::new(),
             to_copy: Vec::new(),
             guards: BTreeSet::new(),
+            resident: BTreeSet::new(),
+            protected: BTreeSet::new(),
             emptied: Vec::new(),
             future: Locking::None,
             brk_start: 0,
@@ -220,6 +227,8 @@ impl Model {
     /// Forgets the private contents of `[start, end)`.
     fn empty(&mut self, start: u64, end: u64) {
         self.contents.retain(|page, _| !(start..end).contains(page));
+        self.resident.retain(|page| !(start..end).contains(page));
+        self.protected.retain(|page| !(start..end).contains(page));
     }
 
     /// What pages without regard to where areas end: runs of equal attributes, contiguous offsets.

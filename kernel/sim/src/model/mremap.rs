@@ -159,7 +159,8 @@ impl Model {
         // Areas that were moved may have merged with those to come.
         while let Some(area) = self.overlapping(page, end).first().copied().filter(|_| page < end) {
             let (from, to) = (area.start.max(page), area.end.min(end));
-            if area.attributes.attached && (page != call.old || area.end < end) {
+            let goes_alone = area.attributes.attached || area.attributes.registered.context != 0;
+            if goes_alone && (page != call.old || area.end < end) {
                 return Err(Errno::EFAULT);
             }
             let new = call.new + (from - call.old);
@@ -202,10 +203,15 @@ impl Model {
         let old = call.old..call.old + call.old_pages;
         let moved = |page: u64| if old.contains(&page) { page - call.old + start } else { page };
         self.guards = self.guards.iter().copied().map(moved).collect();
+        self.resident = self.resident.iter().copied().map(moved).collect();
+        self.protected.retain(|page| !old.contains(page));
         if call.keep {
             self.leave_empty(call, start);
         } else {
             self.forget(call.old, call.old + call.old_pages);
+        }
+        if area.attributes.registered.context != 0 {
+            self.forget_registration(start);
         }
         if call.new_pages > call.old_pages {
             self.populate_locked(start + call.old_pages);

@@ -102,6 +102,7 @@ impl System {
     /// The fault that kills the process.
     pub fn load(&mut self, process: usize, address: u64, touch: Touch) -> Result<u64, Fault> {
         let home = self.process_mut(process).resolve(address, touch)?;
+        self.process_mut(process).note_load(address / PAGE);
         Ok(self.word(process, home, address))
     }
 
@@ -112,7 +113,7 @@ impl System {
     pub fn store(&mut self, process: usize, address: u64, value: u64) -> Result<(), Fault> {
         let model = self.process_mut(process);
         let home = model.resolve(address, Touch::Write);
-        if matches!(home, Ok(_) | Err(Fault::BeyondEnd)) {
+        if matches!(home, Ok(_) | Err(Fault::BeyondEnd | Fault::ForProgram)) {
             model.join_group(address / PAGE);
         }
         let home = home?;

@@ -75,6 +75,11 @@ pub const EXHIBITS: &[Exhibit] = &[
         "huge leaf changed while it is split",
         "2012-03, CVE-2012-1179, 1a5a9906d4e8: a huge entry unstable under the read lock",
     ),
+    mm(
+        Mm::UserfaultNotLookedAtAgain,
+        "userfault not looked at again",
+        "2015-09, 8d2afd96c203: a copy that comes before the wait",
+    ),
     tree(Tree::SpanningStoreDuplicate, "spanning store leaves a duplicate", "2024-10, CVE-2024-50200"),
     tree(
         Tree::NodeFreedWithoutGracePeriod,

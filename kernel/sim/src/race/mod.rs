@@ -19,6 +19,7 @@ mod replay;
 mod scenario;
 mod scenarios;
 mod script;
+mod userfaults;
 pub mod window;
 
 use std::cell::{Cell, RefCell};

@@ -12,7 +12,8 @@ use crate::machine::Machine;
 use crate::model::{System, Touch};
 use crate::op::{Op, PAGE};
 use crate::setup::Setup;
-use crate::world::{Answer, predict, system_call, user_access};
+use crate::userfaults::{Patience, user_access};
+use crate::world::{Answer, predict, system_call};
 
 /// What a thread does in one go, as its program sees it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,9 +60,9 @@ impl Act {
     ) -> Answer {
         match self {
             Act::Do(Op::Touch { address, touch, .. }) => {
-                user_access(space, machine, cpu, address, touch, value)
+                user_access(space, machine, cpu, address, touch, value, Patience::Wait)
             }
-            Act::Do(op) => system_call(space, all, op).expect("all else is a system call"),
+            Act::Do(op) => system_call(space, all, machine, op).expect("all else is a system call"),
             Act::Look { first, end } => {
                 let range = PageRange::new(Page::new(first), Page::new(end)).expect("a look at some page");
                 Answer::Returned(space.peek(range).into())
@@ -184,6 +185,12 @@ impl Scenario {
                             | Op::Madvise { .. }
                             | Op::Mlock { .. }
                             | Op::Fork
+                            | Op::Register { .. }
+                            | Op::Unregister { .. }
+                            | Op::Release { .. }
+                            | Op::Fill { .. }
+                            | Op::WriteProtect { .. }
+                            | Op::Wake { .. }
                     )
             )
         })

@@ -265,6 +265,7 @@ pub fn scenarios() -> Vec<Scenario> {
     .into_iter()
     .chain(forks())
     .chain(super::huge::scenarios())
+    .chain(super::userfaults::scenarios())
     .collect()
 }
 

@@ -73,6 +73,17 @@ fn push_act(script: &mut String, act: Act, value: u64) {
             // The kernel's replay has no file, and refuses them.
             Op::File { page, pages, first, .. } => push(script, "file", &[page, pages, first]),
             Op::Resize { size } => push(script, "resize", &[size]),
+            // Nor has it a program that resolves faults.
+            Op::Register { address, length, context, .. } => {
+                push(script, "register", &[address, length, context.into()])
+            }
+            Op::Unregister { address, length, context } => {
+                push(script, "unregister", &[address, length, context.into()])
+            }
+            Op::Release { context } => push(script, "release", &[context.into()]),
+            Op::Fill { address, length, .. } => push(script, "fill", &[address, length]),
+            Op::WriteProtect { address, length, .. } => push(script, "write_protect", &[address, length]),
+            Op::Wake { address, length, context } => push(script, "wake", &[address, length, context.into()]),
             Op::Brk { address } => push(script, "brk", &[address]),
             Op::Fork => push(script, "fork", &[]),
             Op::Exit => push(script, "exit", &[]),

@@ -113,6 +113,15 @@ pub(super) fn mapping() -> impl Strategy<Value = Blueprint> {
     })
 }
 
+fn registering() -> impl Strategy<Value = Blueprint> {
+    let range = || (spot(), prop_oneof![3 => short(), 1 => extent()], 1..=2_u32);
+    prop_oneof![
+        6 => range().prop_map(|(spot, extent, context)| Blueprint::Register { spot, extent, context }),
+        3 => range().prop_map(|(spot, extent, context)| Blueprint::Unregister { spot, extent, context }),
+        1 => (1..=2_u32).prop_map(|context| Blueprint::Release { context }),
+    ]
+}
+
 fn remapping() -> impl Strategy<Value = Blueprint> {
     let old = prop_oneof![8 => short(), 3 => extent(), 2 => Just(Extent::Bytes(0))];
     let new = prop_oneof![3 => Just(None), 2 => short().prop_map(Some), 2 => extent().prop_map(Some)];
@@ -155,6 +164,7 @@ pub(super) fn blueprint() -> impl Strategy<Value = Blueprint> {
         9 => (spot(), prop_oneof![3 => short(), 1 => extent()], advice())
             .prop_map(|(spot, extent, advice)| Blueprint::Madvise { spot, extent, advice }),
         4 => locking(),
+        3 => registering(),
         1 => (spot(), prop_oneof![3 => short(), 1 => extent()], 0..9_u64)
             .prop_map(|(spot, extent, flags)| Blueprint::Msync { spot, extent, flags }),
         4 => (spot(), 1..=5_u64, 0..8_u64, prop_oneof![5 => Just(0_u64), 1 => Just(1)], view())

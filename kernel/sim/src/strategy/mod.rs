@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use crate::machine::Machine;
 use crate::model::ADVICE;
 use crate::model::FILE_SIZE;
-use crate::op::{Mmap, Mremap, Op, PAGE, Touch, View};
+use crate::op::{Mmap, Modes, Mremap, Op, PAGE, Touch, View};
 use crate::setup::Setup;
 use crate::world::World;
 
@@ -288,6 +288,9 @@ enum Blueprint {
     Mremap { spot: Spot, old: Extent, new: Option<Extent>, flags: u64, target: Spot },
     Mseal { spot: Spot, extent: Extent, flags: u64 },
     Madvise { spot: Spot, extent: Extent, advice: u64 },
+    Register { spot: Spot, extent: Extent, context: u32 },
+    Unregister { spot: Spot, extent: Extent, context: u32 },
+    Release { context: u32 },
     Mlock { spot: Spot, extent: Extent, flags: u64 },
     Munlock { spot: Spot, extent: Extent },
     Mlockall { flags: u64 },
@@ -345,6 +348,17 @@ impl Blueprint {
                     if fills && length > place.scale.most_at_once() * PAGE { MADV_NORMAL } else { advice };
                 Op::Madvise { address, length, advice }
             }
+            // Not for missing pages: which are there is not for the model to know.
+            Blueprint::Register { spot, extent, context } => {
+                let address = spot.address(place);
+                let length = extent.from(address, place);
+                Op::Register { address, length, modes: Modes::Protected, context }
+            }
+            Blueprint::Unregister { spot, extent, context } => {
+                let address = spot.address(place);
+                Op::Unregister { address, length: extent.from(address, place), context }
+            }
+            Blueprint::Release { context } => Op::Release { context },
             Blueprint::Mlock { spot, extent, flags } => {
                 let address = spot.address(place);
                 let length = extent.from(address, place);

@@ -211,6 +211,8 @@ fn write_flags(text: &mut Text, flags: VmaFlags) -> fmt::Result {
         (true, b"me "),
         (flags.contains(VmaFlags::SHARED), b"ms "),
         (flags.contains(VmaFlags::GROWSDOWN), b"gd "),
+        (flags.contains(VmaFlags::UFFD_MISSING), b"um "),
+        (flags.contains(VmaFlags::UFFD_WP), b"uw "),
         (flags.contains(VmaFlags::LOCKED), b"lo "),
         (flags.contains(VmaFlags::SEQUENTIAL), b"sr "),
         (flags.contains(VmaFlags::RANDOM), b"rr "),

@@ -174,6 +174,14 @@ pub(super) fn add_process(
     Ok(())
 }
 
+/// The number of the thread whose task this is.
+pub(super) fn thread_of(task: &Shared<Task>) -> Option<i32> {
+    let mut table = TABLE.lock();
+    let entry = table.entry(task.pid())?;
+    let thread = entry.threads.iter().find(|thread| thread.task().is_some_and(|own| own.is(task)))?;
+    Some(thread.tid())
+}
+
 /// Takes a process out whose thread is not a task of its own.
 #[cfg(feature = "test")]
 pub(super) fn remove_process(process: &Process) {

@@ -5,6 +5,7 @@ mod huge;
 mod install;
 mod leaves;
 mod relocate;
+mod write_protect;
 
 use super::*;
 use crate::frame::{FrameBatch, FrameKind};

@@ -7,6 +7,7 @@ mod look;
 mod mremap;
 mod munmap;
 mod operations;
+mod userfaults;
 mod vma_lock;
 
 use abi::mman::{Map as Flags, Prot};
