@@ -43,11 +43,10 @@ impl Request {
         if self.has(flag) { Share::Share } else { Share::Copy }
     }
 
-    /// Refuses what Linux refuses, and what is not there: name spaces, descriptors of processes, signal actions that are shared
-    /// by processes.
+    /// Refuses what Linux refuses, and what is not there: name spaces, descriptors of processes.
     fn check(&self) -> Result<(), Errno> {
         let needs = |flag, other| !self.has(flag) || self.has(other);
-        let is_there = !self.has(CLONE_NEW | CLONE_PIDFD) && needs(CLONE_SIGHAND, CLONE_THREAD);
+        let is_there = !self.has(CLONE_NEW | CLONE_PIDFD);
         let makes_sense = needs(CLONE_THREAD, CLONE_SIGHAND) && needs(CLONE_SIGHAND, CLONE_VM);
         if is_there && makes_sense && self.exit_signal <= 64 { Ok(()) } else { Err(Errno::EINVAL) }
     }
@@ -131,7 +130,10 @@ fn child(parent: &Thread, handle: &Shared<Handle>, request: Request) -> Result<T
 
 fn new_process(parent: &Thread, pid: i32, request: Request) -> Result<Shared<Process>, Errno> {
     let limits = *parent.process.limits.lock();
-    let mut actions = parent.process.signals.lock().actions.try_clone()?;
+    let mut signals = parent.process.signals.lock();
+    let shares = request.has(CLONE_SIGHAND);
+    let mut actions = if shares { signals.actions.share()? } else { signals.actions.try_clone()? };
+    drop(signals);
     if request.has(CLONE_CLEAR_SIGHAND) {
         actions.exec();
     }

@@ -93,7 +93,8 @@ fn become_program(
     drop(old);
     thread.space = space;
     thread.process.let_parent_go();
-    if thread.files.exec(exe).is_err() {
+    let unshared = thread.process.signals.lock().actions.unshare();
+    if thread.files.exec(exe).and(unshared).is_err() {
         thread.end(Ending::Killed(Signal::SIGKILL.number()));
         return;
     }

@@ -4,8 +4,10 @@ use alloc::vec::Vec;
 
 use abi::signal::{NSIG, SIG_DFL, SIG_IGN};
 use abi::{Errno, Signal};
+use spin::Mutex;
 
 use super::{Number, Set, UNBLOCKABLE, bit};
+use crate::arch::shared::Shared;
 
 /// `struct sigaction` as the kernel has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,9 +34,89 @@ pub(crate) enum Disposition {
     Handled,
 }
 
-/// The actions of a process, by signal. Most programs set few.
+/// The actions of a process, by signal. Most share them with no other.
+pub(crate) enum Actions {
+    /// Its own.
+    Own(List),
+    /// Also those of others (`CLONE_SIGHAND`). Innermost.
+    Shared(Shared<Mutex<List>>),
+}
+
+impl Actions {
+    /// Default actions.
+    pub(crate) const fn new() -> Actions {
+        Actions::Own(List::new())
+    }
+
+    /// The same actions, for another process. Errors: `ENOMEM`.
+    pub(crate) fn try_clone(&self) -> Result<Actions, Errno> {
+        self.look(List::try_clone).map(Actions::Own)
+    }
+
+    /// The same actions, for another process, which shares them from now on. Errors: `ENOMEM`.
+    pub(crate) fn share(&mut self) -> Result<Actions, Errno> {
+        if let Actions::Own(list) = self {
+            let shared = Shared::new(Mutex::new(List::new()))?;
+            core::mem::swap(&mut *shared.lock(), list);
+            *self = Actions::Shared(shared);
+        }
+        match self {
+            Actions::Own(_) => Err(Errno::ENOMEM), // it is shared by now
+            Actions::Shared(shared) => Ok(Actions::Shared(shared.clone())),
+        }
+    }
+
+    /// Shares them no more. Errors: `ENOMEM`.
+    pub(crate) fn unshare(&mut self) -> Result<(), Errno> {
+        if let Actions::Shared(_) = self {
+            *self = self.try_clone()?;
+        }
+        Ok(())
+    }
+
+    fn look<R>(&self, look: impl FnOnce(&List) -> R) -> R {
+        match self {
+            Actions::Own(list) => look(list),
+            Actions::Shared(shared) => look(&shared.lock()),
+        }
+    }
+
+    fn change<R>(&mut self, change: impl FnOnce(&mut List) -> R) -> R {
+        match self {
+            Actions::Own(list) => change(list),
+            Actions::Shared(shared) => change(&mut shared.lock()),
+        }
+    }
+
+    /// The action for a signal.
+    pub(crate) fn get(&self, number: Number) -> Action {
+        self.look(|list| list.get(number))
+    }
+
+    /// Sets an action; `EINVAL` for SIGKILL and SIGSTOP, `ENOMEM`.
+    pub(crate) fn set(&mut self, number: Number, action: Action) -> Result<(), Errno> {
+        self.change(|list| list.set(number, action))
+    }
+
+    /// Makes it the default action again.
+    pub(crate) fn reset(&mut self, number: Number) {
+        self.change(|list| list.reset(number));
+    }
+
+    /// A new program knows no handlers; what is ignored stays so.
+    pub(crate) fn exec(&mut self) {
+        self.change(List::exec);
+    }
+
+    /// What becomes of a signal. Those that stop a process do nothing: nobody could continue it.
+    pub(crate) fn disposition(&self, number: Number) -> Disposition {
+        self.look(|list| list.disposition(number))
+    }
+}
+
+/// Actions by signal. Most programs set few.
 #[derive(Debug)]
-pub(crate) struct Actions {
+pub(crate) struct List {
     /// Signals whose actions were set; the others have the default action.
     set: Set,
     /// Their actions, in the order of their numbers.
@@ -43,18 +125,16 @@ pub(crate) struct Actions {
 
 const DEFAULT: Action = Action { handler: SIG_DFL, flags: 0, restorer: 0, mask: 0 };
 
-impl Actions {
-    /// Default actions.
-    pub(crate) const fn new() -> Actions {
-        Actions { set: 0, list: Vec::new() }
+impl List {
+    const fn new() -> List {
+        List { set: 0, list: Vec::new() }
     }
 
-    /// The same actions, for another process. Errors: `ENOMEM`.
-    pub(crate) fn try_clone(&self) -> Result<Actions, Errno> {
+    fn try_clone(&self) -> Result<List, Errno> {
         let mut list = Vec::new();
         list.try_reserve_exact(self.list.len()).map_err(|_| Errno::ENOMEM)?;
         list.extend_from_slice(&self.list);
-        Ok(Actions { set: self.set, list })
+        Ok(List { set: self.set, list })
     }
 
     /// Where in the list the action for a signal is, or would be.
@@ -66,13 +146,11 @@ impl Actions {
         self.set & bit(number) != 0
     }
 
-    /// The action for a signal.
-    pub(crate) fn get(&self, number: Number) -> Action {
+    fn get(&self, number: Number) -> Action {
         if self.has(number) { self.list[self.place(number)] } else { DEFAULT }
     }
 
-    /// Sets an action; `EINVAL` for SIGKILL and SIGSTOP, `ENOMEM`.
-    pub(crate) fn set(&mut self, number: Number, action: Action) -> Result<(), Errno> {
+    fn set(&mut self, number: Number, action: Action) -> Result<(), Errno> {
         if bit(number) & UNBLOCKABLE != 0 {
             return Err(Errno::EINVAL);
         }
@@ -86,16 +164,14 @@ impl Actions {
         Ok(())
     }
 
-    /// Makes it the default action again.
-    pub(crate) fn reset(&mut self, number: Number) {
+    fn reset(&mut self, number: Number) {
         if self.has(number) {
             let place = self.place(number);
             self.list[place].handler = SIG_DFL;
         }
     }
 
-    /// A new program knows no handlers; what is ignored stays so.
-    pub(crate) fn exec(&mut self) {
+    fn exec(&mut self) {
         let signals = (1..=NSIG).filter(|&number| self.get(number).handler == SIG_IGN);
         let ignored = signals.fold(0, |set, number| set | bit(number));
         self.list.retain(|action| action.handler == SIG_IGN);
@@ -103,8 +179,7 @@ impl Actions {
         self.set = ignored;
     }
 
-    /// What becomes of a signal. Those that stop a process do nothing: nobody could continue it.
-    pub(crate) fn disposition(&self, number: Number) -> Disposition {
+    fn disposition(&self, number: Number) -> Disposition {
         use Signal::{SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH};
         match self.get(number).handler {
             SIG_IGN => Disposition::Ignored,
