@@ -12,7 +12,8 @@
 //!   all schedules with no preemption, then all with one, and so on, each schedule once: one with k preemptions is one with
 //!   k - 1, up to some step, and there a preemption. So the first failure has the fewest preemptions, and the explorer then
 //!   looks for the shortest of these.
-//! - A thread that waits may run again once another has made progress. A second round of a wait loop is no progress. When no thread may run and some have not ended, that is a deadlock; too many steps are a livelock.
+//! - A thread that waits may run again once another has made progress. A second round of a wait loop is no progress. When
+//!   no thread may run and some have not ended, that is a deadlock; too many steps are a livelock.
 //! - The program must be deterministic but for its schedule. It is noticed when it is not.
 //!
 //! ```
@@ -36,8 +37,9 @@
 //! # }
 //! ```
 //!
-//! Where to read: `engine` (what code under test calls), `run` (one schedule), `explorer`, `search` (which schedules), `level` (the
-//! schedules of one number of preemptions), `schedule` (their text), `failure` (the report), `fiber` (all unsafe code).
+//! Where to read: `engine` (what code under test calls), `run` (one schedule), `explorer`, `search` (which schedules),
+//! `level` (the schedules of one number of preemptions), `schedule` (their text), `failure` (the report), `fiber` (all
+//! unsafe code).
 
 #![no_std]
 

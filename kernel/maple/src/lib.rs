@@ -17,7 +17,8 @@
 //! - Replaced nodes are freed by [`Rcu`], quiescent-state based.
 //!
 //! Where to read: `geometry` (how much a node holds), `node` (layout, and all of the crate's pointers), `tree` (who may do
-//! what), `place`, `step` and `entries` (cursors), `writer`, `reserve`, `split`, `span`, `climb` and `rebuild` (stores), `area` (free space), `rcu`, `check`.
+//! what), `place`, `step` and `entries` (cursors), `writer`, `reserve`, `split`, `span`, `climb` and `rebuild` (stores),
+//! `area` (free space), `rcu`, `check`.
 
 #![cfg_attr(not(any(test, loom)), no_std)]
 

@@ -1,7 +1,7 @@
 //! Random programs by number, as many as one likes, with all oracles on.
 //!
-//! A number makes a program: its order of munmap, whether steps of it are refused, how many processes run it, and its operations. So a failure is
-//! repeated by its number alone.
+//! A number makes a program: its order of munmap, whether steps of it are refused, how many processes run it, and its
+//! operations. So a failure is repeated by its number alone.
 
 use std::fmt;
 

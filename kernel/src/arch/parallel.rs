@@ -1,7 +1,8 @@
 //! Running a function on other CPUs.
 //!
 //! A job lies on the stack of the one who wants it done; each CPU has a slot for a pointer to one. The idle loop of a CPU
-//! ([`crate::sched::join`]) takes it out and does it with interrupts on, as ordinary kernel code; an interrupt gets the CPU out of its sleep.
+//! ([`crate::sched::join`]) takes it out and does it with interrupts on, as ordinary kernel code; an interrupt gets the CPU
+//! out of its sleep.
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};

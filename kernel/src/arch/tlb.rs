@@ -55,7 +55,8 @@ struct Request<'a> {
 /// The flusher halts until an interrupt.
 const ASLEEP: u64 = 1 << 63;
 const _: () = assert!(MAX_CPUS < 63);
-/// Looks at the answers before the flusher halts: a fraction of a millisecond, as the CPU that is asked may need this one's place on the host.
+/// Looks at the answers before the flusher halts: a fraction of a millisecond, as the CPU that is asked may need this one's
+/// place on the host.
 const LOOKS_AWAKE: u32 = 300;
 
 /// Requests to a CPU; in cache lines of its own, as others write it.

@@ -11,7 +11,8 @@ use crate::sync::atomic::Ordering;
 /// may be any number of these; of anonymous frames and
 /// contents of files with several references, there is room for [`SHARED`](Self::SHARED).
 /// References to shared anonymous frames go at once, because the object keeps the frame until whatever fills the batch is
-/// done (see [`crate::object`]); of an address space that no TLB can know any more, all others go at once as well. A batch is small, as it lies on kernel stacks and is moved.
+/// done (see [`crate::object`]); of an address space that no TLB can know any more, all others go at once as well. A batch
+/// is small, as it lies on kernel stacks and is moved.
 pub struct FrameBatch {
     /// First frame of the chain of frames with one reference, which is the batch's.
     head: Front,

@@ -135,9 +135,10 @@ impl FrameKind {
 /// | first of an allocated block | the others | 1 or more | its order | `next` in a batch or chain, if in one |
 /// | a page table | `Table` | 1 | 0 | `previous`: first of the tables that it keeps; `next`: next one that is kept with it |
 ///
-/// Kind, order and links change under the lock of the lists, or of the cache that the frame is in, goes to or comes from; but for the link of a frame with one reference, which is
-/// the holder's, that of a frame in a [chain](super::FrameChain), and those of a table, which are under its page-table lock; references change by whoever holds one, those of a block
-/// that huge leaves map under the lock of the lists.
+/// Kind, order and links change under the lock of the lists, or of the cache that the frame is in, goes to or comes from;
+/// but for the link of a frame with one reference, which is the holder's, that of a frame in a [chain](super::FrameChain),
+/// and those of a table, which are under its page-table lock; references change by whoever holds one, those of a block that
+/// huge leaves map under the lock of the lists.
 #[derive(Default)]
 #[repr(C, align(16))]
 pub struct FrameMeta {

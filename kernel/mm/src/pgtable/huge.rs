@@ -13,8 +13,8 @@
 //! - Processors never see small leaves and the huge one of the same memory at the same time (some stop then): between the two
 //!   there is a flush, without the page-table lock, as all flushes. Whoever wants to change the leaf meanwhile waits
 //!   ([`Wait::SplitLeaf`]); it takes no longer than the flush.
-//! - The verbs split what they are to change a part of. A leaf may span several VMAs that were one when it came, as long as nobody
-//!   wants different things of them.
+//! - The verbs split what they are to change a part of. A leaf may span several VMAs that were one when it came, as long as
+//!   nobody wants different things of them.
 
 use super::table::{Table, entry_end, index_of};
 use super::{Installed, NoTable, PageTables, Protection, Pte, PteView, Spare, new_table};
@@ -118,8 +118,8 @@ impl<'m, P: Platform> PageTables<'m, P> {
         table.get(index_of(page, level)).is_absent()
     }
 
-    /// As [`install`](Self::install), for the huge leaf over `page` and the whole `block`. The caller has a stable VMA over all of
-    /// it.
+    /// As [`install`](Self::install), for the huge leaf over `page` and the whole `block`. The caller has a stable VMA over
+    /// all of it.
     ///
     /// # Errors
     /// `NoMemory` if there is no frame for a table, be it one on the way or the one that is kept.
@@ -146,8 +146,8 @@ impl<'m, P: Platform> PageTables<'m, P> {
         Ok(Installed::New)
     }
 
-    /// Gives the huge leaf over `page` the rights `protection`, which are more, if it still is `expected`. No flush is needed. The
-    /// caller has a stable VMA over the page.
+    /// Gives the huge leaf over `page` the rights `protection`, which are more, if it still is `expected`. No flush is
+    /// needed. The caller has a stable VMA over the page.
     #[cold]
     #[inline(never)]
     pub fn permit_huge(&self, page: Page, expected: Pte, protection: Protection) {

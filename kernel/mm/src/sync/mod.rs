@@ -13,8 +13,9 @@
 //!           console                       innermost
 //! ```
 //!
-//! The mmap lock sleeps, as the platform knows; all other locks spin. A [`SpinLock`] knows nothing of interrupts: an interrupt handler takes none of rank
-//! [`Rank::FrameAllocator`] or outside of it, and the machine does not preempt a holder.
+//! The mmap lock sleeps, as the platform knows; all other locks spin. A [`SpinLock`] knows nothing of interrupts: an
+//! interrupt handler takes none of rank [`Rank::FrameAllocator`] or outside of it, and the machine does not preempt a
+//! holder.
 
 mod line;
 mod list;

@@ -17,9 +17,10 @@
 //!                                       └────────────────┘
 //! ```
 //!
-//! Who cannot have the lock stands in line and sleeps ([`Parker`]). A lock that is released is free: a writer on a CPU that runs may
-//! take it before the one that was woken comes, which saves switches of tasks. But that happens to the first in line once
-//! only. So everybody's turn comes, readers' and writers' alike. Readers that stand in line one after the other go in together.
+//! Who cannot have the lock stands in line and sleeps ([`Parker`]). A lock that is released is free: a writer on a CPU that
+//! runs may take it before the one that was woken comes, which saves switches of tasks. But that happens to the first in
+//! line once only. So everybody's turn comes, readers' and writers' alike. Readers that stand in line one after the other
+//! go in together.
 //!
 //! The sequence is odd while a writer holds the lock. It goes up by one when the lock is taken for writing, and
 //! again when that ends, by unlock or downgrade. A VMA is write-locked while its own number equals an odd
@@ -42,9 +43,10 @@ const READERS: u32 = HANDOFF - 1;
 
 /// How threads sleep that stand in line for a lock.
 pub trait Parker {
-    /// Sleeps until somebody [unparks](Self::unpark) `place`, but not if `ready`, which is asked when the thread is about to sleep:
-    /// an `unpark` after that wakes it, one before may be for nothing. May return earlier. Called in every round of a wait, counted from 0, with no spin lock held. `Killed` says that a
-    /// fatal signal has come; only one that is `Killable` wakes up for it.
+    /// Sleeps until somebody [unparks](Self::unpark) `place`, but not if `ready`, which is asked when the thread is about
+    /// to sleep: an `unpark` after that wakes it, one before may be for nothing. May return earlier. Called in every round
+    /// of a wait, counted from 0, with no spin lock held. `Killed` says that a fatal signal has come; only one that is
+    /// `Killable` wakes up for it.
     fn park(&self, wait: Wait, sleep: Sleep, place: Place, round: u32, ready: &dyn Fn() -> bool) -> Wake;
 
     /// Wakes the thread that has parked there, if there is one.

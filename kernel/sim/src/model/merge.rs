@@ -1,7 +1,8 @@
 //! When neighbours become one area.
 //!
 //! Two adjacent areas merge if their attributes are equal, the offset runs on, and their groups
-//! (`anon_vma`) do not forbid it, if they are private: at most one has been written to, and not before a fork, or both belong to the same group.
+//! (`anon_vma`) do not forbid it, if they are private: at most one has been written to, and not before a fork, or both
+//! belong to the same group.
 
 use super::area::{AnonGroup, Area};
 use super::{Model, Sharing};

@@ -48,7 +48,8 @@ const UNPREPARED: u64 = 2 * trap::CAUSE;
 ///
 /// The general registers are public: a system call finds its number in `rax`, its arguments in `rdi`, `rsi`,
 /// `rdx`, `r10`, `r8`, `r9`, and takes its result in `rax`. The rest has rules and goes through methods.
-/// The layout up to `ss` is what [`entry`] and the CPU push, from the last to the first; the CPU wants its end aligned to 16 bytes.
+/// The layout up to `ss` is what [`entry`] and the CPU push, from the last to the first; the CPU wants its end aligned to
+/// 16 bytes.
 #[repr(C, align(16))]
 #[derive(Debug)]
 #[allow(missing_docs)] // the names say it
@@ -406,8 +407,9 @@ pub(crate) fn enter(context: &mut Context) -> Event {
     }
 }
 
-/// As [`enter`], unless `is_wanted` in the kernel: that is asked with interrupts off, so that an interrupt which tells of a change
-/// after the look makes the program come back. A context that has to be prepared first is not entered the first time.
+/// As [`enter`], unless `is_wanted` in the kernel: that is asked with interrupts off, so that an interrupt which tells of a
+/// change after the look makes the program come back. A context that has to be prepared first is not entered the first
+/// time.
 #[inline(always)] // there is one loop that calls it: what it returns is taken apart at once
 pub(crate) fn enter_unless(context: &mut Context, is_wanted: impl FnOnce() -> bool) -> Event {
     x86_64::instructions::interrupts::disable();
