@@ -71,9 +71,9 @@ pub(crate) fn user_access(
         FaultOutcome::Signal(Segv::NotPermitted) => Handled::Killed(Fault::Denied),
         FaultOutcome::BeyondEnd => Handled::Killed(Fault::BeyondEnd),
         FaultOutcome::OutOfMemory => Handled::OutOfMemory,
-        FaultOutcome::Userfault(fault) if patience == Patience::Wait => {
+        FaultOutcome::Userfault(reason) if patience == Patience::Wait => {
             // Whatever comes out, the access finds it.
-            let _outcome = wait(&fault, address, access);
+            let _outcome = space.userfault(address, reason).map(|fault| wait(&fault, address, access));
             Handled::Retry
         }
         FaultOutcome::Userfault(_) => Handled::Killed(Fault::ForProgram),

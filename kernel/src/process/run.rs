@@ -58,8 +58,8 @@ pub(crate) fn resolve_fault(fault: PageFault) -> Resolution {
         {
             Resolution::Resolved
         }
-        FaultOutcome::Userfault(userfault) => {
-            userfault::wait_in_copy(&space, &userfault, fault.address, access(fault))
+        FaultOutcome::Userfault(reason) => {
+            userfault::wait_in_copy(&space, reason, fault.address, access(fault))
         }
         _ => Resolution::Failed,
     }
@@ -100,12 +100,15 @@ fn failed_fault(thread: &mut Thread, address: u64, access: UserAccess, present: 
             thread.force(SigInfo::fault(Signal::SIGSEGV, code, fault.address));
         }
         FaultOutcome::BeyondEnd => bus_error(thread, fault, "is beyond the end of its object"),
-        FaultOutcome::Userfault(Userfault { handling: Handling::Signal, .. }) => {
-            bus_error(thread, fault, "is for the program to resolve");
-        }
-        FaultOutcome::Userfault(userfault) => {
-            userfault::wait(&thread.space, &userfault, address, self::access(fault), thread.tid());
-        }
+        FaultOutcome::Userfault(reason) => match thread.space.userfault(address, reason) {
+            None => {}
+            Some(Userfault { handling: Handling::Signal, .. }) => {
+                bus_error(thread, fault, "is for the program to resolve");
+            }
+            Some(userfault) => {
+                userfault::wait(&thread.space, &userfault, address, self::access(fault), thread.tid());
+            }
+        },
         FaultOutcome::OutOfMemory => {
             // The access is tried again, unless it was this process that had to go.
             oom::relieve(thread.pid(), format_args!("{:#x}", fault.address));

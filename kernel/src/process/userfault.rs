@@ -6,7 +6,7 @@
 
 use mm::schedule::Sleep;
 use mm::space::FaultOutcome;
-use mm::userfault::{Handling, Userfault};
+use mm::userfault::{Handling, Reason, Userfault};
 use mm::vma::Access;
 
 use super::{Space, table};
@@ -24,15 +24,16 @@ pub(super) fn wait(space: &Shared<Space>, fault: &Userfault, address: u64, acces
 /// Waits in a copy of the current task.
 pub(super) fn wait_in_copy(
     space: &Shared<Space>,
-    fault: &Userfault,
+    reason: Reason,
     address: u64,
     access: Access,
 ) -> Resolution {
+    let Some(fault) = space.userfault(address, reason) else { return Resolution::Resolved };
     if fault.handling != Handling::Wait || !sched::can_sleep() {
         return Resolution::Failed;
     }
     let tid = table::thread_of(&sched::current()).unwrap_or(0) as u32;
-    match space.await_userfault(fault, address, access, tid, Sleep::Killable, announce) {
+    match space.await_userfault(&fault, address, access, tid, Sleep::Killable, announce) {
         // If it is no better now, so is the copy when it is made again.
         Ok(FaultOutcome::Resolved | FaultOutcome::Userfault(_)) => Resolution::Resolved,
         Ok(_) | Err(_) => Resolution::Failed,

@@ -55,6 +55,8 @@ impl<'m, P: Platform> PageTables<'m, P> {
     }
 
     /// As [`protect`](Self::protect), for VMAs with write-protected leaves: these stay so.
+    #[cold]
+    #[inline(never)]
     pub fn protect_keeping(
         &self,
         range: PageRange,

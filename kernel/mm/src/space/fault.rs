@@ -25,7 +25,7 @@ use crate::space::AddressSpace;
 use crate::space::map::Map;
 use crate::space::stack::Growth;
 use crate::tlb::Gather;
-use crate::userfault::{Reason, Userfault};
+use crate::userfault::Reason;
 use crate::vma::{Access, Backing, NotLocked, ReadLocked, Vma, VmaFlags};
 
 /// How often a fault looks its VMA up before it takes the mmap lock. More than once, because a VMA that has just left is
@@ -62,8 +62,8 @@ pub enum FaultOutcome {
     BeyondEnd,
     /// There is no memory for it.
     OutOfMemory,
-    /// The program resolves it.
-    Userfault(Userfault),
+    /// The program resolves it; [`AddressSpace::userfault`] says who.
+    Userfault(Reason),
 }
 
 impl FaultOutcome {
@@ -170,9 +170,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             Ok(()) => FaultOutcome::Resolved,
             Err(MmError::BeyondEnd) => FaultOutcome::BeyondEnd,
             Err(MmError::Guarded) => FaultOutcome::Signal(Segv::NotMapped),
-            Err(MmError::Userfault(reason)) => {
-                vma.flags().userfault(reason).map_or(FaultOutcome::Resolved, FaultOutcome::Userfault)
-            }
+            Err(MmError::Userfault(reason)) => FaultOutcome::Userfault(reason),
             Err(_) => FaultOutcome::OutOfMemory,
         }
     }
@@ -392,6 +390,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// A frame with the content of `from`.
+    #[inline(always)]
     fn frame_for_copy(&self, from: Frame) -> Result<Frame, MmError> {
         if self.machine.frames().kind(from) == FrameKind::Zero {
             return self.zeroed_frame();
@@ -402,7 +401,7 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
     }
 
     /// A frame for private memory, with any content.
-    #[inline]
+    #[inline(always)]
     pub(super) fn data_frame(&self) -> Result<Frame, MmError> {
         if !self.machine.admit(Fallible::DataFrame) {
             return Err(MmError::NoMemory);

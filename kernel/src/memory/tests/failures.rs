@@ -70,7 +70,7 @@ impl Space {
             FaultOutcome::Resolved => Ok(()),
             FaultOutcome::OutOfMemory => Err(None),
             FaultOutcome::Signal(signal) => panic!("a fault of page {page}: {signal}"),
-            FaultOutcome::Userfault(fault) => panic!("a fault of page {page}: {fault:?}"),
+            FaultOutcome::Userfault(reason) => panic!("a fault of page {page}: {reason:?}"),
             FaultOutcome::BeyondEnd => panic!("a fault of page {page}, beyond the end of its object"),
         }
     }

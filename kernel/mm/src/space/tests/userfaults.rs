@@ -48,7 +48,7 @@ impl World<'_> {
 }
 
 fn outcome(reason: Reason) -> FaultOutcome {
-    FaultOutcome::Userfault(Userfault { context: FIRST, reason, handling: Handling::Wait })
+    FaultOutcome::Userfault(reason)
 }
 
 #[test]
@@ -71,8 +71,9 @@ fn the_handling_of_a_registration_is_told_with_the_fault() {
         let registration = Registration { context: FIRST, modes: VmaFlags::UFFD_MISSING, handling };
         assert_eq!(world.register_as(page, page + 1, registration), Ok(()));
         let told = Userfault { context: FIRST, reason: Reason::Missing, handling };
-        assert_eq!(world.write(page), FaultOutcome::Userfault(told));
-        assert_eq!(world.space.fault(address(page), Access::Read), FaultOutcome::Userfault(told));
+        assert_eq!(world.write(page), outcome(Reason::Missing));
+        assert_eq!(world.space.fault(address(page), Access::Read), outcome(Reason::Missing));
+        assert_eq!(world.space.userfault(address(page), Reason::Missing), Some(told));
     }
     assert_eq!(frames_in_use(&machine), 1, "the root");
     world.check();
@@ -84,7 +85,7 @@ fn a_thread_that_waits_is_told_of_once_and_woken() {
     let world = world(&machine);
     world.map(0, 2);
     world.register(0, 2);
-    let FaultOutcome::Userfault(fault) = world.write(1) else { panic!("not told") };
+    let fault = world.space.userfault(address(1), Reason::Missing).unwrap();
     let space = &*world.space;
     let message =
         Message { address: address(1) + 8, access: Access::Write, reason: Reason::Missing, thread: 77 };
@@ -115,7 +116,7 @@ fn a_wait_ends_by_a_signal_and_leaves_no_message() {
     let world = world(&machine);
     world.map(0, 1);
     world.register(0, 1);
-    let FaultOutcome::Userfault(fault) = world.write(0) else { panic!("not told") };
+    let fault = world.space.userfault(address(0), Reason::Missing).unwrap();
     machine.kill_waiters();
     let space = &*world.space;
     let waited = space.await_userfault(&fault, address(0), Access::Write, 1, Sleep::Interruptible, || ());

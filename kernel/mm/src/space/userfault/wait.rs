@@ -8,10 +8,17 @@ use crate::platform::Platform;
 use crate::range::{Page, PageRange};
 use crate::schedule::{Point, Sleep, Wait, Wake};
 use crate::space::{AddressSpace, FaultOutcome};
-use crate::userfault::{Context, Message, Userfault, Waiting};
+use crate::userfault::{Context, Message, Reason, Userfault, Waiting};
 use crate::vma::Access;
 
 impl<'m, P: Platform> AddressSpace<'m, P> {
+    /// The fault of an access to `address`, whose outcome was that the program resolves it for `reason`; `None` if nothing is
+    /// registered there by now.
+    pub fn userfault(&self, address: u64, reason: Reason) -> Option<Userfault> {
+        let map = self.read();
+        self.vma_at(&map, Page::containing(address))?.flags().userfault(reason)
+    }
+
     /// Waits until somebody says that `fault`, the outcome of an access to `address` by `thread`, may be resolved. The caller holds
     /// no lock. It lines up and looks again first; if that comes out otherwise it does not wait, and the new outcome is the result. Else
     /// `announce` is called, for who waits for messages, and it sleeps.
@@ -32,10 +39,14 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
         let message = Message { address, access, reason, thread };
         self.userfaults.join(Waiting { context, message, told: Cell::new(false) }, |turn| {
             let looks = !self.machine.has(Bug::UserfaultNotLookedAtAgain);
-            let outcome =
-                if looks { self.fault_again(address, access) } else { FaultOutcome::Userfault(*fault) };
-            if outcome != FaultOutcome::Userfault(*fault) {
-                return Ok(outcome);
+            if looks {
+                let outcome = self.fault_again(address, access);
+                if outcome != FaultOutcome::Userfault(reason) {
+                    return Ok(outcome);
+                }
+                if self.userfault(address, reason) != Some(*fault) {
+                    return Ok(FaultOutcome::Resolved);
+                }
             }
             announce();
             match turn.wait(&self.machine, Wait::Userfault, sleep) {
