@@ -240,18 +240,24 @@ impl<'m, T> Place<'m, T> {
         }
     }
 
-    /// The values below and above the slot here, if it is settled and both are in the leaf at hand.
+    /// The values below and above the slot here, if both are in the leaf at hand.
     #[inline]
     pub(crate) fn beside(&self) -> Option<[&'m T; 2]> {
-        let (leaf, slot) = (self.leaf?, self.slot());
-        if !leaf.is_packed() {
-            return None;
-        }
-        let value = |index: u32| leaf.value_in_packed(index as usize);
-        let below = (0..slot / 2).rev().find_map(value)?;
+        let (leaf, slot) = (self.leaf.filter(|leaf| leaf.is_packed())?, self.slot());
+        let below = (0..slot / 2).rev().find_map(|index| leaf.value_in_packed(index as usize))?;
+        Some([below, self.above_in(leaf, slot)?])
+    }
+
+    /// The value above the slot here, if it is in the leaf at hand.
+    #[inline]
+    pub(crate) fn above(&self) -> Option<&'m T> {
+        self.above_in(self.leaf.filter(|leaf| leaf.is_packed())?, self.slot())
+    }
+
+    #[inline(always)]
+    fn above_in(&self, leaf: Leaf<'m, T>, slot: u32) -> Option<&'m T> {
         // The count noted here may be an older leaf's.
-        let above = (slot.div_ceil(2)..leaf.count() as u32).find_map(value)?;
-        Some([below, above])
+        (slot.div_ceil(2)..leaf.count() as u32).find_map(|index| leaf.value_in_packed(index as usize))
     }
 
     /// Notes how many entries the leaf has; for who sets the slot without a search.

@@ -222,6 +222,17 @@ impl<'m, T, S: NodeSource> Tree<'m, T, S> {
         Cursor::<'_, '_, 'm, T, S, Token<'m, T, S>>::new(self, token, position.place_in(self)).beside()
     }
 
+    /// The value above the slot where `position` was taken, as [`resume`](Self::resume) finds it.
+    #[inline]
+    pub fn above(&self, token: &Token<'m, T, S>, position: &Position<'_, 'm, T, S>) -> Option<&'m T> {
+        self.admit(token);
+        if let Some(above) = position.place_if_of(self).and_then(Place::above) {
+            return Some(above);
+        }
+        let mut place = position.place_in(self);
+        place.next::<S, Token<'m, T, S>>(self, None).map(|(_, value)| value)
+    }
+
     /// Lowest address at which `pages` (above 0) free pages lie inside `window`.
     pub fn find_area(&self, token: &Token<'m, T, S>, window: Range<u64>, pages: u64) -> Option<u64> {
         self.admit(token);

@@ -188,6 +188,7 @@ impl Pair {
         below.reverse();
         let beside = self.tree.beside(&self.token, &place).map(|value| value.copied());
         assert_eq!(beside, [value(below.iter()), value(slots[at + 1..].iter())]);
+        assert_eq!(self.tree.above(&self.token, &place).copied(), beside[1]);
         let cursor = || self.tree.resume(&self.token, place);
         assert_eq!(Some(cursor().range()), range(at), "the cursor stands elsewhere after a store");
         assert_eq!(cursor().next_range(), range(at + 1));

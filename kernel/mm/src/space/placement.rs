@@ -128,10 +128,8 @@ impl<'m, P: Platform> AddressSpace<'m, P> {
             let window = low.number()..high.number();
             let (start, found) = self.vmas.find_gap_rev(&map.token, window, pages)?;
             let end = Page::new(start).up(pages);
-            // Guard gaps are not larger.
-            let limit = end.up(STACK_GUARD_PAGES).number();
-            match self.vmas.resume(&map.token, found).next_below(limit) {
-                Some((_, above)) if start_with_guard(above) < end => high = start_with_guard(above),
+            match self.vmas.above(&map.token, &found) {
+                Some(above) if start_with_guard(above) < end => high = start_with_guard(above),
                 _ => {
                     *gap = Some(found);
                     return Some(Page::new(start));
