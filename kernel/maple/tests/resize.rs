@@ -122,10 +122,10 @@ fn an_entry_that_is_not_its_leafs_first_goes_in_place() {
 
 #[test]
 fn entries_go_in_place_in_every_order_until_their_leaf_has_too_few() {
+    let mut in_place = 0;
     for first in 0..30 {
         for step in [1, 7, 11, 13, 29] {
             let mut pair = Pair::with((0..30).map(|index| (16 * index + 4..16 * index + 8, index as usize)));
-            let mut in_place = 0;
             for at in (0..30).map(|turn| (first + turn * step) % 30) {
                 if pair.remove(16 * at + 5) {
                     in_place += 1;
@@ -138,9 +138,9 @@ fn entries_go_in_place_in_every_order_until_their_leaf_has_too_few() {
                 }
             }
             assert!(pair.tree.is_empty());
-            assert!(in_place > 0 || step == 1, "only the first entries of leaves cannot");
         }
     }
+    assert!(in_place > 500, "{in_place} of 4500, although small leaves soon have too few");
 }
 
 #[test]

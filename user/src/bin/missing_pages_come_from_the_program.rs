@@ -46,8 +46,9 @@ fn found() -> u64 {
 
 fn main() {
     let fd = agreed(0, 0);
-    let (base, source) = (reserve(16), reserve(2));
+    let base = reserve(16);
     map_at(base, 16, Prot::READ_WRITE);
+    let source = reserve(2);
     map_at(source, 2, Prot::READ_WRITE);
     stamp(source, 2);
     write_word(source, 0x1234);
