@@ -193,6 +193,17 @@ fn patch<'m, O: Origin, T, S: NodeSource>(
     Ok(prepared)
 }
 
+/// As [`cut`], in a narrow leaf.
+#[inline(never)]
+fn cut_narrow<'m, T, S: NodeSource>(
+    tree: &Tree<'m, T, S>,
+    plan: &mut Plan<'m, T>,
+    leaf: Leaf<'m, T>,
+    range: &Range<u64>,
+) -> Option<Result<Chain, NoMemory>> {
+    cut::<One, T, S>(tree, plan, leaf, &leaf.aim::<One>(range)?)
+}
+
 /// The stores that are not frequent.
 #[inline(never)]
 fn prepare_other<'m, T, S: NodeSource>(
@@ -206,8 +217,8 @@ fn prepare_other<'m, T, S: NodeSource>(
         if range.end <= bounds.end {
             if what == Store::Entry
                 && leaf.is_narrow()
-                && let Some(done) =
-                    leaf.aim::<One>(range).and_then(|aim| cut::<One, T, S>(tree, plan, leaf, &aim))
+                && leaf.count() < NARROW
+                && let Some(done) = cut_narrow(tree, plan, leaf, range)
             {
                 return done;
             }

@@ -181,17 +181,33 @@ impl<'m, T> Leaf<'m, T> {
     #[inline(always)]
     pub(crate) fn spot_of<O: Origin>(self, range: &Range<u64>, bounds: &Range<u64>) -> Option<Spot> {
         let body = self.body::<O>();
+        let counts = body.head.count_and_vacant();
         let (start, end) = O::of(body.base).near(range)?;
         stats::visit();
         let at = body.search_near(start).checked_sub(1)?;
-        (body.bounds(at) == start << 32 | end).then(|| self.spot_at::<O>(at, bounds))
+        let known = start << 32 | end;
+        if body.bounds(at) != known {
+            return None;
+        }
+        Some(self.spot_beside::<O>(at, known, counts, bounds))
     }
 
     /// The place of entry `at`, which is not vacant, in a packed leaf of these `bounds`.
     #[inline(always)]
     pub(crate) fn spot_at<O: Origin>(self, at: usize, bounds: &Range<u64>) -> Spot {
         let body = self.body::<O>();
-        let (count, vacant) = body.head.count_and_vacant();
+        self.spot_beside::<O>(at, body.bounds(at), body.head.count_and_vacant(), bounds)
+    }
+
+    #[inline(always)]
+    fn spot_beside<O: Origin>(
+        self,
+        at: usize,
+        known: u64,
+        (count, vacant): (usize, usize),
+        bounds: &Range<u64>,
+    ) -> Spot {
+        let body = self.body::<O>();
         let origin = O::of(body.base);
         let before = if at > 0 { origin.page(body.bounds(at - 1) & END) } else { bounds.start };
         let mut above = at + 1;
@@ -199,7 +215,7 @@ impl<'m, T> Leaf<'m, T> {
             above += 1;
         }
         let after = if above < count { origin.page(body.bounds(above) >> 32) } else { bounds.end };
-        Spot { at, bounds: body.bounds(at), count, vacant, replaces_vacant: false, above, before, after }
+        Spot { at, bounds: known, count, vacant, replaces_vacant: false, above, before, after }
     }
 
     /// How an entry over the range that was aimed at splits one, if it takes one end of it and the leaf has room.
