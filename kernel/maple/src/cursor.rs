@@ -158,13 +158,6 @@ impl<'t, 'm, T, S: NodeSource, K: Quiet<'m, T, S>> TreeCursor<'t, 'm, T, S, K> {
             .map(|found| found.map(|(_, value)| value))
     }
 
-    /// Where the next entry behind the slot here begins; [`LIMIT`] if there is none.
-    #[inline]
-    pub fn ceiling(&mut self) -> u64 {
-        self.place.settle();
-        self.place.ceiling()
-    }
-
     /// Goes to the slot that covers `page` (below [`LIMIT`]), inside the leaf at hand if that holds it.
     #[inline]
     pub fn seek(&mut self, page: u64) {
